@@ -1,0 +1,54 @@
+# `make` lists the verbs. Needs Python 3.11 with pip, and make; everything else goes into .venv.
+PYTHON ?= python3
+PIP := .venv/bin/python -m pip install -q --disable-pip-version-check
+# Set when .venv is missing, half-made or moved here from elsewhere: then it is made again.
+BROKEN := $(shell .ci/make-venv check || echo FORCE)
+
+.PHONY: help setup crawl test check bench docs FORCE
+# Two verbs at once would install into one .venv.
+.NOTPARALLEL:
+
+help:
+	@echo "make setup             makes .venv with everything for working on the code (PYTHON=python3.12 chooses its Python)"
+	@echo "make crawl URL=https://example.com/ ARGS='--max-pages 100'"
+	@echo "                       crawls a site; without URL it crawls the built-in demo site on this machine"
+	@echo "make test              runs the tests (ARGS='-k robots' is passed to pytest)"
+	@echo "make check             lints, checks the format and the types"
+	@echo "make bench             measures synchronous against asynchronous crawling (ARGS are passed on)"
+	@echo "make docs              writes the generated pages of the documentation again"
+
+setup: .venv/.dev
+
+crawl: .venv/.runtime
+	@.venv/bin/crawler $(if $(URL),crawl '$(URL)',demo --crawl) $(ARGS)
+
+test: .venv/.dev
+	.venv/bin/python -m pytest $(ARGS)
+
+check: .venv/.dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	$(if $(wildcard crawler/cli/reference.py),.venv/bin/python -m crawler.cli.reference --check)
+
+bench: .venv/.runtime
+	@.venv/bin/crawler bench $(ARGS)
+
+docs: .venv/.runtime
+	.venv/bin/python -m crawler.cli.reference
+
+# A stamp stands only while .venv is whole: it goes before pip starts and comes back when pip has ended well.
+.venv/.runtime: pyproject.toml $(BROKEN)
+	@echo "Setting up .venv with what a crawl needs ..."
+	@.ci/make-venv $(PYTHON)
+	@rm -f .venv/.runtime .venv/.dev
+	@$(PIP) -e '.[speed,encodings]'
+	@pwd > $@
+
+.venv/.dev: pyproject.toml $(BROKEN)
+	@echo "Setting up .venv with everything for working on the code ..."
+	@.ci/make-venv $(PYTHON)
+	@rm -f .venv/.runtime .venv/.dev
+	@$(PIP) -e '.[speed,encodings,dev]'
+	@pwd > .venv/.runtime
+	@pwd > $@

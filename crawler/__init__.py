@@ -1,0 +1,3 @@
+"""An asyncio web crawler."""
+
+__version__ = "0.1.0"
