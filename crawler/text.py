@@ -1,0 +1,68 @@
+"""Text for people: what came from outside made harmless, and numbers as one says them."""
+
+from __future__ import annotations
+
+_UNITS = ("KB", "MB", "GB", "TB", "PB")
+
+
+def printable(text: str) -> str:
+    r"""The text on one line that a terminal, log or report can show: whatever would act instead of being seen is escaped.
+
+    Escaped as `\n`, `\x1b`, `\u202e`: C0 and C1 controls, line and paragraph separators, everything that changes the direction
+    of text, invisible format characters, lone surrogates. Joiners that scripts and emoji need (U+200C, U+200D) and spaces stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(character if _is_seen(character) else _escaped(character) for character in text)
+
+
+def _is_seen(character: str) -> bool:
+    # str.isprintable is false for the Unicode categories "other" and "separator", apart from the ASCII space.
+    return character.isprintable() or character in "\u200c\u200d" or (character.isspace() and ord(character) in _SPACES)
+
+
+_SPACES = frozenset((0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000))
+
+
+def _escaped(character: str) -> str:
+    # Surrogates go through unicode_escape as well, so the result can always be encoded.
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def human_size(size: float) -> str:
+    """Bytes as `41 MB` or `1.5 KB`, where K is 1024: a size that is shown can be typed into a setting."""
+    if size < 1024:
+        return f"{size:.0f} B"
+    for unit in _UNITS:
+        size /= 1024
+        if round(size) < 1024 or unit == _UNITS[-1]:
+            break
+    return f"{size:.1f} {unit}" if size < 9.95 else f"{size:,.0f} {unit}"
+
+
+def human_duration(seconds: float) -> str:
+    """Seconds as `41 ms`, `8.2 s`, `49 s`, `2 min 5 s` or `1 h 20 min`."""
+    if seconds < 0.9995:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{human_count(hours)} h {minutes} min" if minutes else f"{human_count(hours)} h"
+
+
+def human_clock(seconds: float) -> str:
+    """Seconds as a running clock: `0:00:41`."""
+    minutes, rest = divmod(int(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
+def human_count(number: int) -> str:
+    """A whole number with thousands separators: `1,204`."""
+    return f"{number:,}"
