@@ -39,14 +39,14 @@ docs: .venv/.runtime
 
 # A stamp stands only while .venv is whole: it goes before pip starts and comes back when pip has ended well.
 .venv/.runtime: pyproject.toml $(BROKEN)
-	@echo "Setting up .venv with what a crawl needs ..."
+	@echo "Setting up .venv with what a crawl needs ..." >&2
 	@.ci/make-venv $(PYTHON)
 	@rm -f .venv/.runtime .venv/.dev
 	@$(PIP) -e '.[speed,encodings]'
 	@pwd > $@
 
 .venv/.dev: pyproject.toml $(BROKEN)
-	@echo "Setting up .venv with everything for working on the code ..."
+	@echo "Setting up .venv with everything for working on the code ..." >&2
 	@.ci/make-venv $(PYTHON)
 	@rm -f .venv/.runtime .venv/.dev
 	@$(PIP) -e '.[speed,encodings,dev]'
