@@ -1,0 +1,1 @@
+"""How a setting is described, read from text, TOML or Python, and merged from several places. Knows no particular setting."""

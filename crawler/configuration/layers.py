@@ -1,0 +1,135 @@
+"""Settings from several places, one upon the other: flag > environment > file > preset > default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crawler.configuration import toml
+from crawler.configuration.option import Option
+from crawler.configuration.values import nearest
+from crawler.errors import UsageError
+
+Options = Mapping[str, Option]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Raw values of one place: `called` names a setting there in messages, `source` says later where its value came from,
+    `quote` shows the line it stands on."""
+
+    values: Mapping[str, Any]
+    called: Callable[[str], str]
+    source: Callable[[str], str]
+    quote: Callable[[str], str] = lambda name: ""
+
+
+def merge(options: Options, layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The value of every option and where it came from; the first layer that names an option wins, all are checked.
+
+    Raises UsageError for a value that its option cannot have.
+    """
+    values = {name: ({} if isinstance(option.default, dict) else option.default) for name, option in options.items()}
+    sources = dict.fromkeys(options, "default")
+    for layer in reversed(layers):
+        for name, raw in layer.values.items():
+            values[name] = options[name].read(raw, layer.called(name), layer.quote(name))
+            sources[name] = layer.source(name)
+    return values, sources
+
+
+def flag_layer(options: Options, flags: Mapping[str, Any], typed: Mapping[str, str]) -> Layer:
+    """What was given on the command line; `typed` holds the flags as they were typed."""
+
+    def called(name: str) -> str:
+        return f"`{typed.get(name) or options[name].flag or name}`"
+
+    return Layer(flags, called, lambda name: f"flag {typed.get(name) or options[name].flag}" if options[name].flag else "command line")
+
+
+def environment_layer(options: Options, environment: Mapping[str, str]) -> Layer:
+    """What `CRAWLER_*` variables say; an empty one says nothing. Raises UsageError for a mistyped one.
+
+    Variables that resemble no setting are left alone: other programs (Kubernetes, say) make names of this form too.
+    """
+    known = {option.variable: name for name, option in options.items() if option.in_environment}
+    given = {}
+    for variable, value in environment.items():
+        if not variable.startswith("CRAWLER_") or not value:
+            continue
+        if variable in known:
+            given[known[variable]] = value
+        elif near := nearest(variable.removeprefix("CRAWLER_"), [name.removeprefix("CRAWLER_").lower() for name in known], 0.85):
+            raise UsageError(f"the environment variable {variable} is no setting", f"did you mean CRAWLER_{near.upper()}?")
+    return Layer(given, lambda name: f"{options[name].variable}", lambda name: f"environment {options[name].variable}")
+
+
+def file_layer(options: Options, document: toml.Document, preset: str = "") -> Layer:
+    """What a TOML file says; dashes in keys count as underscores. Raises UsageError for a key that is no setting."""
+    spelled: dict[str, str] = {}
+    for key in document.values:
+        name = key.replace("-", "_")
+        if name not in options or not options[name].in_file:
+            raise _no_key(options, document, key, name)
+        if name in spelled:
+            raise UsageError(f"{document.place(key)}: `{name}` is given twice", f"as `{spelled[name]}` and as `{key}`")
+        spelled[name] = key
+
+    def source(name: str) -> str:
+        return f"preset {preset}" if preset else document.place(spelled[name])
+
+    values = {name: document.values[key] for name, key in spelled.items()}
+    return Layer(
+        values, lambda name: f"{document.place(spelled[name])}: `{spelled[name]}`", source, lambda name: document.quote(spelled[name])
+    )
+
+
+def _no_key(options: Options, document: toml.Document, key: str, name: str) -> UsageError:
+    what = f"{document.place(key)}: `{key}` is no setting"
+    if name in options:
+        return UsageError(f"{document.place(key)}: `{key}` cannot be set in a file", document.quote(key), options[name].flag)
+    near = nearest(name, [known for known, option in options.items() if option.in_file])
+    why = f"did you mean `{near}`?" if near else ""
+    return UsageError(what + (f"; {why}" if why else ""), document.quote(key), "crawler config show")
+
+
+def keyword_layers(options: Options, keywords: Mapping[str, Any]) -> list[Layer]:
+    """Python keywords, with the file and the preset they name below them. Raises UsageError for an unknown keyword."""
+    for name in keywords:
+        if name not in options:
+            near = nearest(name, list(options))
+            raise UsageError(f"`{name}` is no setting", f"did you mean `{near}`?" if near else "")
+    top = Layer(keywords, lambda name: f"`{name}`", lambda name: "keyword")
+    return list(with_files(options, [top], keywords.get("config"), None))
+
+
+def with_files(options: Options, layers: Sequence[Layer], config: Any, preset: str | None) -> Iterator[Layer]:
+    """The layers, then the file and the preset they ask for (the preset named first in the layers, then in the file)."""
+    yield from layers
+    chosen = [layer.values["preset"] for layer in layers if layer.values.get("preset")]
+    if config is not None:
+        file = file_layer(options, toml.read(os.fspath(config)))
+        yield file
+        chosen.append(file.values.get("preset"))
+    name = preset or next((name for name in chosen if name), None)
+    if name is not None and name != "none":
+        yield preset_layer(options, name)
+
+
+def preset_layer(options: Options, name: Any) -> Layer:
+    """What a preset says. Raises UsageError for an unknown one."""
+    known = presets()
+    if name not in known:
+        near = nearest(name, list(known)) if isinstance(name, str) else None
+        raise UsageError(f"there is no preset {name!r}" + (f"; did you mean {near}?" if near else ""), f"there are {', '.join(known)}")
+    return file_layer(options, toml.read(str(known[name])), preset=name)
+
+
+def presets() -> dict[str, Path]:
+    """The presets by name, with their files: data of the package in an installation, config/ beside it in a checkout."""
+    package = Path(__file__).parent.parent
+    folder = next((folder for folder in (package / "_config", package.parent / "config") if (folder / "default.toml").is_file()), None)
+    return {file.stem: file for file in sorted(folder.glob("*.toml"))} if folder else {}

@@ -1,0 +1,80 @@
+"""One setting as data: the source of its flag, TOML key, environment variable, keyword, help text and reference entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from crawler.configuration.values import BOOLEAN, Kind, wrong
+from crawler.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """Another spelling people's fingers know: a flag, what it means, and the value it sets (None: its argument, shifted)."""
+
+    flag: str
+    help: str
+    value: Any = None
+    shift: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What is known of one setting.
+
+    `flags` and `off` (for booleans) are spelled as typed; `off` comes first in help where the default is true. `example` is a
+    TOML value for documentation. `fixed` settings define which crawl it is: they cannot change when it goes on.
+    """
+
+    default: Any
+    help: str
+    group: str
+    kind: Kind
+    flags: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+    example: str = ""
+    in_file: bool = True
+    in_environment: bool = True
+    fixed: bool = False
+    count: bool = False
+    name: str = ""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return f"CRAWLER_{self.name.upper()}"
+
+    @property
+    def flag(self) -> str:
+        """The flag as messages and documentation name it: the long one."""
+        return next((flag for flag in self.flags if flag.startswith("--")), "")
+
+    def read(self, value: Any, place: str, why: str = "") -> Any:
+        """The value of the setting. Raises UsageError that names the place, the value and what is expected."""
+        try:
+            return self.kind.read(value)
+        except ValueError as error:
+            reasons = ". ".join(reason for reason in (str(error), why) if reason)
+            raise UsageError(f"{place} is {wrong(value, self.kind.secret)}; expected {self.kind.expected}", reasons) from None
+
+
+def setting(default: Any, help: str, group: str, kind: Kind = BOOLEAN, **more: Any) -> Any:
+    """A dataclass field that carries its Option. Secrets stay out of the repr."""
+    option = Option(default, help, group, kind, **more)
+    if isinstance(default, dict):
+        return field(default_factory=dict, hash=False, metadata={"option": option})
+    return field(default=default, repr=not kind.secret, metadata={"option": option})
+
+
+def options_of(settings: type) -> dict[str, Option]:
+    """The options of a dataclass by name, in their order. The flag is the name with dashes where none is given."""
+    options = {}
+    for described in fields(settings):
+        option: Option = described.metadata["option"]
+        dashed = described.name.replace("_", "-")
+        flags = option.flags if any(flag.startswith("--") for flag in option.flags) else (*option.flags, f"--{dashed}")
+        off = option.off or ((f"--no-{dashed}",) if option.kind is BOOLEAN and option.in_file else ())
+        options[described.name] = replace(option, name=described.name, flags=flags, off=off)
+    return options

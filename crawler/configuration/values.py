@@ -1,0 +1,310 @@
+"""The kinds of values a setting can have: each reads text (flags, environment), TOML values and Python values alike.
+
+A kind raises ValueError for what it cannot read; its message adds a reason to what was `expected`, or is empty.
+
+Durations are seconds: `0.5`, `10s`, `500ms`, `2m`, `1h30m`, `1d`. Sizes are bytes: `512KB`, `1.5GB`; K is 1024 as in wget and
+curl, and `K`, `KB` and `KiB` mean the same.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Plain = Any
+"""What TOML can hold: str, int, float, bool, list, dict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of value: how it is read, how it is written to TOML, and how a person is told what is expected."""
+
+    expected: str
+    read: Callable[[Any], Any]
+    write: Callable[[Any], Plain] = lambda value: value
+    metavar: str = "VALUE"
+    choices: tuple[str, ...] = ()
+    many: bool = False
+    secret: bool = False
+    files: str = ""
+    """`file` or `folder` when the value names one: for completion."""
+
+
+def wrong(value: object, secret: bool = False) -> str:
+    """The value as an error message shows it: short, on one line, a secret only by its beginning."""
+    shown = value if isinstance(value, str) else repr(value)
+    most = 8 if secret else 60
+    shown = shown if len(shown) <= most else f"{shown[:most]}…"
+    return repr(shown) if isinstance(value, str) else shown
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError
+    if not value.isprintable():
+        raise ValueError("it holds a control character")
+    return value.strip()
+
+
+TEXT = Kind("text", _text, metavar="TEXT")
+
+
+def _path(value: Any) -> str:
+    if not isinstance(value, (str, os.PathLike)) or not (path := os.fspath(value)) or not isinstance(path, str) or "\0" in path:
+        raise ValueError
+    return path
+
+
+FILE = Kind("a file", _path, metavar="FILE", files="file")
+FOLDER = Kind("a folder", _path, metavar="DIR", files="folder")
+
+_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _BOOLEANS:
+        return _BOOLEANS[value.lower()]
+    raise ValueError
+
+
+BOOLEAN = Kind("true or false", _boolean, metavar="")
+
+
+def integer(lowest: int = 0, example: int = 10, highest: int = 2**53) -> Kind:
+    """A whole number from `lowest` to `highest`."""
+
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, (int, str)) or (isinstance(value, str) and len(value) > 20):
+            raise ValueError
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError from None
+        if not lowest <= number <= highest:
+            raise ValueError
+        return number
+
+    at_least = f" of at least {lowest}" if lowest else ""
+    at_most = f", at most {highest:,}" if highest < 2**53 else ""
+    return Kind(f"a whole number{at_least}{at_most}, e.g. {example}", read, metavar="N")
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|d)?\s*", re.ASCII | re.IGNORECASE)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def read_duration(value: Any) -> float:
+    """Seconds from a number or from `10s`, `1h30m`. Raises ValueError."""
+    if isinstance(value, str):
+        seconds = _sum_of_durations(value.strip())
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        seconds = float(value)
+    else:
+        raise ValueError
+    if not 0 <= seconds <= 1e10:
+        raise ValueError
+    return seconds
+
+
+def _sum_of_durations(text: str) -> float:
+    parts = [(match.group(1), match.group(2)) for match in _DURATION.finditer(text)]
+    if not parts or "".join(_DURATION.split(text)[::3]) or len(text) > 40 or (len(parts) > 1 and not all(unit for _, unit in parts)):
+        raise ValueError
+    return math.fsum(float(number) * _SECONDS[(unit or "s").lower()] for number, unit in parts)
+
+
+def write_duration(seconds: float) -> str:
+    """The shortest text with one unit that reads back as the same number of seconds: `2h`, `90s`, `0.5s`."""
+    for unit in ("d", "h", "m"):
+        if seconds and seconds % _SECONDS[unit] == 0:
+            return f"{seconds / _SECONDS[unit]:.0f}{unit}"
+    return f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds:.15f}".rstrip("0") + "s" if seconds < 0.001 else f"{seconds!r}s"
+
+
+def duration(example: str) -> Kind:
+    """Seconds, a float, never negative."""
+    return Kind(f"seconds, e.g. {example}", read_duration, write_duration, metavar="TIME")
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(?:([KMGT])(?:i?B)?|B)?", re.ASCII | re.IGNORECASE)
+
+
+def read_size(value: Any) -> int:
+    """Bytes from a whole number or from `512KB`, `1.5GB`; K is 1024. Raises ValueError."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        size = value
+    elif isinstance(value, str) and len(value) <= 40 and (match := _SIZE.fullmatch(value.strip())):
+        size = round(float(match.group(1)) * 1024 ** (" KMGT".index((match.group(2) or " ").upper())))
+    else:
+        raise ValueError
+    if not 0 <= size < 2**63:
+        raise ValueError
+    return size
+
+
+def write_size(size: int) -> str | int:
+    """The size with the largest unit that leaves a whole number: `32MB`; below 1 KB the plain number."""
+    for power in (4, 3, 2, 1):
+        if size and size % 1024**power == 0:
+            return f"{size // 1024**power}{' KMGT'[power]}B"
+    return size
+
+
+def size(example: str) -> Kind:
+    """Bytes, an int, never negative."""
+    return Kind(f"a size, e.g. {example}", read_size, write_size, metavar="SIZE")
+
+
+def choice(*names: str) -> Kind:
+    """One of a few names."""
+
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or value.lower() not in names:
+            raise ValueError(_meant(value, names))
+        return value.lower()
+
+    return Kind(f"{', '.join(names[:-1])} or {names[-1]}", read, metavar=f"{{{','.join(names)}}}", choices=names)
+
+
+def _meant(value: object, names: Sequence[str]) -> str:
+    near = nearest(value, names) if isinstance(value, str) else None
+    return f"did you mean {near}?" if near else ""
+
+
+def nearest(word: str, names: Sequence[str], cutoff: float = 0.6) -> str | None:
+    """The name most like a mistyped word, or None."""
+    import difflib
+
+    found = difflib.get_close_matches(word.lower()[:60], names, 1, cutoff)
+    return found[0] if found else None
+
+
+def _regular_expression(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError
+    try:
+        re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+REGULAR_EXPRESSION = Kind("a regular expression, e.g. '/docs/'", _regular_expression, metavar="RE")
+
+
+def _environment_name(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_]\w*", value, re.ASCII):
+        raise ValueError
+    return value
+
+
+ENVIRONMENT_NAME = Kind("the name of an environment variable, e.g. SITE_LOGIN", _environment_name, metavar="NAME")
+
+
+def _proxy(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/]+/?", value, re.IGNORECASE):
+        raise ValueError
+    return value
+
+
+PROXY = Kind("a proxy, e.g. http://proxy.example.org:3128", _proxy, metavar="URL", secret=True)
+
+
+def _contact(value: Any) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"https?://[^\s()]+|[^\s()@]+@[^\s()@]+", text, re.IGNORECASE):
+        raise ValueError
+    return text
+
+
+CONTACT = Kind("a URL or mail address, e.g. crawls@example.org", _contact, metavar="WHO")
+
+
+def _token(value: Any) -> str:
+    # RFC 9309, 2.2.1: a product token is made of these characters only.
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_-]+", value):
+        raise ValueError
+    return value
+
+
+PRODUCT_TOKEN = Kind("letters, '-' and '_', e.g. asyncrawl", _token, metavar="NAME")
+
+Pair = tuple[str, str]
+
+
+def _header(value: Any) -> Pair:
+    name, colon, content = value.partition(":") if isinstance(value, str) else _two(value, ":")
+    # RFC 9110, 5.1 and 5.5: a name is a token; a value holds no line break or other control character.
+    if (
+        not colon
+        or not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name.strip(), re.ASCII)
+        or re.search(r"[\x00-\x08\x0a-\x1f\x7f]", content.strip())
+    ):
+        raise ValueError
+    return name.strip(), content.strip()
+
+
+def _extraction(value: Any) -> Pair:
+    name, equals, selector = value.partition("=") if isinstance(value, str) else _two(value, "=")
+    if not equals or not re.fullmatch(r"[^\W\d][\w-]*", name.strip()) or not selector.strip():
+        raise ValueError
+    return name.strip(), selector.strip()
+
+
+def _two(value: Any, separator: str) -> tuple[str, str, str]:
+    if isinstance(value, (tuple, list)) and len(value) == 2 and all(isinstance(part, str) for part in value):
+        return value[0], separator, value[1]
+    raise ValueError
+
+
+HEADER = Kind("a header, e.g. 'Accept-Language: de'", _header, lambda pair: f"{pair[0]}: {pair[1]}", metavar="HEADER", secret=True)
+EXTRACTION = Kind("NAME=CSS, e.g. 'price=span.price::text'", _extraction, lambda pair: f"{pair[0]}={pair[1]}", metavar="NAME=CSS")
+
+FINDINGS = ("broken", "errors", "4xx", "5xx")
+
+
+def _finding(value: Any) -> str:
+    text = str(value).lower() if isinstance(value, (str, int)) else ""
+    if text not in FINDINGS and not re.fullmatch(r"[1-5]\d\d", text, re.ASCII):
+        raise ValueError(_meant(value, FINDINGS))
+    return text
+
+
+FINDING = Kind("broken, errors, 4xx, 5xx or a status, e.g. broken,503", _finding, metavar="WHAT")
+
+
+def optional(kind: Kind) -> Kind:
+    """The same, or None, which text and TOML spell `none`."""
+
+    def read(value: Any) -> Any:
+        return None if value is None or (isinstance(value, str) and value.lower() == "none") else kind.read(value)
+
+    def write(value: Any) -> Plain:
+        return "none" if value is None else kind.write(value)
+
+    expected = kind.expected.replace(", e.g.", " or none, e.g.", 1)
+    return Kind(expected, read, write, kind.metavar, kind.choices, secret=kind.secret, files=kind.files)
+
+
+def several(kind: Kind, separator: str = "\n") -> Kind:
+    """Any number of values as a tuple: a list, a table of pairs, or text with a separator (" ": any white space)."""
+
+    def read(value: Any) -> tuple[Any, ...]:
+        if isinstance(value, str):
+            value = [part for part in (value.split() if separator == " " else value.split(separator)) if part.strip()]
+        elif isinstance(value, Mapping):
+            value = [*value.items()]
+        elif not isinstance(value, (list, tuple, set, frozenset)):
+            raise ValueError
+        return tuple(kind.read(part) for part in value)
+
+    def write(values: Any) -> Plain:
+        return [kind.write(value) for value in values]
+
+    return Kind(kind.expected, read, write, kind.metavar, kind.choices, many=True, secret=kind.secret, files=kind.files)

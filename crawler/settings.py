@@ -1,0 +1,331 @@
+"""All settings of a crawl: one frozen dataclass, the source of flags, TOML keys, environment variables, Python keywords, help
+texts and the reference page. A name is the same everywhere: `max_pages` is `--max-pages`, `max_pages` in TOML (dashes are
+accepted), `CRAWLER_MAX_PAGES` and `Crawler(max_pages=…)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from crawler import __version__
+from crawler.configuration import values
+from crawler.configuration.layers import keyword_layers, merge
+from crawler.configuration.option import Alias, options_of, setting
+from crawler.configuration.values import Kind, choice, duration, integer, optional, several, size
+from crawler.errors import UsageError
+
+WHAT, LIMITS, SPEED, POLITENESS = "what to crawl", "limits", "how fast", "politeness"
+HTTP, KEEP, OUTPUT, CONFIGURATION = "http", "what to keep", "output", "configuration"
+
+_MB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """What is different for one host: a `[hosts."example.org"]` table. None and () leave the general setting as it is."""
+
+    delay: float | None = setting(None, "Seconds between two requests to this host.", SPEED, optional(duration("2s")), example='"2s"')
+    per_host: int | None = setting(None, "Requests at once to this host.", SPEED, optional(integer(1, 2)), example="2")
+    header: tuple[tuple[str, str], ...] = setting(
+        (), "Headers sent to this host beside the general ones.", HTTP, several(values.HEADER), example='["X-Team: docs"]'
+    )
+    auth_env: str | None = setting(
+        None, "Name of the environment variable that holds user:password for this host.", HTTP, optional(values.ENVIRONMENT_NAME),
+        example='"DOCS_LOGIN"',
+    )  # fmt: skip
+
+
+HOST_OPTIONS = options_of(HostSettings)
+
+
+def _read_hosts(tables: Any) -> dict[str, HostSettings]:
+    if not isinstance(tables, Mapping) or not all(isinstance(host, str) and host for host in tables):
+        raise ValueError
+    return {host.lower(): table if isinstance(table, HostSettings) else _read_host(host, table) for host, table in tables.items()}
+
+
+def _read_host(host: str, table: Any) -> HostSettings:
+    if not isinstance(table, Mapping):
+        raise ValueError(f"{host} is no table")
+    given = {str(key).replace("-", "_"): value for key, value in table.items()}
+    for key in given.keys() - HOST_OPTIONS.keys():
+        raise UsageError(f"`{key}` is no setting of a host, in [hosts.{host!r}]", f"a host has {', '.join(HOST_OPTIONS)}")
+    return HostSettings(**{key: HOST_OPTIONS[key].read(value, f"`{key}` of host {host}") for key, value in given.items()})
+
+
+def _write_hosts(hosts: Mapping[str, HostSettings]) -> dict[str, dict[str, Any]]:
+    return {
+        host: {key: o.kind.write(getattr(of, key)) for key, o in HOST_OPTIONS.items() if getattr(of, key) not in (None, ())}
+        for host, of in hosts.items()
+    }
+
+
+HOSTS = Kind('tables, e.g. [hosts."example.org"]', _read_hosts, _write_hosts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one crawl, checked. Durations are seconds, sizes bytes; None means no limit or not used."""
+
+    seeds: tuple[str, ...] = setting(
+        (), "URLs to begin with.", WHAT, several(values.TEXT, " "), example='["https://example.org"]', fixed=True
+    )
+    input_file: str | None = setting(
+        None,
+        "Reads more seeds from FILE, one on each line; - is standard input.",
+        WHAT,
+        optional(values.FILE),
+        flags=("-i",),
+        example='"seeds.txt"',
+        fixed=True,
+    )
+    sitemap: Literal["auto", "off", "only"] = setting(
+        "auto",
+        "Adds the URLs of sitemaps (named in robots.txt, else /sitemap.xml), ignores them, or crawls only them.",
+        WHAT,
+        choice("auto", "off", "only"),
+        fixed=True,
+    )
+    scope: Literal["page", "prefix", "host", "domain", "any"] = setting(
+        "host",
+        "How far to go from the seeds: these URLs alone, their folder, host or registered domain, or anywhere.",
+        WHAT,
+        choice("page", "prefix", "host", "domain", "any"),
+        fixed=True,
+        aliases=(Alias("-np", "the same as --scope prefix", "prefix"),),
+    )
+    include: tuple[str, ...] = setting(
+        (),
+        "Follows only URLs in which this regular expression is found (seeds are always taken).",
+        WHAT,
+        several(values.REGULAR_EXPRESSION),
+        example='["/docs/"]',
+        fixed=True,
+    )
+    exclude: tuple[str, ...] = setting(
+        (),
+        "Leaves out URLs in which this regular expression is found; wins over --include.",
+        WHAT,
+        several(values.REGULAR_EXPRESSION),
+        example="['[?&]sort=']",
+        fixed=True,
+    )
+    max_depth: int | None = setting(
+        None,
+        "Follows links up to N steps away from a seed; 0 is the seeds alone, no limit when left out.",
+        WHAT,
+        optional(integer(0, 3)),
+        flags=("-d",),
+        example="3",
+        aliases=(
+            Alias("--depth", "the same as --max-depth"),
+            Alias("-l", "the same as --max-depth"),
+            Alias("--level", "the same as --max-depth"),
+        ),
+    )
+    strip_query: tuple[str, ...] = setting(
+        (), "Removes these keys from the query of every URL.", WHAT, several(values.TEXT, ","), example='["utm_source", "sid"]', fixed=True
+    )
+    allow_private: bool = setting(
+        False, "Lets links lead to private, loopback and link-local addresses (a seed's own address is always allowed).", WHAT
+    )
+
+    max_pages: int | None = setting(None, "Stops after N pages that were fetched well.", LIMITS, optional(integer(1, 500)), example="500")
+    max_time: float | None = setting(None, "Stops after this time.", LIMITS, optional(duration("2h")), example='"2h"')
+    max_size: int | None = setting(None, "Stops when this many bytes of bodies are stored.", LIMITS, optional(size("5GB")), example='"5GB"')
+    max_body: int = setting(32 * _MB, "Gives up a page whose decoded body is larger.", LIMITS, size("32MB"))
+    max_url_length: int = setting(2083, "Skips URLs with more characters.", LIMITS, integer(16, 2083))
+    min_free_disk: int = setting(200 * _MB, "Pauses the crawl when less room is left for the output.", LIMITS, size("200MB"))
+
+    concurrency: int = setting(32, "Requests at once in all.", SPEED, integer(1, 64, 10_000), flags=("-c",))
+    per_host: int = setting(4, "Requests at once to one host, at most.", SPEED, integer(1, 4, 10_000))
+    delay: float = setting(
+        0.0,
+        "Time between the starts of two requests to one host.",
+        SPEED,
+        duration("0.5"),
+        aliases=(Alias("--wait", "the same as --delay"),),
+    )
+    adaptive: bool = setting(
+        True, "Slows down for a host that answers slowly and speeds up again; off, only errors, 429 and 503 slow it down.", SPEED
+    )
+    random_wait: bool = setting(False, "Varies the delay at random between half and one and a half of it.", SPEED)
+    mode: Literal["async", "sync"] = setting(
+        "async", "Many pages at once, or one after the other (to compare).", SPEED, choice("async", "sync")
+    )
+
+    robots: Literal["obey", "ignore"] = setting(
+        "obey",
+        "Obeys robots.txt, or ignores it (your own sites only).",
+        POLITENESS,
+        choice("obey", "ignore"),
+        aliases=(Alias("--no-robots", "the same as --robots ignore", "ignore"),),
+    )
+    robots_agent: str = setting("asyncrawl", "The name that is looked for in robots.txt.", POLITENESS, values.PRODUCT_TOKEN)
+    max_crawl_delay: float = setting(
+        30.0, "The longest Crawl-delay of a robots.txt that is kept to; a longer one counts as this.", POLITENESS, duration("30s")
+    )
+    respect_nofollow: bool = setting(False, 'Does not follow links marked rel="nofollow" nor those of pages that say nofollow.', POLITENESS)
+    user_agent: str | None = setting(
+        None,
+        f"The User-Agent header; asyncrawl/{__version__} when left out.",
+        POLITENESS,
+        optional(values.TEXT),
+        flags=("-U",),
+        example='"docs-check/1.0"',
+    )
+    contact: str | None = setting(
+        None,
+        "URL or mail address for the owners of the sites, put into the User-Agent.",
+        POLITENESS,
+        optional(values.CONTACT),
+        example='"crawls@example.org"',
+    )
+
+    header: tuple[tuple[str, str], ...] = setting(
+        (),
+        "Sends this header with every request; Authorization and Cookie go to the seeds' origins alone.",
+        HTTP,
+        several(values.HEADER),
+        flags=("-H",),
+        example='["Accept-Language: de"]',
+    )
+    cookies: str | None = setting(
+        None,
+        "Starts with the cookies of this file (Netscape format, as wget, curl and browser add-ons write it).",
+        HTTP,
+        optional(values.FILE),
+        example='"cookies.txt"',
+    )
+    cookie_jar: bool = setting(True, "Keeps the cookies that sites set and sends them back.", HTTP, off=("--no-cookies",))
+    auth_env: str | None = setting(
+        None,
+        "Name of an environment variable that holds user:password (Basic, for the seeds' origins alone).",
+        HTTP,
+        optional(values.ENVIRONMENT_NAME),
+        example='"SITE_LOGIN"',
+    )
+    proxy: str | None = setting(
+        None,
+        "Sends all requests through this proxy; otherwise HTTP_PROXY, HTTPS_PROXY and NO_PROXY count.",
+        HTTP,
+        optional(values.PROXY),
+        example='"http://proxy.example.org:3128"',
+    )
+    timeout: float = setting(
+        30.0,
+        "Longest wait for the headers of an answer; its body then has to arrive at 1 KB/s or more.",
+        HTTP,
+        duration("30s"),
+        flags=("-T",),
+    )
+    connect_timeout: float = setting(10.0, "Longest wait for a connection.", HTTP, duration("10s"))
+    read_timeout: float = setting(15.0, "Longest silence inside a body.", HTTP, duration("15s"))
+    retries: int = setting(
+        2,
+        "Tries again this many times after a failure that may pass.",
+        HTTP,
+        integer(0, 2, 100),
+        aliases=(Alias("--tries", "the same as --retries N-1", shift=-1),),
+    )
+    max_redirects: int = setting(10, "Follows at most this many redirects in a row.", HTTP, integer(0, 10, 100))
+    insecure: bool = setting(False, "Accepts any certificate.", HTTP)
+    ca_certificate: str | None = setting(
+        None, "Trusts the certificates of this PEM file instead of the system's.", HTTP, optional(values.FILE), example='"ca.pem"'
+    )
+
+    output: str | None = setting(
+        None, "The folder for everything; crawl-HOST when left out.", KEEP, optional(values.FOLDER), flags=("-o",), example='"docs-crawl"'
+    )
+    save: Literal["files", "none"] = setting("files", "Saves the bodies of pages as files, or not.", KEEP, choice("files", "none"))
+    links: Literal["all", "none"] = setting("all", "Keeps every link of every page in the database, or none.", KEEP, choice("all", "none"))
+    extract: tuple[tuple[str, str], ...] = setting(
+        (),
+        "Keeps what a CSS selector finds under a name; ::text and ::attr(NAME) choose what of it.",
+        KEEP,
+        several(values.EXTRACTION),
+        example='["price=span.price::text"]',
+    )
+    fresh: bool = setting(False, "Deletes the crawl the folder holds and begins anew.", KEEP, in_file=False, in_environment=False)
+
+    quiet: bool = setting(False, "Says nothing but errors.", OUTPUT, flags=("-q",))
+    verbose: int = setting(0, "Logs every page; given twice, every decision.", OUTPUT, integer(0, 1, 2), flags=("-v",), count=True)
+    progress: Literal["auto", "bar", "plain", "json", "none"] = setting(
+        "auto",
+        "How progress is shown: a live display, a line every ten seconds, JSON lines, or nothing.",
+        OUTPUT,
+        choice("auto", "bar", "plain", "json", "none"),
+    )
+    jsonl: str | None = setting(
+        None,
+        "Writes one JSON line for each page to FILE while crawling; - is standard output.",
+        OUTPUT,
+        optional(values.FILE),
+        example='"pages.jsonl"',
+    )
+    log_file: str | None = setting(
+        None, "Writes the log here instead of crawl.log in the folder.", OUTPUT, optional(values.FILE), example='"crawl.log"'
+    )
+    color: Literal["auto", "always", "never"] = setting(
+        "auto", "Colours on a terminal, always or never; NO_COLOR is honoured.", OUTPUT, choice("auto", "always", "never")
+    )
+    json: bool = setting(False, "Prints summary.json on standard output at the end.", OUTPUT)
+    strict: bool = setting(False, "Exits with 5 when a limit left URLs behind.", OUTPUT)
+    fail_on: tuple[str, ...] = setting(
+        (),
+        "Exits with 4 when there is any of this: broken (all that failed), errors (no answer), 4xx, 5xx or a status.",
+        OUTPUT,
+        several(values.FINDING, ","),
+        example='["broken"]',
+    )
+    debug: bool = setting(False, "Shows tracebacks of errors.", OUTPUT)
+
+    config: str | None = setting(
+        None,
+        "Reads settings from this TOML file; - is standard input.",
+        CONFIGURATION,
+        optional(values.FILE),
+        flags=("-C",),
+        in_file=False,
+        example='"crawl.toml"',
+    )
+    preset: str | None = setting(
+        None, "Starts from a named set of settings: polite or fast.", CONFIGURATION, optional(values.TEXT), example='"fast"'
+    )
+    hosts: Mapping[str, HostSettings] = setting(
+        {},
+        "What is different for single hosts.",
+        CONFIGURATION,
+        HOSTS,
+        in_environment=False,
+        example='{ "example.org" = { delay = "2s" } }',
+    )
+
+    @property
+    def agent(self) -> str:
+        """The User-Agent header that is sent: `user_agent` or ours, and the contact."""
+        name = self.user_agent or f"asyncrawl/{__version__}"
+        return f"{name} (+{self.contact})" if self.contact else name
+
+    @classmethod
+    def from_keywords(cls, **keywords: Any) -> Settings:
+        """Settings from Python keywords; `preset` and `config` are read first. Raises UsageError for an unknown or wrong one."""
+        merged, _ = merge(OPTIONS, keyword_layers(OPTIONS, keywords))
+        return checked(cls(**merged))
+
+
+OPTIONS = options_of(Settings)
+"""Every setting by name, in the order of help and reference."""
+
+
+def checked(settings: Settings) -> Settings:
+    """The same settings. Raises UsageError when two of them cannot go together."""
+    if settings.jsonl == "-" and settings.json:
+        raise UsageError("`jsonl` to standard output and `json` cannot go together", "both would print there", "--jsonl FILE")
+    if settings.input_file == "-" and settings.config == "-":
+        raise UsageError("`input_file` and `config` are both -", "standard input can be read once", "a file for one of them")
+    if settings.quiet and settings.verbose:
+        raise UsageError("`quiet` and `verbose` cannot go together", "one says less, the other more", "one of them")
+    return settings
