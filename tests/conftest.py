@@ -1,0 +1,43 @@
+"""Fixtures for the whole project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+import crawler.testing
+
+settings.register_profile("crawler", derandomize=True, deadline=None, database=None)
+settings.load_profile("crawler")
+
+
+@pytest.fixture
+def site() -> Iterator[crawler.testing.Site]:
+    """An empty site on 127.0.0.1 that runs; pages are declared with `site.page(path, ...)`."""
+    with crawler.testing.site() as running:
+        yield running
+
+
+@pytest.fixture
+def new_site() -> Iterator[Callable[..., crawler.testing.Site]]:
+    """Starts any number of sites, with the arguments of `crawler.testing.site`; all end with the test."""
+    with ExitStack() as stack:
+
+        def start(*arguments: Any, **options: Any) -> crawler.testing.Site:
+            return stack.enter_context(crawler.testing.site(*arguments, **options))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The folder of test data from elsewhere, beside the checkout; a test that needs it is skipped where it is absent."""
+    folder = Path(__file__).resolve().parent.parent.parent / "shared" / "corpora"
+    if not folder.is_dir():
+        pytest.skip(f"no corpora at {folder}")
+    return folder
