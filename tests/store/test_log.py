@@ -59,7 +59,7 @@ def test_a_line_can_be_read_as_soon_as_it_is_written(log: EventLog, path: Path) 
 
 def test_facts_cannot_pose_as_the_time_or_the_event(log: EventLog, path: Path) -> None:
     """`time` and `event` are the log's own, and a fact may be called anything else."""
-    log.write("start", self="me", path="p", **{"time": "never", "event": "forged"})
+    log.write("start", self="me", path="p", time="never", event="forged")
     assert lines(path) == [{"time": "2026-11-22T12:00:00.123Z", "event": "start", "self": "me", "path": "p"}]
 
 
