@@ -149,9 +149,9 @@ class Settings:
         aliases=(Alias("--wait", "the same as --delay"),),
     )
     adaptive: bool = setting(
-        True, "Slows down for a host that answers slowly and speeds up again; off, only errors, 429 and 503 slow it down.", SPEED
+        True, "Asks a host for more pages at once only while it answers quickly, for fewer when it is busy; off, --per-host at once.", SPEED
     )
-    random_wait: bool = setting(False, "Varies the delay at random between half and one and a half of it.", SPEED)
+    random_wait: bool = setting(False, "Lengthens the delay at random, up to one and a half of it (never below it, unlike wget).", SPEED)
     mode: Literal["async", "sync"] = setting(
         "async", "Many pages at once, or one after the other (to compare).", SPEED, choice("async", "sync")
     )

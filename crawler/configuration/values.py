@@ -28,7 +28,8 @@ class Kind:
     write: Callable[[Any], Plain] = lambda value: value
     metavar: str = "VALUE"
     choices: tuple[str, ...] = ()
-    many: bool = False
+    separator: str = ""
+    """What parts the values in one text when there can be several; "" when there is one."""
     secret: bool = False
     files: str = ""
     """`file` or `folder` when the value names one: for completion."""
@@ -56,7 +57,7 @@ TEXT = Kind("text", _text, metavar="TEXT")
 def _path(value: Any) -> str:
     if not isinstance(value, (str, os.PathLike)) or not (path := os.fspath(value)) or not isinstance(path, str) or "\0" in path:
         raise ValueError
-    return path
+    return os.path.expanduser(path) if path.startswith("~") else path
 
 
 FILE = Kind("a file", _path, metavar="FILE", files="file")
@@ -292,12 +293,17 @@ def optional(kind: Kind) -> Kind:
     return Kind(expected, read, write, kind.metavar, kind.choices, secret=kind.secret, files=kind.files)
 
 
+def parts(text: str, separator: str) -> list[str]:
+    """The values in a text; a separator of " " stands for any white space, empty values do not count."""
+    return [part for part in (text.split() if separator == " " else text.split(separator)) if part.strip()]
+
+
 def several(kind: Kind, separator: str = "\n") -> Kind:
     """Any number of values as a tuple: a list, a table of pairs, or text with a separator (" ": any white space)."""
 
     def read(value: Any) -> tuple[Any, ...]:
         if isinstance(value, str):
-            value = [part for part in (value.split() if separator == " " else value.split(separator)) if part.strip()]
+            value = parts(value, separator)
         elif isinstance(value, Mapping):
             value = [*value.items()]
         elif not isinstance(value, (list, tuple, set, frozenset)):
@@ -307,4 +313,4 @@ def several(kind: Kind, separator: str = "\n") -> Kind:
     def write(values: Any) -> Plain:
         return [kind.write(value) for value in values]
 
-    return Kind(kind.expected, read, write, kind.metavar, kind.choices, many=True, secret=kind.secret, files=kind.files)
+    return Kind(kind.expected, read, write, kind.metavar, kind.choices, separator=separator, secret=kind.secret, files=kind.files)

@@ -1,0 +1,112 @@
+"""The settings that are in effect, with where each came from; and how they are written down again, without secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crawler.configuration import toml
+from crawler.configuration.layers import environment_layer, flag_layer, merge, with_files
+from crawler.errors import UsageError
+from crawler.settings import OPTIONS, Settings, checked
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """Settings, and for each of them where its value came from: `default`, `preset fast`, `crawl.toml:3`,
+    `environment CRAWLER_DELAY`, `flag --delay`."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+def load(
+    flags: Mapping[str, Any],
+    environment: Mapping[str, str],
+    file: str | os.PathLike[str] | None = None,
+    preset: str | None = None,
+    typed: Mapping[str, str] | None = None,
+) -> Effective:
+    """The settings of flags (by name, only those that were given) over environment, file, preset and defaults.
+
+    `file` and `preset` are used when neither flags nor environment name one; `typed` holds flags as they were typed, for
+    messages. Raises UsageError that names the place and the value.
+    """
+    layers = [flag_layer(OPTIONS, flags, typed or {}), environment_layer(OPTIONS, environment)]
+    config = next((layer.values["config"] for layer in layers if "config" in layer.values), file)
+    merged, sources = merge(OPTIONS, list(with_files(OPTIONS, layers, config, preset)))
+    settings = checked(Settings(**merged))
+    for name in ("input_file", "cookies", "ca_certificate"):
+        path = getattr(settings, name)
+        if path not in (None, "-") and not os.access(path, os.R_OK):
+            raise UsageError(f"cannot read {path}", f"which `{name}` names ({sources[name]})")
+    return Effective(settings, sources)
+
+
+_SECRET_HEADER = re.compile(r"auth|cookie|token|key|secret|password|session|credential", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"^([a-z]+://)?[^/?#@\s]*@", re.IGNORECASE)
+
+
+def to_plain(settings: Settings) -> dict[str, Any]:
+    """What a file can say of the settings, as JSON and TOML hold it, without secrets; what is not set is missing.
+
+    Left out: headers that authorise (Authorization, Cookie, names with token, key, secret …), user and password of proxy and
+    seeds, and what belongs to one start only (`config`, `preset`, `fresh`, standard input). `Settings.from_keywords` reads it.
+    """
+    plain = {}
+    for name, option in OPTIONS.items():
+        value = _public(name, getattr(settings, name))
+        if option.in_file and name != "preset" and value not in (None, (), {}) and (name, value) != ("input_file", "-"):
+            plain[name] = option.kind.write(value)
+    return plain
+
+
+def _public(name: str, value: Any) -> Any:
+    if name == "header":
+        return _public_headers(value)
+    if name == "hosts":
+        from dataclasses import replace
+
+        return {host: replace(table, header=_public_headers(table.header)) for host, table in value.items()}
+    if name == "proxy":
+        return value and _CREDENTIALS.sub(r"\1", value)
+    if name == "seeds":
+        return tuple(_CREDENTIALS.sub(r"\1", seed) for seed in value)
+    return value
+
+
+def _public_headers(headers: Headers) -> Headers:
+    return tuple(header for header in headers if not _SECRET_HEADER.search(header[0]))
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """What `to_plain` leaves out as secret, by name and without values: `header Authorization`, `proxy password`."""
+    named = [("", settings.header), *((f" of host {host}", table.header) for host, table in settings.hosts.items())]
+    found = [f"header {name}{where}" for where, headers in named for name, _ in headers if _SECRET_HEADER.search(name)]
+    if settings.proxy and _CREDENTIALS.match(settings.proxy):
+        found.append("user and password of the proxy")
+    if any(_CREDENTIALS.match(seed) for seed in settings.seeds):
+        found.append("user and password of a seed")
+    return found
+
+
+def to_toml(settings: Settings) -> str:
+    """The settings as a TOML file that `-C` reads, so that it repeats the crawl; without secrets, which it names in a comment."""
+    plain = to_plain(settings)
+    lines = ["# The settings of this crawl, without secrets. It is repeated by: crawler crawl -C crawl.toml"]
+    lines += [f"# Left out as a secret, to be given again: {secret}" for secret in secrets_of(settings)]
+    group = ""
+    for name, value in plain.items():
+        if OPTIONS[name].group != group and name != "hosts":
+            group = OPTIONS[name].group
+            lines += ["", f"# {group}"]
+        if name != "hosts":
+            lines.append(f"{name} = {toml.literal(value)}")
+    for host, table in plain.get("hosts", {}).items():
+        lines += ["", f"[hosts.{toml.key(host)}]", *(f"{name} = {toml.literal(value)}" for name, value in table.items())]
+    return "\n".join(lines) + "\n"
