@@ -1,0 +1,99 @@
+"""What went wrong, in aiohttp's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+from aiohttp import ClientResponse
+from aiohttp.http_exceptions import ContentLengthError, TransferEncodingError
+
+from crawler.fetch.answer import Answer
+from crawler.fetch.failures import explain, one_line, tls_cause
+from crawler.fetch.guard import CONNECTING
+from crawler.model import PageError
+
+
+class ConnectionDropped(Exception):
+    """The connection was lost: before the headers came, or in a body that ends with its connection."""
+
+
+def explain_client(error: Exception, answer: Answer) -> PageError:
+    """The kind and a sentence for whatever a fetch through aiohttp has raised."""
+    refused = CONNECTING.get(None)
+    if refused is not None and refused.refusal and not refused.sockets:
+        return PageError("blocked", refused.refusal)
+    for kind, sentence in _TABLE:
+        if isinstance(error, kind):
+            return sentence(error, answer)
+    return explain(error)
+
+
+def was_cut_off(response: ClientResponse, protocol: Any) -> bool:
+    """Whether a body without a length, which aiohttp calls whole when its connection ends, was cut off by a reset."""
+    if protocol is None or response.content_length is not None:
+        return False
+    return isinstance(protocol.exception(), OSError)
+
+
+def _connector(error: Any, answer: Answer) -> PageError:
+    return explain(error.os_error)
+
+
+def _proxy(error: Any, answer: Answer) -> PageError:
+    cause = explain(error.os_error)
+    return PageError(cause.kind, f"the proxy cannot be reached: {cause.detail}")
+
+
+def _tunnel(error: Any, answer: Answer) -> PageError:
+    return PageError("refused", f"the proxy does not let the request through: {error.status} {error.message}")
+
+
+def _certificate(error: Any, answer: Answer) -> PageError:
+    return explain(error.certificate_error)
+
+
+def _operating_system(error: OSError, answer: Answer) -> PageError:
+    secure = tls_cause(error)
+    # OSError makes the right subclass of a number, which aiohttp's own class hides.
+    return explain(secure if secure is not None else OSError(*error.args))
+
+
+def _dropped(error: Exception, answer: Answer) -> PageError:
+    secure = tls_cause(error)
+    if secure is not None:
+        return explain(secure)
+    if answer.status:
+        return PageError("truncated", "the connection was cut before the body ended")
+    return PageError("reset", "the server closed the connection before it answered")
+
+
+def _payload(error: Exception, answer: Answer) -> PageError:
+    cause = error.__cause__
+    if isinstance(cause, ContentLengthError) or (isinstance(cause, TransferEncodingError) and "Not enough data" in str(cause)):
+        return PageError("truncated", "the connection ended before the body did")
+    if isinstance(cause, OSError):
+        return _dropped(error, answer)
+    return PageError("protocol", f"this is no valid HTTP: {one_line(str(cause or error))}")
+
+
+def _message(error: Any, answer: Answer) -> PageError:
+    return PageError("protocol", f"this is no valid HTTP: {one_line(error.message)}")
+
+
+# Looked up from top to bottom: a class stands before its bases.
+_TABLE: tuple[tuple[type[BaseException], Callable[[Any, Answer], PageError]], ...] = (
+    (aiohttp.ConnectionTimeoutError, lambda error, answer: answer.not_connected()),
+    (TimeoutError, lambda error, answer: answer.timed_out()),
+    (aiohttp.ClientConnectorCertificateError, _certificate),
+    (aiohttp.ClientProxyConnectionError, _proxy),
+    (aiohttp.ClientConnectorError, _connector),
+    (aiohttp.ClientHttpProxyError, _tunnel),
+    (aiohttp.ServerDisconnectedError, _dropped),
+    (ConnectionDropped, _dropped),
+    (aiohttp.ClientOSError, _operating_system),
+    (aiohttp.ClientPayloadError, _payload),
+    (aiohttp.ClientResponseError, _message),
+    (aiohttp.InvalidURL, lambda error, answer: PageError("protocol", "this URL cannot be asked for over HTTP")),
+)

@@ -1,0 +1,167 @@
+"""Cookies that stay where they were set: each origin has its own, and none ever follows to another host (RFC 6265, made stricter).
+
+Only a cookie from the user's own file may serve a domain with its subdomains, when its line says so.
+"""
+
+from __future__ import annotations
+
+import http.cookiejar
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.utils import mktime_tz, parsedate_tz
+from pathlib import Path
+
+from crawler.errors import UsageError
+
+_MAX_LENGTH = 4096  # of one cookie, RFC 6265, 6.1
+_MAX_PER_ORIGIN = 50
+_MAX_ORIGINS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """One cookie: it is sent to paths below `path` until `expires` (Unix seconds; None: as long as the crawl runs)."""
+
+    name: str
+    value: str
+    path: str
+    expires: float | None = None
+
+
+def origin_of(scheme: str, host: str, port: int | None) -> str:
+    """An origin as text: `https://example.org`, with the port unless it is the usual one (RFC 6454, 6.2)."""
+    name = f"[{host}]" if ":" in host else host
+    usual = port is None or (scheme, port) in (("http", 80), ("https", 443))
+    return f"{scheme}://{name}" if usual else f"{scheme}://{name}:{port}"
+
+
+class CookieJar:
+    """The cookies of a crawl by origin. `file` is a Netscape cookie file to begin with; UsageError when it cannot be read."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._given = _load(file) if file is not None else []
+        self._kept: dict[str, dict[tuple[str, str], Cookie]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there is a cookie to be sent to anybody."""
+        return bool(self._kept or self._given)
+
+    def keep(self, origin: str, path: str, lines: Iterable[str]) -> None:
+        """Takes the Set-Cookie lines of an answer for `path` of `origin`. What cannot be used is dropped."""
+        host = _host(origin)
+        cookies = self._of(origin)
+        for line in lines:
+            cookie = _parse(line, host, path)
+            if cookie is None:
+                continue
+            cookies.pop((cookie.name, cookie.path), None)  # a new one goes to the end
+            if cookie.expires is None or cookie.expires > time.time():
+                cookies[cookie.name, cookie.path] = cookie
+            while len(cookies) > _MAX_PER_ORIGIN:
+                del cookies[next(iter(cookies))]
+        if cookies or self._given:
+            self._kept[origin] = cookies
+            while len(self._kept) > _MAX_ORIGINS:
+                del self._kept[next(iter(self._kept))]
+
+    def header(self, origin: str, path: str) -> str | None:
+        """The value of the Cookie header for `path` of `origin`: longest paths first (RFC 6265, 5.4); None: no header."""
+        cookies = self._of(origin)
+        if not cookies:
+            return None
+        now = time.time()
+        fitting = [c for c in cookies.values() if _matches(path, c.path) and (c.expires is None or c.expires > now)]
+        fitting.sort(key=lambda cookie: -len(cookie.path))
+        return "; ".join(f"{cookie.name}={cookie.value}" if cookie.name else cookie.value for cookie in fitting) or None
+
+    def _of(self, origin: str) -> dict[tuple[str, str], Cookie]:
+        kept = self._kept.get(origin)
+        if kept is None:
+            kept = {(cookie.name, cookie.path): cookie for cookie in map(_plain, _for(self._given, origin))} if self._given else {}
+        return kept
+
+
+def _load(file: Path) -> list[http.cookiejar.Cookie]:
+    jar = http.cookiejar.MozillaCookieJar()
+    try:
+        jar.load(str(file), ignore_discard=True)
+    except OSError as error:  # LoadError is one
+        raise UsageError(
+            f"cannot read the cookie file {file}", error.strerror or str(error), "export it in the Netscape format (cookies.txt)"
+        ) from error
+    return list(jar)
+
+
+def _for(given: list[http.cookiejar.Cookie], origin: str) -> Iterable[http.cookiejar.Cookie]:
+    """The cookies of the user's file that an origin may see."""
+    host = _host(origin)
+    for cookie in given:
+        domain = cookie.domain.lstrip(".").lower()
+        if (host == domain or (cookie.domain_specified and host.endswith(f".{domain}"))) and (
+            not cookie.secure or origin.startswith("https:")
+        ):
+            yield cookie
+
+
+def _plain(cookie: http.cookiejar.Cookie) -> Cookie:
+    # The file has no other way to say "a value without a name".
+    name, value = ("", cookie.name) if cookie.value is None else (cookie.name, cookie.value)
+    return Cookie(name, value, cookie.path, float(cookie.expires) if cookie.expires else None)
+
+
+def _host(origin: str) -> str:
+    """The host of an origin, without its port."""
+    name = origin.partition("://")[2]
+    return name[1 : name.index("]")] if name.startswith("[") else name.partition(":")[0]
+
+
+def _parse(line: str, host: str, path: str) -> Cookie | None:
+    """One Set-Cookie line (RFC 6265, 5.2 and 5.3); None when it is not for this host or not usable."""
+    pair, *attributes = line.split(";")
+    name, equals, value = pair.partition("=")
+    name, value = (name.strip(), value.strip()) if equals else ("", pair.strip())
+    if not (name or value) or len(name) + len(value) > _MAX_LENGTH or not _is_clean(name + value):
+        return None
+    expires: float | None = None
+    max_age: float | None = None
+    where = _default_path(path)
+    for attribute in attributes:
+        key, _, text = (part.strip() for part in attribute.partition("="))
+        match key.lower():
+            case "domain":
+                domain = text.lstrip(".").lower()
+                if domain and host != domain and not host.endswith(f".{domain}"):
+                    return None
+            case "path":
+                where = text if text.startswith("/") else _default_path(path)
+            case "expires":
+                expires = _date(text)
+            case "max-age" if text.lstrip("-").isdecimal():
+                seconds = int(text[:12])
+                max_age = time.time() + seconds if seconds > 0 else 0.0
+    return Cookie(name, value, where, expires if max_age is None else max_age)
+
+
+def _date(text: str) -> float | None:
+    """An Expires date as Unix seconds; None, which makes a cookie of this session, when it is none."""
+    try:
+        parsed = parsedate_tz(text)
+        return float(mktime_tz(parsed)) if parsed else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _is_clean(text: str) -> bool:
+    return text.isprintable() and text.isascii()
+
+
+def _default_path(path: str) -> str:
+    """The folder of the path that set a cookie (RFC 6265, 5.1.4)."""
+    return path[: path.rfind("/")] or "/" if path.startswith("/") else "/"
+
+
+def _matches(path: str, prefix: str) -> bool:
+    """Whether a cookie for `prefix` goes to `path` (RFC 6265, 5.1.4)."""
+    path = path or "/"
+    return path == prefix or (path.startswith(prefix) and (prefix.endswith("/") or path[len(prefix)] == "/"))

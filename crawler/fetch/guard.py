@@ -1,0 +1,132 @@
+"""Which addresses may be connected to: a crawler that follows links must not be led into the network it runs in.
+
+The check is on the final address, at the moment a socket is made for it: names, redirects and literals end there alike, and a
+name that resolves differently the second time gains nothing. A connection to a proxy is not looked at: the user chose it, and
+it alone knows where its requests end; only an address written into the URL itself is still refused then.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from crawler.fetch.failures import FetchFailure
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052, 2.1
+_SHARED = ipaddress.IPv4Network("100.64.0.0/10")  # RFC 6598: behind a carrier's NAT
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291, 2.4; nothing else is routed for us
+
+
+@dataclass(slots=True)
+class Connecting:
+    """What the sockets of one request are for: the host being asked, and what the guard has seen so far.
+
+    `sockets` counts the connections opened: 0 after an answer means that a kept-alive one was used again.
+    """
+
+    host: str
+    proxied: bool = False
+    sockets: int = 0
+    refusal: str = ""
+
+
+CONNECTING: ContextVar[Connecting] = ContextVar("connecting")
+"""The request that the current task works on: aiohttp's socket factory is told the address, but not the host."""
+
+
+class AddressRefused(OSError):
+    """The guard does not let a socket be made for this address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Lets only public addresses through, except for the hosts in `allowed` (lower case), or all with `allow_private`."""
+
+    allowed: frozenset[str] = frozenset()
+    allow_private: bool = False
+
+    def refusal(self, address: str, host: str) -> str | None:
+        """Why `host` may not be asked at `address`; None when it may."""
+        return None if self.allow_private else refusal(address, host, self.allowed)
+
+    def check_literal(self, host: str) -> None:
+        """Raises FetchFailure (`blocked`) when `host` itself is an address that is refused."""
+        if not self.allow_private and is_literal(host) and (reason := refusal(host, host, self.allowed)):
+            raise FetchFailure("blocked", reason)
+
+    def socket(self, info: tuple[Any, ...]) -> socket.socket:
+        """A socket for one entry of getaddrinfo (aiohttp's socket_factory). Raises AddressRefused."""
+        family, kind, protocol, _, address = info
+        request = CONNECTING.get()
+        if not request.proxied and (reason := self.refusal(address[0], request.host)):
+            request.refusal = reason
+            raise AddressRefused(reason)
+        made = socket.socket(family, kind, protocol)
+        request.sockets += 1
+        return made
+
+
+def refusal(address: str, host: str, allowed: frozenset[str] = frozenset()) -> str | None:
+    """Why a crawler should not connect to `address` on behalf of `host`; None when it may.
+
+    Loopback, private, link-local, shared (CGNAT), multicast, unspecified and reserved addresses are refused, also when they
+    are wrapped in IPv6 (IPv4-mapped, 6to4, NAT64), unless `host` is in `allowed`.
+    """
+    if host.lower().rstrip(".") in allowed:
+        return None
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return f"{address!r} is no address"
+    sort = _sort(parsed)
+    if sort is None:
+        return None
+    return f"{address} is {sort}" if host == address else f"{host} is at {address}, which is {sort}"
+
+
+def is_literal(host: str) -> bool:
+    """Whether a host is written as an address, so that no name is looked up for it."""
+    if ":" not in host and not host[-1:].isdigit():
+        return False
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _sort(address: Address) -> str | None:
+    """The sort of a special address ("a private address"); None for a public one."""
+    if isinstance(address, ipaddress.IPv6Address) and (wrapped := _wrapped(address)) is not None:
+        return _sort(wrapped)
+    if address.is_loopback:
+        return "a loopback address"
+    if address.is_unspecified:
+        return "no address to connect to"
+    if address.is_link_local:
+        return "a link-local address"
+    if address.is_multicast:
+        return "a multicast address"
+    if isinstance(address, ipaddress.IPv4Address) and address in _SHARED:
+        return "a carrier's shared address"
+    if address.is_private:
+        return "a private address"
+    if address.is_reserved or (isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST):
+        return "a reserved address"
+    return None
+
+
+def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 one stands for."""
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return None

@@ -1,0 +1,73 @@
+"""What is sent with a request, and to whom: the same for both fetchers."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from urllib.parse import unquote
+
+from crawler.errors import UsageError
+from crawler.fetch.body import accept_encoding
+from crawler.fetch.cookies import CookieJar
+from crawler.fetch.options import ACCEPT, FetchOptions
+from crawler.model import Request
+
+Headers = tuple[tuple[str, str], ...]
+
+_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110, 5.6.2
+_BAD_VALUE = re.compile(r"[\0\r\n]")
+
+
+class RequestHeaders:
+    """The headers of every request, and what a single one adds to them.
+
+    Credentials (`auth`, and Authorization or Cookie among the headers) go to `auth_origins` only, cookies of the jar only to
+    the origin that set them. UsageError when a header cannot be sent.
+    """
+
+    def __init__(self, options: FetchOptions, jar: CookieJar | None) -> None:
+        common = {"user-agent": ("User-Agent", options.user_agent), "accept": ("Accept", ACCEPT)}
+        common["accept-encoding"] = ("Accept-Encoding", accept_encoding())
+        secret: list[tuple[str, str]] = []
+        for name, value in options.headers:
+            _check(name, value)
+            if name.lower() in _SECRET:
+                secret.append((name, value))
+            else:
+                common[name.lower()] = (name, value)
+        if options.auth is not None:
+            secret.append(("Authorization", basic(*options.auth)))
+        self.common: Headers = tuple(common.values())
+        self._secret: Headers = tuple(secret)
+        self._origins = options.auth_origins
+        self._jar = jar
+
+    @property
+    def by_origin(self) -> bool:
+        """Whether it matters for the next request which origin it goes to."""
+        return bool(self._secret or self._jar)
+
+    def added(self, request: Request, origin: str, path: str, userinfo: str = "") -> dict[str, str]:
+        """What this request adds to `common`. `userinfo` is the `user:password` written into its URL."""
+        added: dict[str, str] = {}
+        if self._secret and origin in self._origins:
+            added.update(self._secret)
+        if self._jar is not None and (cookies := self._jar.header(origin, path)):
+            given = added.get("Cookie")
+            added["Cookie"] = f"{given}; {cookies}" if given else cookies
+        if userinfo:
+            user, _, password = userinfo.partition(":")
+            added["Authorization"] = basic(unquote(user), unquote(password))
+        added.update(request.headers)
+        return added
+
+
+def basic(user: str, password: str) -> str:
+    """The value of Authorization for Basic credentials (RFC 7617)."""
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode("ascii")
+
+
+def _check(name: str, value: str) -> None:
+    if not _NAME.fullmatch(name) or _BAD_VALUE.search(value):
+        raise UsageError(f"the header {name!r} cannot be sent", "a name is one word; a value has no line break", "--header 'Name: value'")

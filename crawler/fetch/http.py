@@ -1,0 +1,164 @@
+"""The asynchronous fetcher: one aiohttp session, kept-alive connections, one timeout per request, no answer taken on trust."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, StreamReader
+from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
+
+from crawler.fetch.answer import Answer
+from crawler.fetch.body import BodyReader
+from crawler.fetch.client_failures import ConnectionDropped, explain_client, was_cut_off
+from crawler.fetch.cookies import CookieJar, origin_of
+from crawler.fetch.guard import CONNECTING, Connecting, Guard
+from crawler.fetch.headers import RequestHeaders
+from crawler.fetch.options import MAX_HEADERS, MAX_LINE, FetchOptions
+from crawler.fetch.proxies import Proxies
+from crawler.fetch.spool import SpoolFile
+from crawler.fetch.tls import tls_context
+from crawler.model import Body, Request, Response
+
+
+class HttpFetcher:
+    """Fetches over HTTP/1.1, any number of requests at a time.
+
+        async with HttpFetcher(options, spool) as fetcher:
+            response = await fetcher.fetch(request)
+
+    `spool` is the folder for large bodies; without one all are kept in memory. Redirects are answers like any other.
+    UsageError when the options cannot be used.
+    """
+
+    def __init__(self, options: FetchOptions, spool: Path | None = None) -> None:
+        self._options = options
+        self._spool = spool
+        self._guard = Guard(options.allowed_private, options.allow_private)
+        self._jar = CookieJar(options.cookies_file) if options.cookies or options.cookies_file else None
+        self._headers = RequestHeaders(options, self._jar)
+        self._proxies = Proxies(options)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._spool is not None:
+            self._spool.mkdir(parents=True, exist_ok=True)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0,  # the engine bounds itself
+                ttl_dns_cache=300,
+                resolver=aiohttp.ThreadedResolver(),  # said aloud: aiodns would take its place by being installed
+                socket_factory=self._guard.socket,
+            ),
+            headers=self._headers.common,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._options.connect_timeout),
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_LINE,
+            max_headers=MAX_HEADERS,
+            middlewares=(_ask_again_only_on_a_used_connection,),
+        )
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return tls_context(self._options)
+
+    async def fetch(self, request: Request) -> Response:
+        """The answer to a GET of this URL. Whatever goes wrong is `response.error`; only CancelledError is raised."""
+        answer = Answer(request.url, self._options)
+        try:
+            async with asyncio.timeout(self._options.timeout) as limit:
+                await self._exchange(request, answer, limit)
+        except Exception as error:
+            answer.failed(explain_client(error, answer))
+        return answer.response()
+
+    async def _exchange(self, request: Request, answer: Answer, limit: asyncio.Timeout) -> None:
+        response = await self._ask(request)
+        try:
+            answer.headers_arrived(response.status, response.raw_headers)
+            if self._jar is not None and (lines := response.headers.getall("Set-Cookie", None)):
+                url = response.url
+                self._jar.keep(origin_of(url.scheme, url.raw_host or "", url.port), url.raw_path, lines)
+            reader = answer.body_reader(
+                response.content_length,
+                response.headers.getall("Content-Encoding", None),
+                None if self._spool is None else self._options.spool_threshold,
+            )
+            answer.body = await self._read(response, reader, answer, limit)
+        finally:
+            response.close()  # nothing to do after a whole body: its connection is back in the pool
+
+    async def _ask(self, request: Request) -> ClientResponse:
+        """Sends the request and waits for the headers."""
+        assert self._session is not None, "the fetcher works under `async with` only"
+        url = URL(request.url, encoded=True)
+        host = url.raw_host or ""
+        proxy = self._proxies.find(url.scheme, host, url.port) if self._proxies else None
+        self._guard.check_literal(host)
+        CONNECTING.set(Connecting(host, proxy is not None))
+        headers = None
+        if self._headers.by_origin or request.headers or url.raw_user is not None:
+            userinfo = "" if url.raw_user is None else f"{url.raw_user}:{url.raw_password or ''}"
+            headers = self._headers.added(request, origin_of(url.scheme, host, url.port), url.raw_path, userinfo)
+            url = url.with_user(None) if userinfo else url
+        secure = url.scheme == "https" or (proxy is not None and proxy.startswith("https:"))
+        return await self._session.get(url, headers=headers, allow_redirects=False, proxy=proxy, ssl=self._tls if secure else True)
+
+    async def _read(self, response: ClientResponse, body: BodyReader, answer: Answer, limit: asyncio.Timeout) -> Body:
+        content, connection, spool = response.content, response.connection, None
+        protocol = connection.protocol if connection is not None else None
+        try:
+            while chunk := await self._next(content, body, answer, limit):
+                for piece in body.decode(chunk):
+                    if body.add(piece):
+                        assert self._spool is not None
+                        limit.reschedule(None)  # the disk's time is not the server's
+                        spool = spool or await SpoolFile.create(self._spool)
+                        await spool.write(body.drain())
+            if was_cut_off(response, protocol):
+                raise ConnectionDropped
+            body.finish()
+            if spool is None:
+                return body.result()
+            await spool.write(body.drain())
+            await spool.close()
+            return body.result(spool.path)
+        except BaseException:
+            # aiohttp tells nobody who waits for a body that its chunks have become nonsense: the wait goes on in vain.
+            if protocol is not None and isinstance(protocol.exception(), HttpProcessingError):
+                answer.waiting_for = "valid chunks"
+            if spool is not None:
+                await spool.discard()
+            raise
+
+    async def _next(self, content: StreamReader, body: BodyReader, answer: Answer, limit: asyncio.Timeout) -> bytes:
+        """What has arrived since the last call, or the next that arrives in time; b"" at the end."""
+        chunk = content.read_nowait()
+        if chunk or content.at_eof():
+            return chunk
+        limit.reschedule(asyncio.get_running_loop().time() + answer.patience(body.received))
+        return await content.readany()
+
+
+async def _ask_again_only_on_a_used_connection(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """aiohttp asks again at once after every lost connection. That is right when an idle one was closed just as it was used
+    again (RFC 9110, 9.2.2), but a fresh one means that the server did get the request."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        if CONNECTING.get().sockets and not isinstance(error, aiohttp.ClientConnectorError):
+            raise ConnectionDropped from error
+        raise

@@ -1,0 +1,56 @@
+"""What both fetchers are told, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_LINE = 64 * 1024
+"""The longest line of an answer's header, in bytes. http.client has the same limit."""
+
+MAX_HEADERS = 100
+"""The most lines in an answer's header. http.client has the same limit."""
+
+LOWEST_RATE = 1024
+"""Bytes per second that a body must keep on average once its headers are there."""
+
+ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOptions:
+    """How to ask and how long to wait. Times are seconds, sizes are bytes.
+
+    `timeout` runs until the headers are there; after that the body must keep 1 KB/s on average, counted from the start.
+    `connect_timeout` is for one connection with its TLS handshake, `read_timeout` for the pause between two reads.
+    `max_body` limits the decoded body; a body above `spool_threshold` goes to a file when the fetcher has a spool folder.
+
+    `headers` are sent with every request and replace the fetcher's own of the same name. What tells who we are
+    (Authorization, Cookie) goes to the `auth_origins` only, and so does `auth` (user and password, Basic). An
+    origin reads `https://example.org`, with `:8443` when the port is not the usual one.
+    `cookies_file` is a Netscape cookie file; `cookies` turns the jar on, which keeps every cookie with its origin.
+
+    `proxy` (http:// or https://) wins over HTTP_PROXY and HTTPS_PROXY, which count only with `trust_env`; so does NO_PROXY.
+    `verify=False` accepts any certificate; `ca_certificate` is a PEM file that is trusted besides the system's own.
+
+    Private addresses are refused, except for the host names in `allowed_private` (lower case, as the seeds name them),
+    or altogether with `allow_private`.
+    """
+
+    user_agent: str = "asyncrawl"
+    headers: tuple[tuple[str, str], ...] = ()
+    timeout: float = 30.0
+    connect_timeout: float = 10.0
+    read_timeout: float = 15.0
+    max_body: int = 32 * 1024 * 1024
+    proxy: str | None = None
+    trust_env: bool = True
+    verify: bool = True
+    ca_certificate: Path | None = None
+    cookies: bool = True
+    cookies_file: Path | None = None
+    auth: tuple[str, str] | None = None
+    auth_origins: frozenset[str] = frozenset()
+    allowed_private: frozenset[str] = frozenset()
+    allow_private: bool = False
+    spool_threshold: int = 256 * 1024
