@@ -1,4 +1,4 @@
-"""The `crawler` command."""
+"""The `crawler` command. `--version` answers before anything is loaded."""
 
 import sys
 
@@ -6,11 +6,13 @@ from crawler import __version__
 
 
 def main() -> int:
-    if sys.argv[1:] == ["--version"]:
+    """Runs the command line and returns its exit code."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
         print(f"crawler {__version__}")
         return 0
-    print("usage: crawler --version", file=sys.stderr)
-    return 2
+    from crawler.cli.main import main as run
+
+    return run(sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -48,11 +48,19 @@ def _read_hosts(tables: Any) -> dict[str, HostSettings]:
 
 def _read_host(host: str, table: Any) -> HostSettings:
     if not isinstance(table, Mapping):
-        raise ValueError(f"{host} is no table")
-    given = {str(key).replace("-", "_"): value for key, value in table.items()}
-    for key in given.keys() - HOST_OPTIONS.keys():
-        raise UsageError(f"`{key}` is no setting of a host, in [hosts.{host!r}]", f"a host has {', '.join(HOST_OPTIONS)}")
-    return HostSettings(**{key: HOST_OPTIONS[key].read(value, f"`{key}` of host {host}") for key, value in given.items()})
+        raise values.Inside((host,), f"host {host} is {values.wrong(table)}; expected a table", ", ".join(HOST_OPTIONS))
+    read = {}
+    for key, value in table.items():
+        name = str(key).replace("-", "_")
+        if name not in HOST_OPTIONS:
+            near = values.nearest(name, list(HOST_OPTIONS))
+            meant = f"did you mean `{near}`?" if near else f"a host has {', '.join(HOST_OPTIONS)}"
+            raise values.Inside((host, key), f"`{key}` is no setting of host {host}; {meant}")
+        try:
+            read[name] = HOST_OPTIONS[name].read(value, f"`{key}` of host {host}")
+        except UsageError as error:
+            raise values.Inside((host, key), error.what, error.why) from None
+    return HostSettings(**read)
 
 
 def _write_hosts(hosts: Mapping[str, HostSettings]) -> dict[str, dict[str, Any]]:
@@ -126,7 +134,12 @@ class Settings:
         ),
     )
     strip_query: tuple[str, ...] = setting(
-        (), "Removes these keys from the query of every URL.", WHAT, several(values.TEXT, ","), example='["utm_source", "sid"]', fixed=True
+        (),
+        "Removes these keys from the query of every URL.",
+        WHAT,
+        several(values.QUERY_KEY, ","),
+        example='["utm_source", "sid"]',
+        fixed=True,
     )
     allow_private: bool = setting(
         False, "Lets links lead to private, loopback and link-local addresses (a seed's own address is always allowed).", WHAT
@@ -137,7 +150,9 @@ class Settings:
     max_size: int | None = setting(None, "Stops when this many bytes of bodies are stored.", LIMITS, optional(size("5GB")), example='"5GB"')
     max_body: int = setting(32 * _MB, "Gives up a page whose decoded body is larger.", LIMITS, size("32MB"))
     max_url_length: int = setting(2083, "Skips URLs with more characters.", LIMITS, integer(16, 2083))
-    min_free_disk: int = setting(200 * _MB, "Pauses the crawl when less room is left for the output.", LIMITS, size("200MB"))
+    min_free_disk: int = setting(
+        200 * _MB, "Stops the crawl, to be resumed, when less room than this is left for the output.", LIMITS, size("200MB")
+    )
 
     concurrency: int = setting(32, "Requests at once in all.", SPEED, integer(1, 64, 10_000), flags=("-c",))
     per_host: int = setting(4, "Requests at once to one host, at most.", SPEED, integer(1, 4, 10_000))
@@ -170,7 +185,7 @@ class Settings:
     respect_nofollow: bool = setting(False, 'Does not follow links marked rel="nofollow" nor those of pages that say nofollow.', POLITENESS)
     user_agent: str | None = setting(
         None,
-        f"The User-Agent header; asyncrawl/{__version__} when left out.",
+        "The User-Agent header; asyncrawl/VERSION when left out.",
         POLITENESS,
         optional(values.TEXT),
         flags=("-U",),
@@ -292,7 +307,7 @@ class Settings:
         example='"crawl.toml"',
     )
     preset: str | None = setting(
-        None, "Starts from a named set of settings: polite or fast.", CONFIGURATION, optional(values.TEXT), example='"fast"'
+        None, "Starts from a named set of settings: polite or fast.", CONFIGURATION, optional(values.PRESET), example='"fast"'
     )
     hosts: Mapping[str, HostSettings] = setting(
         {},

@@ -10,7 +10,7 @@ from typing import Any
 
 from crawler.configuration import toml
 from crawler.configuration.option import Option
-from crawler.configuration.values import nearest
+from crawler.configuration.values import Inside, nearest
 from crawler.errors import UsageError
 
 Options = Mapping[str, Option]
@@ -18,13 +18,14 @@ Options = Mapping[str, Option]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Raw values of one place: `called` names a setting there in messages, `source` says later where its value came from,
-    `quote` shows the line it stands on."""
+    """Raw values of one place: `called` names a setting there in messages, `source` says later where its value came from.
+    `place` and `quote` are the line of a key (or of a key inside its table) and what it says; "" where there are no lines."""
 
     values: Mapping[str, Any]
     called: Callable[[str], str]
     source: Callable[[str], str]
-    quote: Callable[[str], str] = lambda name: ""
+    place: Callable[..., str] = lambda *keys: ""
+    quote: Callable[..., str] = lambda *keys: ""
 
 
 def merge(options: Options, layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -36,9 +37,18 @@ def merge(options: Options, layers: Sequence[Layer]) -> tuple[dict[str, Any], di
     sources = dict.fromkeys(options, "default")
     for layer in reversed(layers):
         for name, raw in layer.values.items():
-            values[name] = options[name].read(raw, layer.called(name), layer.quote(name))
+            values[name] = _read(options[name], raw, layer)
             sources[name] = layer.source(name)
     return values, sources
+
+
+def _read(option: Option, raw: Any, layer: Layer) -> Any:
+    try:
+        return option.read(raw, layer.called(option.name), layer.quote(option.name))
+    except Inside as error:
+        place, quote = layer.place(option.name, *error.keys), layer.quote(option.name, *error.keys)
+        why = "\n  ".join(reason for reason in (error.why, quote) if reason)
+        raise UsageError(f"{place}: {error.what}" if place else error.what, why) from None
 
 
 def flag_layer(options: Options, flags: Mapping[str, Any], typed: Mapping[str, str]) -> Layer:
@@ -78,13 +88,17 @@ def file_layer(options: Options, document: toml.Document, preset: str = "") -> L
             raise UsageError(f"{document.place(key)}: `{name}` is given twice", f"as `{spelled[name]}` and as `{key}`")
         spelled[name] = key
 
+    def place(name: str, *inner: str) -> str:
+        return document.place(spelled[name], *inner)
+
+    def quote(name: str, *inner: str) -> str:
+        return document.quote(spelled[name], *inner)
+
     def source(name: str) -> str:
-        return f"preset {preset}" if preset else document.place(spelled[name])
+        return f"preset {preset}" if preset else place(name)
 
     values = {name: document.values[key] for name, key in spelled.items()}
-    return Layer(
-        values, lambda name: f"{document.place(spelled[name])}: `{spelled[name]}`", source, lambda name: document.quote(spelled[name])
-    )
+    return Layer(values, lambda name: f"{place(name)}: `{spelled[name]}`", source, place, quote)
 
 
 def _no_key(options: Options, document: toml.Document, key: str, name: str) -> UsageError:

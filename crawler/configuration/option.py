@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from crawler.configuration.values import BOOLEAN, Kind, wrong
+from crawler.configuration.values import BOOLEAN, Inside, Kind, wrong
 from crawler.errors import UsageError
 
 
@@ -52,11 +52,14 @@ class Option:
         return next((flag for flag in self.flags if flag.startswith("--")), "")
 
     def read(self, value: Any, place: str, why: str = "") -> Any:
-        """The value of the setting. Raises UsageError that names the place, the value and what is expected."""
+        """The value of the setting. Raises UsageError that names the place, the value and what is expected; Inside for what is
+        wrong inside a table."""
         try:
             return self.kind.read(value)
+        except Inside:
+            raise
         except ValueError as error:
-            reasons = ". ".join(reason for reason in (str(error), why) if reason)
+            reasons = "\n  ".join(reason for reason in (str(error), why) if reason)
             raise UsageError(f"{place} is {wrong(value, self.kind.secret)}; expected {self.kind.expected}", reasons) from None
 
 

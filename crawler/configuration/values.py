@@ -35,6 +35,14 @@ class Kind:
     """`file` or `folder` when the value names one: for completion."""
 
 
+class Inside(ValueError):
+    """Something is wrong inside a value that is a table: the keys that lead there, what, and why."""
+
+    def __init__(self, keys: tuple[str, ...], what: str, why: str = "") -> None:
+        super().__init__(what)
+        self.keys, self.what, self.why = keys, what, why
+
+
 def wrong(value: object, secret: bool = False) -> str:
     """The value as an error message shows it: short, on one line, a secret only by its beginning."""
     shown = value if isinstance(value, str) else repr(value)
@@ -52,6 +60,8 @@ def _text(value: Any) -> str:
 
 
 TEXT = Kind("text", _text, metavar="TEXT")
+QUERY_KEY = Kind("keys of a query, e.g. utm_source,sid", _text, metavar="KEY,…")
+PRESET = Kind("the name of a preset, e.g. fast", _text, metavar="NAME")
 
 
 def _path(value: Any) -> str:

@@ -1,0 +1,28 @@
+"""The table of commands: what each does, and where it is written. Nothing of a command is loaded before it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: the module and function that run it, its usage and one line of help."""
+
+    module: str
+    function: str
+    usage: str
+    help: str
+
+
+COMMANDS = {
+    "crawl": Command("crawler.cli.crawl", "run", "URL... [options]", "crawls; on a folder that holds this crawl already, goes on"),
+    "resume": Command("crawler.cli.crawl", "resume", "DIR [options]", "goes on with the seeds and settings the folder holds"),
+    "status": Command("crawler.cli.status", "run", "DIR [--json]", "how far a crawl is, also while it runs, and why it stopped"),
+    "config": Command(
+        "crawler.cli.config", "run", "show [PRESET] | check FILE", "the settings in effect, where each came from; checks a file"
+    ),
+    "demo": Command("crawler.cli.demo", "run", "[--crawl] [options]", "serves a demo site on this machine"),
+    "bench": Command("crawler.cli.bench", "run", "[URL] [options]", "measures synchronous against asynchronous crawling"),
+    "completion": Command("crawler.cli.completion", "run", "bash | zsh | fish", "prints the completion script of a shell"),
+}
