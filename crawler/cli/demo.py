@@ -1,0 +1,69 @@
+"""`crawler demo`: serves the demo site on loopback, or crawls it at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from crawler.cli.messages import say
+from crawler.errors import UsageError
+
+if TYPE_CHECKING:
+    from crawler.testing import Site
+
+PORT = 8000
+
+
+def run(arguments: Namespace) -> int:
+    """Serves until SIGINT or SIGTERM, which are the way to end it: exit 0. Prints the address on standard output."""
+    site = _started(arguments)
+    try:
+        return crawl_the_demo(site, arguments) if arguments.crawl else _serve(site, arguments.pages)
+    finally:
+        site.stop()
+
+
+def crawl_the_demo(site: Site, arguments: Namespace) -> int:
+    """Crawls the running site with the flags of `crawler crawl` that were typed, and returns that command's exit code."""
+    from crawler.cli.crawl import run_settings
+    from crawler.cli.parser import settings_from
+
+    arguments.seeds = [site.url()]
+    return run_settings(settings_from(arguments))
+
+
+def _serve(site: Site, pages: int) -> int:
+    with _stop_signal() as stopped:
+        print(site.url(), flush=True)
+        say(f"a demo site of {pages:,} pages on this machine alone; Ctrl-C stops it\n  try: crawler {site.url()}   (in another terminal)")
+        # Waiting without a timeout cannot be interrupted on Windows.
+        while not stopped.wait(1.0):
+            pass
+    say(f"stopped after {site.count():,} requests")
+    return 0
+
+
+def _started(arguments: Namespace) -> Site:
+    from crawler.demo import serve_demo
+
+    port = arguments.port if arguments.port is not None else 0 if arguments.crawl else PORT
+    try:
+        return serve_demo(port, arguments.pages, arguments.latency, arguments.size).start()
+    except OSError as error:
+        raise UsageError(f"port {port} cannot be used", str(error), "crawler demo --port 0") from error
+
+
+@contextmanager
+def _stop_signal() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set instead of what they did before."""
+    stopped = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
