@@ -200,7 +200,7 @@ _HOLDS_CONTENT = re.compile(r"(?:javascript|data|about|blob):", re.IGNORECASE | 
 # A relative path: what the standard's path state would append to the base's directory. Only its first characters could
 # make it anything else (a scheme, a host, a query, a fragment, white space that is stripped), and none of them is in
 # here. One character class, so that no input takes more than linear time.
-_RELATIVE_PATH = re.compile(r"[^\x00-\x20/\\?#:.][^\x00-\x20\\:]*").fullmatch
+_RELATIVE_PATH = re.compile(r"[^\x00-\x20/\\?#:.][^\x00-\x20\\#:]*").fullmatch
 _OTHER_SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE | re.ASCII).match
 
 # Longer hrefs are not remembered: one cache entry should not weigh as much as a page.
@@ -242,20 +242,21 @@ class Resolver:
         """One target for each href, in order. None: the standard refuses it, or it is no address (`javascript:`, `data:`,
         `about:`, `blob:`). `base` is the document's base URL. URLs of other schemes are refused as `scheme`, unjudged.
         """
-        base = resolve(base, "") or ""
+        base = resolve(base, base) or ""
         if not base.startswith(("http://", "https://")):
             return [self._slow(base, href) for href in hrefs]
         page = _Page(base)
-        known = self._young.get(page.origin, {})
+        directory = page.directory
+        look_up = self._young.get(page.origin, {}).get
         found: list[Target | None] = []
         for href in hrefs:
-            target = known.get(href, _UNKNOWN)  # rooted and absolute hrefs are their own keys
+            target = look_up(href, _UNKNOWN)  # rooted and absolute hrefs are their own keys
             if target is _UNKNOWN:
-                key = page.key(href)
-                target = self._slow(base, href) if key is None else known.get(key, _UNKNOWN)
+                key = directory + href if directory and _RELATIVE_PATH(href) else page.key(href)
+                target = self._slow(base, href) if key is None else look_up(key, _UNKNOWN)
                 if target is _UNKNOWN:
                     target = self._learn(page.origin, key or "")
-                    known = self._young[page.origin]
+                    look_up = self._young[page.origin].get
             found.append(target)
         return found
 
@@ -295,7 +296,7 @@ class Resolver:
 class _Page:
     """A base URL in the pieces that keys are made of."""
 
-    __slots__ = ("directory", "origin", "path", "rooted")
+    __slots__ = ("directory", "origin", "parent", "path", "rooted")
 
     def __init__(self, base: str) -> None:
         base = base.partition("#")[0]
@@ -306,31 +307,39 @@ class _Page:
         self.path = self.rooted.partition("?")[0]
         # Read alone, the path `//x/y` would be a host: no keys can be made from it.
         self.directory = "" if path.startswith("/") else self.path[: self.path.rindex("/") + 1]
+        self.parent = _above(self.directory)
 
     def key(self, href: str) -> str | None:
         """An href that means the same URL (fragment aside) on every page of the origin; None when there is none."""
-        hash_at = href.find("#")
-        if hash_at >= 0:
-            # White space before the hash belongs to the URL, white space at the end does not: the hash has to stay.
-            href = href[: hash_at + (hash_at > 0 and href[hash_at - 1] <= " ")]
+        if href[:3] == "../" and self.directory and _RELATIVE_PATH(rest := href[3:]):
+            return self.parent + rest
+        if "#" in href:
+            # White space before the hash belongs to the URL, white space at the end does not: then the hash has to stay.
+            whole, hash_sign, _ = href.partition("#")
+            href = whole + hash_sign if whole[-1:] and whole[-1] <= " " else whole
         if len(href) > _LONGEST_KEY:
             return None
         if href.startswith(("/", "http://", "https://")):
             return href
-        if _OTHER_SCHEME(href):
-            return None if _HOLDS_CONTENT(href) else href
-        return self._below(href) if self.directory else None
+        if self.directory and (below := self._below(href)):
+            return below
+        return href if _OTHER_SCHEME(href) and not _HOLDS_CONTENT(href) else None
 
     def _below(self, href: str) -> str | None:
-        if _RELATIVE_PATH(href):
-            return self.directory + href
         if not href:
             return self.rooted
         if href[0] == "?":
             return self.path + href
         directory = self.directory
-        while href.startswith(("../", "./")):
-            if href.startswith("../"):
-                directory = directory[: directory.rfind("/", 0, -1) + 1] or "/"
-            href = href.partition("/")[2]
-        return directory + href if href != self.directory and (not href or _RELATIVE_PATH(href)) else None
+        while href[:1] == ".":
+            dots, slash, href = href.partition("/")
+            if not slash or dots not in (".", ".."):
+                return None
+            if dots == "..":
+                directory = _above(directory)
+        return directory + href if not href or _RELATIVE_PATH(href) else None
+
+
+def _above(directory: str) -> str:
+    """The directory that `../` leads to; there is nothing above the root."""
+    return directory[: directory.rfind("/", 0, -1) + 1] or "/"
