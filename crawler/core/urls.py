@@ -37,8 +37,8 @@ def resolve(href: str, base: str) -> str | None:
     try:
         return ada_url.join_url(base, href) if base else ada_url.URL(href).href
     except ValueError:
-        if _LONE_SURROGATE.search(href):
-            return resolve(_LONE_SURROGATE.sub("\ufffd", href), base)
+        if _LONE_SURROGATE.search(href) or _LONE_SURROGATE.search(base):
+            return resolve(_LONE_SURROGATE.sub("\ufffd", href), _LONE_SURROGATE.sub("\ufffd", base))
         return None
 
 
