@@ -16,7 +16,7 @@ from crawler.settings import OPTIONS, Settings, checked
 Headers = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Effective:
     """Settings, and for each of them where its value came from: `default`, `preset fast`, `crawl.toml:3`,
     `environment CRAWLER_DELAY`, `flag --delay`."""
@@ -48,8 +48,8 @@ def load(
     return Effective(settings, sources)
 
 
-_SECRET_HEADER = re.compile(r"auth|cookie|token|key|secret|password|session|credential", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"^([a-z]+://)?[^/?#@\s]*@", re.IGNORECASE)
+_SECRET_HEADER = r"(?i)auth|cookie|token|key|secret|password|session|credential"
+_CREDENTIALS = r"(?i)^([a-z]+://)?[^/?#@\s]*@"
 
 
 def to_plain(settings: Settings) -> dict[str, Any]:
@@ -74,23 +74,23 @@ def _public(name: str, value: Any) -> Any:
 
         return {host: replace(table, header=_public_headers(table.header)) for host, table in value.items()}
     if name == "proxy":
-        return value and _CREDENTIALS.sub(r"\1", value)
+        return value and re.sub(_CREDENTIALS, r"\1", value)
     if name == "seeds":
-        return tuple(_CREDENTIALS.sub(r"\1", seed) for seed in value)
+        return tuple(re.sub(_CREDENTIALS, r"\1", seed) for seed in value)
     return value
 
 
 def _public_headers(headers: Headers) -> Headers:
-    return tuple(header for header in headers if not _SECRET_HEADER.search(header[0]))
+    return tuple(header for header in headers if not re.search(_SECRET_HEADER, header[0]))
 
 
 def secrets_of(settings: Settings) -> list[str]:
     """What `to_plain` leaves out as secret, by name and without values: `header Authorization`, `proxy password`."""
     named = [("", settings.header), *((f" of host {host}", table.header) for host, table in settings.hosts.items())]
-    found = [f"header {name}{where}" for where, headers in named for name, _ in headers if _SECRET_HEADER.search(name)]
-    if settings.proxy and _CREDENTIALS.match(settings.proxy):
+    found = [f"header {name}{where}" for where, headers in named for name, _ in headers if re.search(_SECRET_HEADER, name)]
+    if settings.proxy and re.match(_CREDENTIALS, settings.proxy):
         found.append("user and password of the proxy")
-    if any(_CREDENTIALS.match(seed) for seed in settings.seeds):
+    if any(re.match(_CREDENTIALS, seed) for seed in settings.seeds):
         found.append("user and password of a seed")
     return found
 

@@ -150,9 +150,7 @@ class Settings:
     max_size: int | None = setting(None, "Stops when this many bytes of bodies are stored.", LIMITS, optional(size("5GB")), example='"5GB"')
     max_body: int = setting(32 * _MB, "Gives up a page whose decoded body is larger.", LIMITS, size("32MB"))
     max_url_length: int = setting(2083, "Skips URLs with more characters.", LIMITS, integer(16, 2083))
-    min_free_disk: int = setting(
-        200 * _MB, "Stops the crawl, to be resumed, when less room than this is left for the output.", LIMITS, size("200MB")
-    )
+    min_free_disk: int = setting(200 * _MB, "Stops the crawl, to be resumed, when less room is left on the disk.", LIMITS, size("200MB"))
 
     concurrency: int = setting(32, "Requests at once in all.", SPEED, integer(1, 64, 10_000), flags=("-c",))
     per_host: int = setting(4, "Requests at once to one host, at most.", SPEED, integer(1, 4, 10_000))

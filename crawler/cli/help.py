@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, Action, ArgumentParser
+import os
+import sys
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from crawler.cli.commands import COMMANDS
+
+if TYPE_CHECKING:
+    from argparse import Action, ArgumentParser
 
 SHORT = """\
 usage: crawler URL... [options]       crawls; run again, it goes on where it was
@@ -43,11 +48,9 @@ def show(words: Sequence[str]) -> int:
 
 def text_of(command: str, overview: bool = False, width: int = 0) -> str:
     """All of a command's help, `width` columns wide (0: as wide as the terminal); with `overview` the list of commands as well."""
-    from shutil import get_terminal_size
-
     from crawler.cli.parser import parser_of
 
-    width = width or min(100, max(50, get_terminal_size().columns))
+    width = width or terminal_width()
     parser = parser_of(command)
     if overview:
         head = ["usage: crawler URL... [options]", "       crawler COMMAND ...", "", "commands:"]
@@ -58,7 +61,18 @@ def text_of(command: str, overview: bool = False, width: int = 0) -> str:
     return "\n".join([*head, *_groups(parser, width), *foot])
 
 
+def terminal_width() -> int:
+    """How wide help is: as the terminal, between 50 and 100 columns; 80 where there is none."""
+    try:
+        columns = int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size(sys.__stdout__.fileno()).columns if sys.__stdout__ else 80
+    except (ValueError, OSError):
+        columns = 80
+    return min(100, max(50, columns))
+
+
 def _groups(parser: ArgumentParser, width: int) -> Iterator[str]:
+    from argparse import SUPPRESS
+
     for group in parser._action_groups:
         entries = [_entry(_spelled(action), action.help or "", width) for action in group._group_actions if action.help != SUPPRESS]
         if entries:
@@ -73,11 +87,20 @@ def _spelled(action: Action) -> str:
     return f"{flags} {action.metavar or ''}".strip()
 
 
+def wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most so many characters, parted at spaces."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
 def _entry(spelled: str, help: str, width: int, column: int = 26) -> str:
     """Two columns; what does not fit into the left one gets its own line."""
-    from textwrap import wrap
-
-    lines = wrap(help, width - column - 1, break_on_hyphens=False)
+    lines = wrapped(help, width - column - 1)
     left = f"  {spelled}"
     if len(left) + 2 > column:
         lines.insert(0, "")

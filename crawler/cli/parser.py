@@ -18,6 +18,13 @@ from crawler.settings import CONFIGURATION, KEEP, OPTIONS
 SHELLS = ("bash", "zsh", "fish")
 
 
+class _Formatter(argparse.HelpFormatter):
+    """One is made for every argument that is added; a given width spares it the look at the terminal."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=80)
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that raises UsageError and knows what a mistyped flag may have meant."""
 
@@ -29,6 +36,7 @@ class Parser(argparse.ArgumentParser):
             f"crawler {command} {known.usage}",
             known.help,
             argument_default=argparse.SUPPRESS,
+            formatter_class=_Formatter,
             add_help=False,
             allow_abbrev=False,
         )

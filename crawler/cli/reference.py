@@ -8,10 +8,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from textwrap import wrap
 
 from crawler.cli.commands import COMMANDS
-from crawler.cli.help import text_of
+from crawler.cli.help import text_of, wrapped
 from crawler.cli.parser import help_of, shown_default
 from crawler.configuration import toml
 from crawler.configuration.option import Option
@@ -127,7 +126,7 @@ def default_toml() -> str:
         if option.group != group:
             group = option.group
             lines += ["", f"# --- {group} ---"]
-        lines += ["", *(f"# {line}" for line in wrap(option.help, 120)), _default_line(option)]
+        lines += ["", *(f"# {line}" for line in wrapped(option.help, 120)), _default_line(option)]
     lines += ["", f"# {OPTIONS['hosts'].help}", '# [hosts."example.org"]']
     lines += [f"# {line}" for line in _host_lines()]
     return "\n".join(lines) + "\n"

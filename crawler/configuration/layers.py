@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from crawler.configuration import toml
 from crawler.configuration.option import Option
@@ -16,8 +14,7 @@ from crawler.errors import UsageError
 Options = Mapping[str, Option]
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """Raw values of one place: `called` names a setting there in messages, `source` says later where its value came from.
     `place` and `quote` are the line of a key (or of a key inside its table) and what it says; "" where there are no lines."""
 
@@ -139,11 +136,14 @@ def preset_layer(options: Options, name: Any) -> Layer:
     if name not in known:
         near = nearest(name, list(known)) if isinstance(name, str) else None
         raise UsageError(f"there is no preset {name!r}" + (f"; did you mean {near}?" if near else ""), f"there are {', '.join(known)}")
-    return file_layer(options, toml.read(str(known[name])), preset=name)
+    return file_layer(options, toml.read(known[name]), preset=name)
 
 
-def presets() -> dict[str, Path]:
+def presets() -> dict[str, str]:
     """The presets by name, with their files: data of the package in an installation, config/ beside it in a checkout."""
-    package = Path(__file__).parent.parent
-    folder = next((folder for folder in (package / "_config", package.parent / "config") if (folder / "default.toml").is_file()), None)
-    return {file.stem: file for file in sorted(folder.glob("*.toml"))} if folder else {}
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for folder in (os.path.join(package, "_config"), os.path.join(os.path.dirname(package), "config")):
+        if os.path.isfile(os.path.join(folder, "default.toml")):
+            files = sorted(name for name in os.listdir(folder) if name.endswith(".toml"))
+            return {name.removesuffix(".toml"): os.path.join(folder, name) for name in files}
+    return {}

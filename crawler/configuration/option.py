@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from crawler.configuration.values import BOOLEAN, Inside, Kind, wrong
 from crawler.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Alias:
+class Alias(NamedTuple):
     """Another spelling people's fingers know: a flag, what it means, and the value it sets (None: its argument, shifted)."""
 
     flag: str
@@ -19,7 +18,7 @@ class Alias:
     shift: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Option:
     """What is known of one setting.
 

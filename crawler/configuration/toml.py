@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from crawler.errors import UsageError
 
-_TABLE = re.compile(r"\s*\[\s*(?P<name>[^\[\]#]+?)\s*\]\s*(?:#.*)?$")
-_KEY = re.compile(r"""\s*(?P<name>[\w-]+|"[^"]*"|'[^']*')\s*[=.]""")
-_PLACE = re.compile(r"(?P<message>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$", re.DOTALL)
+_TABLE = r"\s*\[\s*(?P<name>[^\[\]#]+?)\s*\]\s*(?:#.*)?$"
+_KEY = r"""\s*(?P<name>[\w-]+|"[^"]*"|'[^']*')\s*[=.]"""
+_PLACE = r"(?s:(?P<message>.*)) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$"
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A parsed TOML text, with the name it is called by in messages."""
 
     name: str
@@ -27,11 +25,11 @@ class Document:
         """The line (from 1) of a key, given with the tables it is in; 0 when it cannot be told."""
         tables: tuple[str, ...] = ()
         for number, line in enumerate(self.text.splitlines(), 1):
-            if table := _TABLE.match(line):
+            if table := re.match(_TABLE, line):
                 tables = tuple(part.strip("\"'") for part in re.findall(r""""[^"]*"|'[^']*'|[^."'\s]+""", table["name"]))
                 if tables[: len(keys)] == keys:
                     return number
-            elif (key := _KEY.match(line)) and (*tables, key["name"].strip("\"'")) == keys:
+            elif (key := re.match(_KEY, line)) and (*tables, key["name"].strip("\"'")) == keys:
                 return number
         return 0
 
@@ -62,7 +60,7 @@ def parse(text: str, name: str) -> Document:
 
 
 def _error(text: str, name: str, message: str) -> UsageError:
-    found = _PLACE.match(message)
+    found = re.match(_PLACE, message)
     lines = text.splitlines() or [""]
     if found and found["line"]:
         line, column, message = int(found["line"]), int(found["column"]), found["message"]

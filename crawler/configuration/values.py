@@ -19,7 +19,7 @@ Plain = Any
 """What TOML can hold: str, int, float, bool, list, dict."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kind:
     """One kind of value: how it is read, how it is written to TOML, and how a person is told what is expected."""
 
@@ -106,7 +106,7 @@ def integer(lowest: int = 0, example: int = 10, highest: int = 2**53) -> Kind:
     return Kind(f"a whole number{at_least}{at_most}, e.g. {example}", read, metavar="N")
 
 
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|d)?\s*", re.ASCII | re.IGNORECASE)
+_DURATION = r"(?ai)(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|d)?\s*"
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -124,8 +124,8 @@ def read_duration(value: Any) -> float:
 
 
 def _sum_of_durations(text: str) -> float:
-    parts = [(match.group(1), match.group(2)) for match in _DURATION.finditer(text)]
-    if not parts or "".join(_DURATION.split(text)[::3]) or len(text) > 40 or (len(parts) > 1 and not all(unit for _, unit in parts)):
+    parts = [(match.group(1), match.group(2)) for match in re.finditer(_DURATION, text)]
+    if not parts or "".join(re.split(_DURATION, text)[::3]) or len(text) > 40 or (len(parts) > 1 and not all(unit for _, unit in parts)):
         raise ValueError
     return math.fsum(float(number) * _SECONDS[(unit or "s").lower()] for number, unit in parts)
 
@@ -143,14 +143,14 @@ def duration(example: str) -> Kind:
     return Kind(f"seconds, e.g. {example}", read_duration, write_duration, metavar="TIME")
 
 
-_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(?:([KMGT])(?:i?B)?|B)?", re.ASCII | re.IGNORECASE)
+_SIZE = r"(?ai)(\d+(?:\.\d*)?|\.\d+)\s*(?:([KMGT])(?:i?B)?|B)?"
 
 
 def read_size(value: Any) -> int:
     """Bytes from a whole number or from `512KB`, `1.5GB`; K is 1024. Raises ValueError."""
     if isinstance(value, int) and not isinstance(value, bool):
         size = value
-    elif isinstance(value, str) and len(value) <= 40 and (match := _SIZE.fullmatch(value.strip())):
+    elif isinstance(value, str) and len(value) <= 40 and (match := re.fullmatch(_SIZE, value.strip())):
         size = round(float(match.group(1)) * 1024 ** (" KMGT".index((match.group(2) or " ").upper())))
     else:
         raise ValueError
