@@ -136,10 +136,11 @@ def parse_robots(body: bytes) -> Robots:
 
     Reads the first 500 KiB; a line cut by that limit is dropped. What is no rule, such as HTML, is passed over.
     """
-    whole = len(body) <= ROBOTS_MAX_SIZE
-    text = _as_utf8(body[:ROBOTS_MAX_SIZE])
-    lines = text.replace(b"\0", b"\n").splitlines()
-    return Robots._parsed(lines if whole else lines[:-1])
+    text = _as_utf8(body[:ROBOTS_MAX_SIZE]).replace(b"\0", b"\n")
+    lines = text.splitlines()
+    if len(body) > ROBOTS_MAX_SIZE and not text.endswith((b"\r", b"\n")):
+        lines.pop()
+    return Robots._parsed(lines)
 
 
 def allow_all(rule: str) -> Robots:
