@@ -1,0 +1,432 @@
+"""The leased hosts of one worker: their queues, their pace, their deadlines. Decides what comes next.
+
+The life of a request here: it arrives in a lease, waits in its host's queue until the host's pace lets it start
+(`next`), is in flight until `answered`, `failed` or `cancelled` is told, and belongs to the host until `acknowledged`:
+only then is its outcome stored. A host is given back when nothing of it is waiting, in flight or unacknowledged and the
+frontier had no more for it. robots.txt is the first request of each origin and goes alone.
+
+Three short loops drive it (one at a time, many at once, many workers in virtual time):
+
+    match workbench.next(now):
+        case Request() as request: ...          # fetch it, then tell what came
+        case Skipped() | Failed() as outcome:   # judged without asking: store it
+        case Need() as need: ...                # go to the frontier, then take(...)
+        case Wait(until): ...                   # nobody may be asked before then
+        case Idle(): ...                        # answers are on their way, or there is nothing at all
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+
+from crawler.core import retry
+from crawler.core.politeness import Pace, Politeness
+from crawler.core.robots import ROBOTS_MAX_AGE, Robots, parse_robots, robots_url
+from crawler.core.urls import fingerprint, origin
+from crawler.model import Failed, HostProgress, HostState, Lease, Leases, PageError, Request, Retry, RobotsFacts, Skipped
+
+Renewal = tuple[Lease, HostState]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing may start before `until`."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nothing to start until an answer, an acknowledgement or new URLs arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A trip to the frontier: give back `release`, renew and top up `extend`, then lease up to `hosts` further hosts."""
+
+    hosts: int
+    per_host: int
+    extend: tuple[Lease, ...] = ()
+    release: tuple[Renewal, ...] = ()
+
+
+Step = Request | Skipped | Failed | Need | Wait | Idle
+
+IDLE = Idle()
+
+
+class _Host:
+    """One leased host."""
+
+    __slots__ = ("exhausted", "lease", "listed", "origins", "pace", "queue", "started", "unacknowledged", "waiting_for")
+
+    def __init__(self, lease: Lease, pace: Pace) -> None:
+        self.lease = lease
+        self.pace = pace
+        self.queue: deque[Request] = deque(lease.requests)
+        self.origins: dict[str, tuple[Robots, float]] = {}
+        self.waiting_for: str | None = None  # the origin whose robots.txt is in flight
+        self.started: dict[int, float] = {}  # id -> when it started
+        self.unacknowledged = len(lease.requests)
+        self.exhausted = False  # the frontier had nothing more for it when asked last
+        self.listed = False  # has an entry in the heap of ready times
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing of it waits, is in flight or unacknowledged, and there is no more to come."""
+        return not (self.started or self.queue or self.unacknowledged) and (self.exhausted or bool(self.pace.closed))
+
+    def drop_queue(self) -> None:
+        """What waits goes back with the host."""
+        self.unacknowledged -= len(self.queue)
+        self.queue.clear()
+
+
+class Workbench:
+    """Holds at most `max_hosts` hosts with at most `per_host` waiting URLs each, and says what to do next.
+
+    `rules(host)` gives the politeness of a host; `agent` is the product token looked up in robots.txt (None: robots.txt is
+    neither asked for nor obeyed). Leases are renewed when half of `ttl` seconds is gone.
+    """
+
+    def __init__(
+        self, rules: Callable[[str], Politeness], agent: str | None, *, max_hosts: int = 256, per_host: int = 128, ttl: float = 60.0
+    ) -> None:
+        self._rules = rules
+        self._agent = agent
+        self._max_hosts = max_hosts
+        self._per_host = per_host
+        self._ttl = ttl
+        self._hosts: dict[str, _Host] = {}
+        self._ready: list[tuple[float, int, str]] = []
+        self._turn = 0
+        self._asked = False
+        self._renew_at = float("inf")
+        self._lease_at = float("-inf")  # when asking for further hosts may bring some
+        self._retry_at = float("inf")  # when a held host has a URL due again
+        self._over: set[str] = set()
+        self._low: set[str] = set()
+
+    def __repr__(self) -> str:
+        flying = sum(len(host.started) for host in self._hosts.values())
+        return f"<Workbench {len(self._hosts)} hosts, {self.waiting} waiting, {flying} in flight>"
+
+    @property
+    def ttl(self) -> float:
+        """Seconds for which leases are asked."""
+        return self._ttl
+
+    @property
+    def waiting(self) -> int:
+        """URLs in memory that have not started."""
+        return sum(len(host.queue) for host in self._hosts.values())
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether any URL in memory has not started."""
+        return any(host.queue for host in self._hosts.values())
+
+    # -- what comes next -------------------------------------------------------------------------------------------------
+
+    def next(self, now: float) -> Step:
+        """The one next thing to do at `now`. Never blocks, never looks at a clock."""
+        if not self._asked:
+            if now >= self._retry_at:
+                self._retry_at = float("inf")
+                self.added(list(self._hosts))
+            if self._over or self._low or now >= self._next_trip():
+                return self._need(now)
+        while self._ready:
+            at, _, name = self._ready[0]
+            if at > now:
+                return Wait(min(at, self._next_trip()))
+            heappop(self._ready)
+            host = self._hosts.get(name)
+            if host is None:
+                continue
+            host.listed = False
+            step = self._start(host, now)
+            if step is not None:
+                return step
+        trip = self._next_trip()
+        return Wait(trip) if trip < float("inf") and not self._asked else IDLE
+
+    def _next_trip(self) -> float:
+        if self._asked:
+            return float("inf")
+        return min(self._renew_at, self._retry_at, self._lease_at if len(self._hosts) < self._max_hosts else float("inf"))
+
+    def _start(self, host: _Host, now: float) -> Request | Skipped | Failed | None:
+        """Starts the head of a host's queue, or judges it; None when the host cannot start anything now."""
+        pace = host.pace
+        if pace.closed:
+            return self._give_up(host)
+        ready_at = pace.ready_at()
+        if not host.queue or host.waiting_for is not None or ready_at is None:
+            return None
+        if now >= host.lease.deadline:
+            return None  # a fence cannot stop a request: wait for the renewal
+        if ready_at > now:
+            self._list(host)
+            return None
+        request = host.queue[0]
+        if self._agent is not None:
+            place = origin(request.url)
+            known = host.origins.get(place)
+            if known is None or now - known[1] > ROBOTS_MAX_AGE:
+                return self._ask_robots(host, place, now)
+            decision = known[0].decide(self._agent, request.url)
+            if not decision.allowed:
+                host.queue.popleft()
+                self._settle(host)
+                return Skipped(request, "robots", f"line {decision.line}: {decision.rule}" if decision.line else decision.rule)
+        host.queue.popleft()
+        host.started[request.id] = now
+        pace.started(now)
+        self._settle(host)
+        return request
+
+    def _ask_robots(self, host: _Host, place: str, now: float) -> Request | None:
+        if host.started:
+            return None  # robots.txt goes alone; the next answer brings us back here
+        host.waiting_for = place
+        url = robots_url(place)
+        identity = fingerprint(url)
+        host.started[identity] = now
+        host.pace.started(now)
+        return Request(url, identity, host.lease.host, role="robots")
+
+    def _give_up(self, host: _Host) -> Failed | None:
+        """A closed host: its first URL is told as failed, the rest fails at the frontier when the host is given back."""
+        if host.queue and not host.started:
+            request = host.queue.popleft()
+            host.drop_queue()
+            return Failed(request, PageError(host.pace.state.closed_kind or "refused", host.pace.closed.partition(": ")[2]))
+        self._settle(host)
+        return None
+
+    def _list(self, host: _Host) -> None:
+        """Puts the host into the heap of ready times, at the end of those that are ready together."""
+        if host.listed or not host.queue or host.waiting_for is not None:
+            return
+        at = float("-inf") if host.pace.closed else host.pace.ready_at()
+        if at is None:
+            return
+        self._turn += 1
+        host.listed = True
+        heappush(self._ready, (at, self._turn, host.lease.host))
+
+    def _settle(self, host: _Host) -> None:
+        """After every change of a host: is it ready for more, short of URLs, or over?"""
+        self._list(host)
+        name = host.lease.host
+        if host.is_over:
+            self._over.add(name)
+        elif not host.exhausted and len(host.queue) * 4 < self._per_host and not host.pace.closed:
+            self._low.add(name)
+
+    # -- trips to the frontier -------------------------------------------------------------------------------------------
+
+    def _need(self, now: float) -> Need:
+        self._asked = True
+        release = []
+        for name in self._over:
+            host = self._hosts.pop(name, None)
+            if host is not None:
+                release.append((host.lease, host.pace.state))
+        self._over.clear()
+        if now >= self._renew_at:
+            extend = tuple(host.lease for host in self._hosts.values())
+        else:
+            extend = tuple(self._hosts[name].lease for name in self._low if name in self._hosts)
+        self._low.clear()
+        room = self._max_hosts - len(self._hosts) if now >= self._lease_at or release else 0
+        return Need(room, self._per_host, extend, tuple(release))
+
+    def take(self, need: Need, extended: Leases, leased: Leases, now: float) -> None:
+        """What the frontier answered to `need`: the renewed leases with further URLs, and new ones."""
+        self._asked = False
+        kept = {lease.token: lease for lease in extended.leases}
+        for old in need.extend:
+            lease = kept.get(old.token)
+            if lease is None:
+                self.lost(old)
+            else:
+                self._top_up(lease)
+        for lease in leased.leases:
+            self._admit(lease)
+        if extended.next_due is not None:
+            self._retry_at = min(self._retry_at, extended.next_due)
+        if need.hosts:
+            due = leased.next_due
+            self._lease_at = float("inf") if due is None else max(due, now)
+            if leased.leases and len(leased.leases) >= need.hosts:
+                self._lease_at = now
+        self._renew_at = min((host.lease.deadline for host in self._hosts.values()), default=float("inf")) - self._ttl / 2
+
+    def _top_up(self, lease: Lease) -> None:
+        host = self._hosts[lease.host]
+        host.queue.extend(lease.requests)
+        host.unacknowledged += len(lease.requests)
+        host.exhausted = not lease.requests
+        host.lease = replace(lease, requests=())
+        self._settle(host)
+
+    def _admit(self, lease: Lease) -> None:
+        pace = Pace(self._rules(lease.host), lease.state)
+        host = _Host(lease, pace)
+        for facts in lease.state.robots:
+            self._learn_robots(host, facts)
+        host.lease = replace(lease, requests=())
+        self._hosts[lease.host] = host
+        self._settle(host)
+
+    def added(self, hosts: Iterable[str]) -> None:
+        """The frontier got new URLs for these hosts, or got some back."""
+        for name in hosts:
+            host = self._hosts.get(name)
+            if host is None:
+                self._lease_at = float("-inf")
+            elif host.exhausted:
+                host.exhausted = False
+                self._over.discard(name)
+                self._settle(host)
+
+    def wake(self) -> None:
+        """Asks the frontier again although it had nothing: others may have added something."""
+        self.added(list(self._hosts))
+        self._lease_at = float("-inf")
+
+    def lost(self, lease: Lease) -> None:
+        """The lease is no longer ours: forget the host. Answers that still arrive for it are ignored."""
+        host = self._hosts.get(lease.host)
+        if host is not None and host.lease.token == lease.token:
+            del self._hosts[lease.host]
+            self._over.discard(lease.host)
+            self._low.discard(lease.host)
+        self._lease_at = float("-inf")
+
+    # -- what came back --------------------------------------------------------------------------------------------------
+
+    def lease_of(self, request: Request) -> Lease | None:
+        """The lease a request belongs to; None when it is lost."""
+        host = self._hosts.get(request.host)
+        return host.lease if host is not None else None
+
+    def state_of(self, lease: Lease) -> HostState:
+        """What has to be kept of a host."""
+        host = self._hosts.get(lease.host)
+        return host.pace.state if host is not None else lease.state
+
+    def _landed(self, request: Request) -> tuple[_Host, float] | None:
+        host = self._hosts.get(request.host)
+        if host is None or request.id not in host.started:
+            return None
+        return host, host.started.pop(request.id)
+
+    def answered(self, request: Request, now: float, status: int, ttfb: float, retry_after: float | None = None) -> Retry | None:
+        """A whole answer arrived. Returns when to ask again if this status deserves another try."""
+        landed = self._landed(request)
+        if landed is None:
+            return None
+        host, started = landed
+        host.pace.answered(now, started, status, ttfb, retry_after)
+        verdict = None
+        if retry.is_retried_status(status) and request.attempts < retry.tries(status, host.pace.rules.retries):
+            wait = retry_after if retry_after is not None else retry.backoff(request.attempts + 1, request.id)
+            verdict = Retry(request, now + min(wait, retry.LONGEST_RETRY_AFTER), f"status {status}")
+        self._settle(host)
+        return verdict
+
+    def failed(self, request: Request, now: float, error: PageError) -> Retry | Failed:
+        """No usable answer arrived. Says whether the URL is asked again."""
+        landed = self._landed(request)
+        if landed is None:
+            return Retry(request, now, str(error), counted=False)
+        host, started = landed
+        host.pace.failed(now, started, error, request.id)
+        verdict: Retry | Failed = Failed(request, error)
+        if retry.is_host_failure(error):
+            if not host.pace.closed:
+                verdict = Retry(request, now, str(error), counted=False)
+        elif error.kind in retry.RETRIED_KINDS and request.attempts < host.pace.rules.retries:
+            verdict = Retry(request, now + retry.backoff(request.attempts + 1, request.id), str(error))
+        elif error.detail.startswith("EMFILE"):
+            verdict = Retry(request, now + retry.FIRST_DELAY, str(error), counted=False)
+        if host.pace.closed:
+            host.drop_queue()  # fails at the frontier, in one step
+        self._settle(host)
+        return verdict
+
+    def cancelled(self, request: Request) -> None:
+        """A started request was cut off by us: it goes back untried when its host is released."""
+        landed = self._landed(request)
+        if landed is None:
+            return
+        host, _ = landed
+        host.waiting_for = None if request.role == "robots" else host.waiting_for
+        host.pace.cancelled()
+        self._settle(host)
+
+    def robots(self, request: Request, now: float, facts: RobotsFacts, ttfb: float = 0.0) -> None:
+        """What came of a robots.txt: its text, nothing (4xx: all is allowed), or no answer (all waits, asked again later)."""
+        landed = self._landed(request)
+        if landed is None:
+            return
+        host, started = landed
+        host.waiting_for = None
+        if facts.text is None:
+            host.pace.cancelled()
+            if facts.status:
+                host.pace.remember(replace(host.pace.state, answered=True))
+            error = PageError("robots_unavailable", facts.error) if facts.status else _error_of(facts)
+            host.pace.unreachable(now, started, error, request.id)
+            if error.kind == "tls" and not host.pace.state.answered:
+                host.pace.close(str(error), "tls")
+        else:
+            host.pace.answered(now, started, 200, ttfb)
+            others = tuple(known for known in host.pace.state.robots if known.origin != facts.origin)
+            host.pace.remember(replace(host.pace.state, robots=(*others, facts)))
+            self._learn_robots(host, facts)
+        self._settle(host)
+
+    def _learn_robots(self, host: _Host, facts: RobotsFacts) -> None:
+        if self._agent is None or facts.text is None:
+            return
+        robots = parse_robots(facts.text)
+        host.origins[facts.origin] = (robots, facts.read_at)
+        delays = [delay for known, _ in host.origins.values() if (delay := known.crawl_delay(self._agent)) is not None]
+        host.pace.crawl_delay(max(delays, default=None))
+
+    def acknowledged(self, lease: Lease, count: int) -> None:
+        """So many outcomes of this lease are stored at the frontier."""
+        host = self._hosts.get(lease.host)
+        if host is not None and host.lease.token == lease.token:
+            host.unacknowledged -= count
+            self._settle(host)
+
+    # -- leaving ---------------------------------------------------------------------------------------------------------
+
+    def release_all(self) -> Sequence[Renewal]:
+        """Empties the workbench; every lease with its state, to be given back."""
+        renewals = [(host.lease, host.pace.state) for host in self._hosts.values()]
+        self._hosts.clear()
+        self._ready.clear()
+        self._over.clear()
+        self._low.clear()
+        return renewals
+
+    def progress(self, most: int) -> tuple[tuple[HostProgress, ...], int]:
+        """The busiest hosts, for a screen, and how many others there are."""
+        busiest = sorted(self._hosts.values(), key=lambda host: (-len(host.started), -len(host.queue), host.lease.host))
+        rows = tuple(HostProgress(host.lease.host, len(host.started), len(host.queue), host.pace.delay) for host in busiest[:most])
+        return rows, max(0, len(busiest) - most)
+
+
+def _error_of(facts: RobotsFacts) -> PageError:
+    """The network error behind a robots.txt that never came, as `RobotsFacts.error` spells it ("kind: detail")."""
+    kind, _, detail = facts.error.partition(": ")
+    return PageError(kind, detail)  # type: ignore[arg-type]

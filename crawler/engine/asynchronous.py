@@ -1,0 +1,393 @@
+"""The asynchronous engine: a bounded pool of workers, one clerk who keeps the books, one deliverer who shows pages.
+
+Workers ask the workbench what to do next, fetch, read, and hand a visit to the clerk. The clerk alone goes to the frontier
+and commits, through one writer thread, so the loop never waits for a disk. The deliverer shows what is committed; while it
+waits for a slow reader nothing further is committed, the visits pile up to a bound, and the workers wait: that is the
+back-pressure. Leases are renewed all the while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+from datetime import UTC, datetime
+
+from crawler.core.workbench import Idle, Need, Wait, Workbench
+from crawler.engine.commit import BATCH, GroupCommit, Visit
+from crawler.engine.hooks import Hooks, Skip
+from crawler.engine.visit import LARGE_BODY, Reading, Visitor, hook_failed, read, retry_after, robots_story
+from crawler.model import Failed, FinishReason, Record, Request, Response, Retry, Skipped
+from crawler.ports import Fetcher, Frontier
+
+BACKLOG = 4 * BATCH
+"""Uncommitted visits above which workers wait."""
+
+POLL = 0.5
+"""Seconds between two questions to a frontier in which others hold all the work."""
+
+Deliver = Callable[[Sequence[Record]], Awaitable[None]]
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A request in flight, for the screen."""
+
+    request: Request
+    started: float
+
+
+class AsynchronousEngine:
+    """Crawls until the frontier is finished or `stop` is called.
+
+    `clock` is the frontier's (monotonic seconds), `deliver` is awaited with the records of each commit, in order.
+    After `run` has returned or raised no task is left, every lease is given back and every visit is committed or released.
+    """
+
+    def __init__(
+        self,
+        workbench: Workbench,
+        visitor: Visitor,
+        fetcher: Fetcher,
+        frontier: Frontier,
+        commit: GroupCommit,
+        deliver: Deliver,
+        clock: Callable[[], float],
+        *,
+        concurrency: int = 32,
+        hooks: Hooks | None = None,
+        extract: dict[str, str] | None = None,
+    ) -> None:
+        self._workbench = workbench
+        self._visitor = visitor
+        self._fetcher = fetcher
+        self._frontier = frontier
+        self._commit = commit
+        self._deliver = deliver
+        self._clock = clock
+        self._concurrency = concurrency
+        self._hooks = hooks or Hooks()
+        self._extract = extract
+        self._parked: deque[asyncio.Future[Request]] = deque()
+        self._flying: dict[int, _Flight] = {}
+        self._busy = 0  # workers between a request and its visit
+        self._need: Need | None = None
+        self._outbox: deque[Sequence[Record]] = deque()
+        self._reason: FinishReason | None = None
+        self._grace = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")
+        self._work = asyncio.Event()  # for the clerk
+        self._mail = asyncio.Event()  # for the deliverer
+        self._room = asyncio.Event()  # for workers
+        self._over = asyncio.Event()
+        self._all_landed: asyncio.Future[None] | None = None
+        self._closing = False  # no worker is left: the clerk commits the rest and closes the books
+        self._closed = False
+        self._room.set()
+
+    # -- the life of a run -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> FinishReason:
+        """Runs to the end and says why it ended. Raises what a worker, the store or the deliverer raised, unwrapped."""
+        with ThreadPoolExecutor(1, "crawler-writer") as writer:
+            self._writer = writer
+            try:
+                async with asyncio.TaskGroup() as group:
+                    workers = [group.create_task(self._work_on(), name=f"crawler-worker-{n}") for n in range(self._concurrency)]
+                    group.create_task(self._keep_books(), name="crawler-clerk")
+                    group.create_task(self._show(), name="crawler-deliverer")
+                    await self._over.wait()
+                    await self._land()
+                    for worker in workers:
+                        worker.cancel()
+                    await asyncio.wait(workers)
+                    self._closing = True
+                    self._work.set()
+            except BaseExceptionGroup as errors:
+                raise _first(errors) from None
+            finally:
+                self._stop_timer()
+                if not self._closed:
+                    await asyncio.shield(self._abandon())
+        assert self._reason is not None
+        return self._reason
+
+    def flying(self) -> Sequence[tuple[str, float]]:
+        """The URLs in flight, each with the seconds since it started."""
+        now = self._clock()
+        return [(flight.request.url, now - flight.started) for flight in self._flying.values()]
+
+    def stop(self, reason: FinishReason, grace: float) -> None:
+        """Starts nothing new, gives what is in flight `grace` seconds, then ends. Calling it again with 0 ends at once."""
+        if self._reason is None:
+            self._reason = reason
+        self._grace = grace
+        self._over.set()
+        self._room.set()
+        self._landed()
+
+    async def _land(self) -> None:
+        """Waits for what is in flight, as long as the grace lasts."""
+        end = self._clock() + self._grace
+        while self._busy and (left := min(end, self._clock() + self._grace) - self._clock()) > 0:
+            self._all_landed = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._all_landed], timeout=left)
+
+    def _landed(self) -> None:
+        if self._all_landed is not None and not self._all_landed.done() and (not self._busy or not self._grace):
+            self._all_landed.set_result(None)
+
+    async def _abandon(self) -> None:
+        """After an error or a cancellation: keeps what was fetched and gives the leases back, as far as that is possible. The
+        next start voids what stays leased; the error that brought us here is the one to raise."""
+        with suppress(Exception):
+            while len(self._commit):
+                batch = self._commit.cut()
+                await self._in_writer(partial(self._commit.write, batch))
+        with suppress(Exception):
+            await self._in_writer(partial(self._commit.give_back, self._workbench.release_all()))
+
+    async def _in_writer(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work)
+
+    # -- workers ---------------------------------------------------------------------------------------------------------
+
+    async def _work_on(self) -> None:
+        while True:
+            request = self._next_request()
+            if request is None:
+                ticket: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
+                self._parked.append(ticket)
+                self._work.set()
+                request = await ticket
+            self._busy += 1
+            try:
+                await self._serve(request)
+            finally:
+                self._busy -= 1
+                self._landed()
+            if len(self._commit) >= BACKLOG:
+                self._room.clear()
+                await self._room.wait()
+
+    def _next_request(self) -> Request | None:
+        """What the workbench has to start now; hands everything else it says to the clerk or the timer."""
+        while self._reason is None:
+            now = self._clock()
+            match self._workbench.next(now):
+                case Request() as request:
+                    return request
+                case Skipped() as skipped:
+                    self._collect(skipped.request, self._visitor.skipped(skipped))
+                case Failed() as failed:
+                    self._collect(failed.request, self._visitor.closed(failed, datetime.now(UTC)))
+                case Need() as need:
+                    self._need = need
+                    self._work.set()
+                case Wait(until):
+                    self._wake_at(until)
+                    return None
+                case Idle():
+                    self._stop_timer()
+                    return None
+        return None
+
+    def _wake(self) -> None:
+        """Something changed: gives work to the workers that wait for it."""
+        while self._parked:
+            if self._parked[0].done():
+                self._parked.popleft()  # its worker was cancelled
+                continue
+            request = self._next_request()
+            if request is None:
+                return
+            self._parked.popleft().set_result(request)
+
+    def _wake_at(self, until: float) -> None:
+        if until != self._timer_at:
+            self._stop_timer()
+            self._timer_at = until
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, until - self._clock()), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer_at = float("inf")
+        self._wake()
+        self._work.set()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = float("inf")
+
+    def _collect(self, request: Request, visit: Visit) -> None:
+        self._commit.collect(self._workbench.lease_of(request), visit, self._clock())
+        self._work.set()
+
+    async def _serve(self, request: Request) -> None:
+        """One request from start to visit. Cut off by a stop, it is released: neither tried nor failed."""
+        lease = self._workbench.lease_of(request)
+        self._flying[request.id] = _Flight(request, self._clock())
+        try:
+            if request.role == "robots":
+                await self._ask_robots(request)
+                return
+            visit = await self._attempt(request)
+        except asyncio.CancelledError:
+            self._workbench.cancelled(request)
+            raise
+        finally:
+            del self._flying[request.id]
+        if visit is not None:
+            self._commit.collect(lease, visit, self._clock())
+            self._work.set()
+        self._wake()
+
+    async def _attempt(self, request: Request) -> Visit | None:
+        sent = await self._before(request)
+        if isinstance(sent, Skip):
+            self._workbench.cancelled(request)
+            return self._visitor.skipped(Skipped(request, "hook", sent.why))
+        response = await self._fetcher.fetch(sent)
+        verdict: Retry | Failed | None
+        if response.error is not None:
+            verdict = self._workbench.failed(request, self._clock(), response.error)
+        else:
+            verdict = self._workbench.answered(request, self._clock(), response.status, response.ttfb or 0.0, retry_after(response))
+        self._wake()  # the host's slot is free while this page is read
+        reading = await self._read(request, response) if verdict is None else Reading()
+        visit = self._visitor.visit(request, response, reading, verdict, datetime.now(UTC))
+        return await self._after(request, visit)
+
+    async def _read(self, request: Request, response: Response) -> Reading:
+        if response.body.size > LARGE_BODY:
+            return await asyncio.to_thread(read, request, response, self._extract)
+        return read(request, response, self._extract)
+
+    async def _before(self, request: Request) -> Request | Skip:
+        for hook in self._hooks.on_request:
+            answer = hook(request)
+            answer = await answer if inspect.isawaitable(answer) else answer
+            if isinstance(answer, Skip):
+                return answer
+            request = answer or request
+        return request
+
+    async def _after(self, request: Request, visit: Visit) -> Visit:
+        """Shows the page to the `on_page` hooks; one that raises makes the page failed."""
+        if visit.record is None or not self._hooks.on_page:
+            return visit
+        try:
+            for hook in self._hooks.on_page:
+                answer = hook(visit.record.page)
+                if inspect.isawaitable(answer):
+                    await answer
+        except Exception as error:  # noqa: BLE001 - a user's code may raise anything
+            return hook_failed(request, visit, error)
+        return visit
+
+    async def _ask_robots(self, request: Request) -> None:
+        story = robots_story(request)
+        step = next(story)
+        while True:
+            try:
+                step = story.send(await self._fetcher.fetch(step))
+            except StopIteration as end:
+                facts, ttfb = end.value
+                break
+        facts = replace(facts, read_at=self._clock())
+        visit = self._visitor.sitemaps_of(request, facts)
+        if visit.requests:
+            self._collect(request, visit)
+        self._workbench.robots(request, self._clock(), facts, ttfb)
+        self._wake()
+
+    # -- the clerk -------------------------------------------------------------------------------------------------------
+
+    async def _keep_books(self) -> None:
+        """Goes to the frontier when the workbench needs it, commits when a batch is due, and finds out when all is done."""
+        while True:
+            self._work.clear()
+            if self._need is not None and not self._closing:
+                need, self._need = self._need, None
+                extended, leased = await self._in_writer(partial(self._commit.ask, need))
+                self._workbench.take(need, extended, leased, self._clock())
+                self._wake()
+            elif not self._outbox and len(self._commit) and (self._closing or self._is_starved or self._commit.due_at() <= self._clock()):
+                await self._write_batch()
+                self._wake()
+            elif self._closing and not len(self._commit):
+                await self._in_writer(partial(self._commit.give_back, self._workbench.release_all()))
+                self._closed = True
+                self._mail.set()
+                return
+            elif self._is_quiet:
+                await self._find_end()
+            else:
+                await self._until_work()
+
+    async def _until_work(self) -> None:
+        due = self._commit.due_at() if not self._outbox else float("inf")
+        try:
+            async with asyncio.timeout(max(0.0, due - self._clock()) if due < float("inf") else None):
+                await self._work.wait()
+        except TimeoutError:
+            pass
+
+    @property
+    def _is_starved(self) -> bool:
+        """Workers wait, and only a commit can bring new URLs."""
+        return bool(self._parked) and not self._workbench.has_waiting
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Nothing in flight, nothing to commit, nothing to wait for."""
+        return not (self._busy or len(self._commit) or self._outbox or self._need or self._reason) and self._timer_at == float("inf")
+
+    async def _write_batch(self) -> None:
+        batch = self._commit.cut()
+        committed = await self._in_writer(partial(self._commit.write, batch))
+        self._commit.acknowledge(committed)
+        if len(self._commit) < BACKLOG:
+            self._room.set()
+        if committed.records:
+            self._outbox.append(committed.records)
+            self._mail.set()
+
+    async def _find_end(self) -> None:
+        reason = await self._in_writer(self._frontier.finished)
+        if reason is not None:
+            self.stop(reason, 0.0)
+            return
+        self._workbench.wake()
+        self._wake()
+        if self._is_quiet:
+            self._wake_at(self._clock() + POLL)
+
+    # -- the deliverer ---------------------------------------------------------------------------------------------------
+
+    async def _show(self) -> None:
+        while True:
+            while self._outbox:
+                await self._deliver(self._outbox[0])
+                self._outbox.popleft()
+                self._work.set()
+            if self._closed:
+                return
+            self._mail.clear()
+            await self._mail.wait()
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first exception of a group that is no group itself."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,183 @@
+"""Group commit: many visits, one transaction, in the one order that loses nothing.
+
+Store, then add, then done, then show. What a crash leaves undone is fetched again; what is shown is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from crawler.core.seen import SeenFilter
+from crawler.core.workbench import Need, Workbench
+from crawler.model import HostState, Lease, Leases, Outcome, Record, Refusal, Request, Retry, Stats
+from crawler.ports import Frontier, Store, Transaction
+from crawler.store.files import PageFiles
+
+BATCH = 64
+"""Visits in one commit, at most: what a kill can cost."""
+
+INTERVAL = 0.25
+"""Seconds after which a visit is committed, at the latest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What one attempt leaves behind: its outcome, a record for the store, admitted URLs, refused ones."""
+
+    outcome: Outcome | None
+    record: Record | None = None
+    requests: Sequence[Request] = ()
+    refusals: Sequence[Refusal] = ()
+
+
+@dataclass(slots=True)
+class Batch:
+    """Visits that are committed together, by lease, with the state of each host at the time of the cut."""
+
+    visits: list[tuple[Lease, Visit]] = field(default_factory=list)
+    states: dict[str, HostState] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit made certain."""
+
+    records: Sequence[Record]
+    acknowledged: dict[str, tuple[Lease, int]]
+    requeued: set[str]
+    lost: Sequence[Lease]
+    admitted: Iterable[Request]
+    refused: Iterable[Refusal]
+    added: int
+    stats: Stats
+
+
+class GroupCommit:
+    """Collects visits and commits them. `write` and `ask` block and belong to the writer's thread, one call at a time; all
+    other methods to the thread of the workbench."""
+
+    def __init__(
+        self,
+        workbench: Workbench,
+        frontier: Frontier,
+        store: Store,
+        transaction: Transaction,
+        seen: SeenFilter,
+        refused: SeenFilter,
+        max_size: int | None = None,
+    ) -> None:
+        self._workbench = workbench
+        self._frontier = frontier
+        self._store = store
+        self._transaction = transaction
+        self._seen = seen
+        self._refused = refused
+        self._max_size = max_size
+        self._visits: list[tuple[Lease, Visit]] = []
+        self._oldest = 0.0
+        self.stats = frontier.stats()
+
+    def __len__(self) -> int:
+        return len(self._visits)
+
+    def collect(self, lease: Lease | None, visit: Visit, now: float) -> None:
+        """Takes a visit for the next commit. Without a lease it belongs to a host that was lost: others fetch it again."""
+        if lease is None:
+            discard(visit.record)
+            return
+        if not self._visits:
+            self._oldest = now
+        self._visits.append((lease, visit))
+
+    def due_at(self) -> float:
+        """When the next commit is due; infinite while there is nothing to commit."""
+        if not self._visits:
+            return float("inf")
+        return float("-inf") if len(self._visits) >= BATCH else self._oldest + INTERVAL
+
+    def cut(self) -> Batch:
+        """Takes up to `BATCH` visits out, for `write`."""
+        visits, self._visits = self._visits[:BATCH], self._visits[BATCH:]
+        return Batch(visits, {lease.host: self._workbench.state_of(lease) for lease, _ in visits})
+
+    def write(self, batch: Batch) -> Committed:
+        """Commits a batch. When it returns, all of it is certain; when it raises, none of it is."""
+        leases = {lease.host: lease for lease, _ in batch.visits}
+        with self._transaction():
+            # The fence first: a lost lease's bodies must not be renamed into place.
+            held = {lease.host: lease for lease in self._frontier.held(list(leases.values()))}
+            visits = self._within_size([(lease, visit) for lease, visit in batch.visits if lease.host in held])
+            records = self._store.write([visit.record for _, visit in visits if visit.record is not None])
+            admitted = {request.id: request for _, visit in visits for request in visit.requests}
+            refused = {refusal.id: refusal for _, visit in visits for refusal in visit.refusals}
+            added = self._frontier.add(list(admitted.values())) if admitted else 0
+            if refused:
+                self._frontier.refuse(list(refused.values()))
+            outcomes: dict[str, list[Outcome]] = {host: [] for host in held}
+            for lease, visit in visits:
+                if visit.outcome is not None:
+                    outcomes[lease.host].append(visit.outcome)
+            for host, lease in held.items():
+                self._frontier.done(lease, outcomes[host], batch.states[host])
+            stats = self._frontier.stats()
+        acknowledged = {host: (lease, len(outcomes[host])) for host, lease in held.items()}
+        lost = [lease for host, lease in leases.items() if host not in held]
+        for lease, visit in batch.visits:
+            if lease.host not in held:
+                discard(visit.record)
+        requeued = {host for host, ended in outcomes.items() if any(isinstance(outcome, Retry) for outcome in ended)}
+        return Committed(records, acknowledged, requeued, lost, admitted.values(), refused.values(), added, stats)
+
+    def _within_size(self, visits: list[tuple[Lease, Visit]]) -> list[tuple[Lease, Visit]]:
+        """Sends back, untried, the visits that come after the one which reached the size limit."""
+        if self._max_size is None:
+            return visits
+        size, kept = self._frontier.stats().size, []
+        for lease, visit in visits:
+            if size >= self._max_size and visit.record is not None and visit.outcome is not None:
+                discard(visit.record)
+                visit = Visit(Retry(visit.outcome.request, 0.0, "size limit", counted=False))
+            elif visit.record is not None:
+                size += visit.record.page.content.size
+            kept.append((lease, visit))
+        return kept
+
+    def acknowledge(self, committed: Committed) -> None:
+        """Tells the filters and the workbench what is certain now."""
+        self.stats = committed.stats
+        self._seen.update(request.id for request in committed.admitted)
+        self._refused.update(refusal.id for refusal in committed.refused)
+        for lease in committed.lost:
+            self._workbench.lost(lease)
+        self._workbench.added(committed.requeued.union(request.host for request in committed.admitted if committed.added))
+        for lease, count in committed.acknowledged.values():
+            self._workbench.acknowledged(lease, count)
+
+    def ask(self, need: Need) -> tuple[Leases, Leases]:
+        """One trip to the frontier: gives back, renews and tops up, then leases. For `Workbench.take`."""
+        with self._transaction():
+            for lease, state in need.release:
+                self._frontier.release(lease, state)
+            ttl = self._workbench.ttl
+            extended = self._frontier.extend(need.extend, need.per_host, ttl) if need.extend else Leases()
+            leased = self._frontier.lease(need.hosts, need.per_host, ttl) if need.hosts else Leases()
+        return extended, leased
+
+    def give_back(self, renewals: Iterable[tuple[Lease, HostState]]) -> None:
+        """Releases leases at the end, and makes everything survive a loss of power."""
+        with self._transaction():
+            for lease, state in renewals:
+                self._frontier.release(lease, state)
+        self._store.flush()
+
+
+def discard(record: Record | None) -> None:
+    """Removes the temporary file of a body that will not be stored."""
+    if record is not None and record.page.content.path is not None:
+        PageFiles.discard([record.page.content.path])
+
+
+def as_failed(record: Record, **changes: object) -> Record:
+    """The same record with other facts about its page and without links."""
+    return Record(replace(record.page, **changes), keep_body=False)  # type: ignore[arg-type]

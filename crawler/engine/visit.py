@@ -1,0 +1,391 @@
+"""The story of one page: from a response to what is kept of it. No waiting, no clock, no choice of engine in here.
+
+`read` turns a response into what it says; it changes nothing, so a large page may be read in another thread.
+`Visitor` turns that into a `Visit`: the outcome, the record, the admitted URLs and the refused ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from crawler.core.extract import extract_data
+from crawler.core.html import ParsedPage, parse_header_links, parse_html
+from crawler.core.robots import ROBOTS_MAX_SIZE, parse_robots
+from crawler.core.scope import Scope
+from crawler.core.seen import SeenFilter
+from crawler.core.sitemaps import Sitemap, parse_sitemap
+from crawler.core.urls import Resolver, Target, Verdict, canonical, fingerprint, host_key, origin
+from crawler.engine.commit import Visit, as_failed
+from crawler.model import (
+    Failed,
+    Fetched,
+    Link,
+    LinkRow,
+    NotModified,
+    OutcomeName,
+    Page,
+    PageError,
+    Record,
+    Redirected,
+    Refusal,
+    Request,
+    Response,
+    Retry,
+    RobotsFacts,
+    Skipped,
+)
+
+HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+FOLLOWED_KINDS = frozenset({"a", "area", "iframe", "frame", "link", "refresh", "header", "redirect", "sitemap"})
+REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
+LARGE_BODY = 256 * 1024
+"""Bodies above this many bytes are read off the event loop."""
+
+ROBOTS_REDIRECTS = 5
+# Rels of a Link header that name helpers of the page, not pages.
+_HELPERS = frozenset({"preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch", "stylesheet", "icon"})
+
+Anchor = tuple[str, str, str, str]
+Follow = Callable[[Page, Sequence[Link]], Iterable[Link]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a response says: the media type, and the parsed page or sitemap."""
+
+    content_type: str = ""
+    page: ParsedPage | None = None
+    sitemap: Sitemap | None = None
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+def media_type(response: Response) -> str:
+    """The media type of a response in lower case, without parameters."""
+    return (response.header("content-type") or "").partition(";")[0].strip().lower()
+
+
+def read(request: Request, response: Response, extract: Mapping[str, str] | None = None) -> Reading:
+    """Reads a response: HTML and sitemaps are parsed, everything else is kept as it came. Safe in any thread."""
+    if response.error is not None or response.status != 200 and not 200 < response.status < 300:
+        return Reading(media_type(response))
+    if request.role == "sitemap":
+        return Reading(sitemap=parse_sitemap(response.body.read(), request.url))
+    content_type = media_type(response)
+    if content_type not in HTML_TYPES and not (content_type == "" and response.body.read()[:64].lstrip()[:1] == b"<"):
+        return Reading(content_type)
+    body = response.body.read()
+    page = parse_html(body, request.url, response.header("content-type") or "")
+    return Reading(content_type or "text/html", page, data=extract_data(body, page.charset, extract) if extract else {})
+
+
+class Visitor:
+    """Turns responses into visits, by plain values: a scope, two filters, what to keep.
+
+    `follow` may choose among the links of a page (a hook); `only_sitemaps` refuses links, `sitemaps` False ignores sitemaps.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        seen: SeenFilter,
+        refused: SeenFilter,
+        *,
+        strip_query: frozenset[str] = frozenset(),
+        max_redirects: int = 10,
+        respect_nofollow: bool = False,
+        sitemaps: bool = True,
+        only_sitemaps: bool = False,
+        keep_bodies: bool = True,
+        seed_hosts: frozenset[str] = frozenset(),
+        follow: Follow | None = None,
+    ) -> None:
+        self._scope = scope
+        self._seen = seen
+        self._refused = refused
+        self._strip_query = strip_query
+        self._resolver = Resolver(scope.judge, strip_query)
+        self._max_redirects = max_redirects
+        self._respect_nofollow = respect_nofollow
+        self._sitemaps = sitemaps
+        self._only_sitemaps = only_sitemaps
+        self._keep_bodies = keep_bodies
+        self._seed_hosts = set(seed_hosts)
+        self._follow = follow
+        # Refused for what this link is, not for its URL: the same URL may be linked as a page elsewhere.
+        self._noted = SeenFilter(100_000)
+
+    # -- outcomes --------------------------------------------------------------------------------------------------------
+
+    def visit(self, request: Request, response: Response, reading: Reading, verdict: Retry | Failed | None, fetched_at: datetime) -> Visit:
+        """What is kept of one attempt. `verdict` is the workbench's word on it; None when the answer stands."""
+        if isinstance(verdict, Retry):
+            return Visit(verdict)
+        if isinstance(verdict, Failed):
+            return Visit(verdict, Record(self._page(request, response, "error", fetched_at, error=verdict.error), keep_body=False))
+        if request.role == "sitemap":
+            return self._sitemap_visit(request, response, reading, fetched_at)
+        status = response.status
+        if status == 304:
+            return Visit(NotModified(request), Record(self._page(request, response, "not_modified", fetched_at), keep_body=False))
+        if status in REDIRECT_STATUS:
+            return self._redirect_visit(request, response, fetched_at)
+        if not 200 <= status < 300:
+            page = self._page(request, response, "http_error", fetched_at, reading)
+            return Visit(Fetched(request, ok=False), Record(page, keep_body=False))
+        return self._page_visit(request, response, reading, fetched_at)
+
+    def closed(self, outcome: Failed, fetched_at: datetime) -> Visit:
+        """A URL that failed with its host, before it was asked."""
+        page = self._page(outcome.request, Response(outcome.request.url), "error", fetched_at, error=outcome.error)
+        return Visit(outcome, Record(page, keep_body=False))
+
+    def _page(
+        self,
+        request: Request,
+        response: Response,
+        outcome: OutcomeName,
+        fetched_at: datetime,
+        reading: Reading | None = None,
+        error: PageError | None = None,
+        redirect_to: str | None = None,
+    ) -> Page:
+        parsed = reading.page if reading is not None else None
+        return Page(
+            url=request.url,
+            id=request.id,
+            status=response.status,
+            outcome=outcome,
+            error=error,
+            raw_headers=response.headers,
+            content=response.body,
+            role=request.role,
+            depth=request.depth,
+            parent=request.parent,
+            redirect_to=redirect_to,
+            content_type=reading.content_type if reading is not None else media_type(response),
+            charset=parsed.charset if parsed else "",
+            title=parsed.title if parsed else "",
+            description=parsed.description if parsed else "",
+            canonical=self._canonical(parsed) if parsed else None,
+            lang=parsed.lang if parsed else "",
+            robots_meta=_robots_meta(response, parsed),
+            fetched_at=fetched_at,
+            ttfb=response.ttfb,
+            elapsed=response.elapsed,
+            attempts=request.attempts + 1,
+            data=reading.data if reading is not None else {},
+        )
+
+    def _canonical(self, parsed: ParsedPage) -> str | None:
+        if not parsed.canonical:
+            return None
+        target = self._resolver.targets(parsed.base, [parsed.canonical])[0]
+        return target.url if target is not None else None
+
+    def _page_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Visit:
+        page = self._page(request, response, "ok", fetched_at, reading)
+        anchors: list[Anchor] = list(reading.page.links) if reading.page is not None else []
+        for _, value in (header for header in response.headers if header[0].lower() == "link"):
+            anchors += [(href, "header", rel, "") for href, rel in parse_header_links(value)]
+        targets = self._resolver.targets(reading.page.base if reading.page is not None else request.url, [href for href, *_ in anchors])
+        page = replace(page, targets=targets, anchors=anchors)
+        chosen = {link.url for link in self._follow(page, page.links)} if self._follow is not None else None
+        rows, requests, refusals = self._judge_links(request, page, targets, anchors, chosen)
+        keep = self._keep_bodies and response.body.size > 0
+        return Visit(Fetched(request, ok=True, size=response.body.size), Record(page, tuple(rows), keep_body=keep), requests, refusals)
+
+    def _judge_links(
+        self, request: Request, page: Page, targets: Sequence[Target | None], anchors: Sequence[Anchor], chosen: set[str] | None
+    ) -> tuple[list[LinkRow], list[Request], list[Refusal]]:
+        """Rows for all links; requests and refusals for those that no filter knows. The hot loop: a page has a hundred links
+        and about one new one."""
+        rows: list[LinkRow] = []
+        requests: list[Request] = []
+        refusals: list[Refusal] = []
+        seen, refused, url, depth = self._seen, self._refused, request.url, request.depth + 1
+        closed = self._respect_nofollow and _says_nofollow(page.robots_meta)
+        for target, (_, kind, rel, text) in zip(targets, anchors, strict=True):
+            if target is None:
+                continue
+            identity = target.id
+            rows.append((identity, kind, rel, text))
+            if identity in seen or identity in refused:
+                continue
+            verdict = target.refusal
+            if verdict is None and (reason := self._refused_as_link(kind, rel, closed)) is not None:
+                if identity not in self._noted:
+                    self._noted.update((identity,))
+                    refusals.append(Refusal(target.url, identity, *reason, url, depth))
+                continue
+            if verdict is None and chosen is not None and target.url not in chosen:
+                verdict = ("hook", "not chosen")
+            if verdict is not None:
+                refusals.append(Refusal(target.url, identity, *verdict, url, depth))
+            else:
+                requests.append(Request(target.url, identity, target.host, depth=depth, parent=url))
+        return rows, requests, refusals
+
+    def _refused_as_link(self, kind: str, rel: str, closed: bool) -> Verdict | None:
+        """Why a link is not followed whatever its URL; None when it is."""
+        if kind not in FOLLOWED_KINDS or (kind == "header" and not _HELPERS.isdisjoint(rel.split())):
+            return "requisite", kind
+        if self._respect_nofollow and (closed or "nofollow" in rel.split()):
+            return "nofollow", "robots meta" if closed else "rel=nofollow"
+        return ("scope", "--sitemap only") if self._only_sitemaps else None
+
+    # -- redirects -------------------------------------------------------------------------------------------------------
+
+    def _redirect_visit(self, request: Request, response: Response, fetched_at: datetime) -> Visit:
+        location = response.header("location") or ""
+        target = self._resolver.targets(request.url, [_as_utf8(location)])[0] if location else None
+        error = self._redirect_error(request, target, location)
+        if error is not None:
+            if error.kind == "redirect_loop" and target is not None and target.id == request.id and not request.attempts and response.header("set-cookie"):
+                # It sets a cookie and sends us back: with the cookie the answer may be the page.
+                return Visit(Retry(request, 0.0, "redirect to itself that sets a cookie"))
+            return Visit(Failed(request, error), Record(self._page(request, response, "error", fetched_at, error=error), keep_body=False))
+        assert target is not None
+        if request.depth == 0 and target.refusal is not None and target.refusal[0] == "scope" and request.host in self._seed_hosts:
+            target = self._widen(target)
+        page = self._page(request, response, "redirect", fetched_at, redirect_to=target.url)
+        record = Record(page, ((target.id, "redirect", "", ""),), keep_body=False)
+        if target.refusal is not None:
+            reason, detail = target.refusal
+            return Visit(Redirected(request), record, refusals=(Refusal(target.url, target.id, reason, detail, request.url, request.depth),))
+        hop = Request(
+            target.url, target.id, target.host, request.role, request.depth, parent=request.url, chain=(*request.chain, request.id)
+        )
+        return Visit(Redirected(request), record, requests=(hop,))
+
+    def _redirect_error(self, request: Request, target: Target | None, location: str) -> PageError | None:
+        if not location:
+            return PageError("protocol", "redirect without a Location")
+        if target is None:
+            return PageError("protocol", f"redirect to {location[:200]!r}, which is no URL")
+        if target.id == request.id or target.id in request.chain:
+            return PageError("redirect_loop", f"back to {target.url}")
+        if len(request.chain) >= self._max_redirects:
+            return PageError("redirect_loop", f"more than {self._max_redirects} redirects")
+        return None
+
+    def _widen(self, target: Target) -> Target:
+        """A seed that redirects to another host takes that host into scope."""
+        self._scope = self._scope.widened(target.url)
+        self._seed_hosts.add(target.host)
+        self._resolver = Resolver(self._scope.judge, self._strip_query)
+        self._refused.clear()
+        return target._replace(refusal=self._scope.judge(target.url, target.host))
+
+    # -- robots.txt and sitemaps -----------------------------------------------------------------------------------------
+
+    def sitemaps_of(self, request: Request, facts: RobotsFacts) -> Visit:
+        """The sitemaps to ask for once an origin's robots.txt is known: those it names, else /sitemap.xml."""
+        known = self._scope.kind != "any" or request.host in self._seed_hosts
+        if not self._sitemaps or facts.text is None or self._scope.kind == "page" or not known:
+            return Visit(None)
+        if self._scope.judge(f"{facts.origin}/", request.host) is not None and self._scope.kind != "prefix":
+            return Visit(None)
+        named = parse_robots(facts.text).sitemaps or (f"{facts.origin}/sitemap.xml",)
+        targets = self._resolver.targets(f"{facts.origin}/robots.txt", named)
+        return Visit(None, requests=[self._sitemap_request(target, None) for target in targets if target is not None and target.host])
+
+    def _sitemap_request(self, target: Target, parent: str | None) -> Request:
+        return Request(target.url, target.id, target.host, role="sitemap", parent=parent)
+
+    def _sitemap_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Visit:
+        if response.status in REDIRECT_STATUS:
+            visit = self._redirect_visit(request, response, fetched_at)
+            return replace(visit, record=None)
+        sitemap = reading.sitemap
+        if sitemap is None:
+            return Visit(Fetched(request, ok=False))
+        # An own resolver: fifty thousand entries would push the pages' hrefs out of the cache.
+        resolver = Resolver(self._scope.judge, self._strip_query)
+        parts = resolver.targets(request.url, sitemap.sitemaps)
+        requests = [self._sitemap_request(part, request.url) for part in parts if part is not None and part.host]
+        entries = [target for target in resolver.targets(request.url, [entry.url for entry in sitemap.urls]) if target is not None]
+        refusals = []
+        for target in entries:
+            if target.refusal is not None:
+                refusals.append(Refusal(target.url, target.id, *target.refusal, request.url, 1))
+            elif target.id not in self._seen:
+                requests.append(Request(target.url, target.id, target.host, depth=1, parent=request.url))
+        page = self._page(request, response, "ok", fetched_at)
+        rows = tuple((target.id, "sitemap", "", "") for target in entries)
+        return Visit(Fetched(request, ok=True), Record(page, rows, keep_body=False), requests, refusals)
+
+    def skipped(self, outcome: Skipped) -> Visit:
+        """A URL that was judged again and is not asked for."""
+        return Visit(outcome)
+
+
+def robots_story(request: Request) -> Generator[Request, Response, tuple[RobotsFacts, float]]:
+    """What a host says in its robots.txt: yields what to fetch, is sent what came, returns the facts and the time to the first
+    byte. RFC 9309, 2.3.1: five redirects are followed, 4xx means no rules, 5xx and no answer mean that all is refused for now;
+    429 asks to come back later, so it counts as 5xx (as Google does)."""
+    place, step = origin(request.url), request
+    for _ in range(1 + ROBOTS_REDIRECTS):
+        response = yield step
+        if response.error is not None and response.error.kind != "too_big":
+            return RobotsFacts(place, response.status, None, 0.0, str(response.error)), 0.0
+        if response.status in REDIRECT_STATUS and (location := response.header("location")):
+            target = Resolver(lambda url, host: None).targets(step.url, [_as_utf8(location)])[0]
+            if target is None or not target.host:
+                break
+            step = replace(request, url=target.url, id=target.id, host=target.host)
+            continue
+        if response.status >= 500 or response.status == 429:
+            return RobotsFacts(place, response.status, None, 0.0, f"robots.txt answered {response.status}"), 0.0
+        text = response.body.read()[:ROBOTS_MAX_SIZE] if 200 <= response.status < 300 else b""
+        return RobotsFacts(place, response.status, text, 0.0), response.ttfb or 0.0
+    return RobotsFacts(place, 404, b"", 0.0, "too many redirects"), 0.0
+
+
+def retry_after(response: Response) -> float | None:
+    """Seconds that a Retry-After header asks for, as number or HTTP date (RFC 9110, 10.2.3); None without a usable one."""
+    value = (response.header("retry-after") or "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    if not value:
+        return None
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def hook_failed(request: Request, visit: Visit, error: Exception) -> Visit:
+    """The visit of a page whose hook raised: failed, with the links it had, stored as an error."""
+    assert visit.record is not None
+    problem = PageError("hook", f"{type(error).__name__}: {error}")
+    return Visit(Failed(request, problem), as_failed(visit.record, outcome="error", error=problem), visit.requests, visit.refusals)
+
+
+def seed_request(url: str, strip_query: frozenset[str] = frozenset()) -> Request:
+    """The request for a seed."""
+    url = canonical(url, strip_query)
+    return Request(url, fingerprint(url), host_key(url))
+
+
+def _robots_meta(response: Response, parsed: ParsedPage | None) -> str:
+    """Meta robots and X-Robots-Tag, joined."""
+    values = [value for name, value in response.headers if name.lower() == "x-robots-tag"]
+    if parsed is not None and parsed.robots_meta:
+        values.append(parsed.robots_meta)
+    return ", ".join(values)
+
+
+def _says_nofollow(robots_meta: str) -> bool:
+    words = {word.strip().lower() for word in robots_meta.split(",")}
+    return not words.isdisjoint({"nofollow", "none"})
+
+
+def _as_utf8(value: str) -> str:
+    """A Location as browsers read it: its bytes are UTF-8 where they can be (headers arrive as Latin-1)."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except (UnicodeDecodeError, UnicodeEncodeError):
+        return value

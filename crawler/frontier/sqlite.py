@@ -1,0 +1,392 @@
+"""The frontier in crawl.db: every URL on disk from the first one.
+
+A URL is one row of `_frontier`, appended in the order of discovery; its id is in one compact unique index. `_queue` and
+`_leased` are partial indexes, so a finished URL costs nothing in either. `_totals` and `_ranks` hold what would have to be
+counted otherwise; they change in the same transaction as the rows they count.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from crawler.core.retry import LONGEST_RETRY_AFTER
+from crawler.core.urls import fingerprint
+from crawler.model import (
+    Failed,
+    Fetched,
+    FinishReason,
+    HostState,
+    Lease,
+    Leases,
+    Limits,
+    Outcome,
+    Refusal,
+    Request,
+    Retry,
+    RobotsFacts,
+    Skipped,
+    Stats,
+)
+from crawler.store.database import Database
+
+# A host whose queue lies beyond the open depth is not due before the depth opens.
+NEVER = 1e18
+
+_ADD = """INSERT INTO _frontier (id, url, host_id, role, depth, chain, parent, rank, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+          ON CONFLICT (id) DO NOTHING"""
+_HEAD = """SELECT f.seq, f.url, f.id, f.role, f.depth, p.url, f.chain, f.attempts FROM _frontier f LEFT JOIN _frontier p ON p.id = f.parent
+           WHERE f.host_id = ? AND f.state = 'queued' AND f.rank <= ? AND f.not_before <= ? ORDER BY f.rank, f.seq LIMIT ?"""
+_DUE = """SELECT host_id, host, token, next_at, delay, concurrency, failures, answered, robots FROM hosts
+          WHERE queued > 0 AND leased_until IS NULL AND closed = '' AND max(next_at, due_at) <= ? ORDER BY max(next_at, due_at) LIMIT ?"""
+_SETTLE = """UPDATE _frontier SET state = ?, reason = ?, detail = ?, attempts = attempts + ?, not_before = ?
+             WHERE id = ? AND host_id = ? AND state = 'leased' RETURNING role, rank"""
+
+
+class SqliteFrontier:
+    """Implements `crawler.ports.Frontier` on a `Database`; `clock` gives monotonic seconds.
+
+    Every method is one transaction, or part of the one that is open.
+    """
+
+    def __init__(self, database: Database, limits: Limits, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._execute = database.connection.execute
+        self._limits = limits
+        self._clock = clock
+        self._deepest = NEVER if limits.max_depth is None else 1 + limits.max_depth
+        self._totals: Counter[str] = Counter()
+        self._ranks: Counter[int] = Counter()
+        self._robots: dict[int, tuple[RobotsFacts, ...]] = {}
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            with self._database.transaction():
+                yield
+                self._write_totals()
+        except BaseException:
+            # What was rolled back must not be counted by the next transaction.
+            self._totals.clear()
+            self._ranks.clear()
+            raise
+
+    # -- what goes in ----------------------------------------------------------------------------------------------------
+
+    def add(self, requests: Sequence[Request]) -> int:
+        """See `Frontier.add`."""
+        new: Counter[int] = Counter()
+        with self._transaction():
+            hosts: dict[str, int] = {}
+            for request in requests:
+                host_id = hosts.get(request.host) or hosts.setdefault(request.host, self._host_id(request.host))
+                rank = 0 if request.role == "sitemap" else 1 + request.depth
+                chain = array("q", request.chain).tobytes() if request.chain else None
+                parent = fingerprint(request.parent) if request.parent else None
+                row = (request.id, request.url, host_id, request.role, request.depth, chain, parent, rank, request.attempts)
+                if self._execute(_ADD, row).rowcount:
+                    new[host_id] += 1
+                    self._ranks[rank] += 1
+            for host_id, count in new.items():
+                self._execute("UPDATE hosts SET queued = queued + ?, due_at = 0 WHERE host_id = ?", (count, host_id))
+            self._totals["queued"] += new.total()
+        return new.total()
+
+    def refuse(self, refusals: Sequence[Refusal]) -> None:
+        """See `Frontier.refuse`."""
+        rows = [(r.id, r.url, r.reason, r.detail, r.depth, fingerprint(r.parent) if r.parent else None) for r in refusals]
+        with self._transaction():
+            self._database.connection.executemany("INSERT OR IGNORE INTO _refused VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def _host_id(self, host: str) -> int:
+        row = self._execute("SELECT host_id FROM hosts WHERE host = ?", (host,)).fetchone()
+        if row is None:
+            row = self._execute("INSERT INTO hosts (host) VALUES (?) RETURNING host_id", (host,)).fetchone()
+        return int(row[0])
+
+    # -- leases ----------------------------------------------------------------------------------------------------------
+
+    def lease(self, hosts: int, per_host: int, ttl: float) -> Leases:
+        """See `Frontier.lease`."""
+        now = self._clock()
+        leases: list[Lease] = []
+        with self._transaction():
+            self._reclaim(now)
+            self._open_depth()
+            while len(leases) < hosts and self._room(per_host):
+                rows = self._execute(_DUE, (now, hosts - len(leases))).fetchall()
+                if not rows:
+                    break
+                leases += [lease for row in rows if (lease := self._lease_host(row, per_host, now, ttl))]
+            due = self._execute(
+                "SELECT min(max(next_at, due_at)) FROM hosts WHERE queued > 0 AND leased_until IS NULL AND closed = ''"
+            ).fetchone()[0]
+        return Leases(tuple(leases), due if due is not None and due < NEVER and self._room(1) else None)
+
+    def _lease_host(self, row: tuple[int, str, int, float, float, float, int, int, str], per_host: int, now: float, ttl: float) -> Lease | None:
+        host_id, host, token, next_at, delay, concurrency, failures, answered, robots = row
+        requests = self._take_head(host_id, host, per_host, now)
+        if not requests:
+            if self._room(1):
+                due = self._next_due(host_id)
+                self._execute("UPDATE hosts SET due_at = ? WHERE host_id = ?", (NEVER if due is None else due, host_id))
+            return None
+        self._execute("UPDATE hosts SET token = token + 1, leased_until = ? WHERE host_id = ?", (now + ttl, host_id))
+        facts = self._robots[host_id] = _load_robots(robots)
+        state = HostState(next_at, delay, concurrency, failures, bool(answered), robots=facts)
+        return Lease(host, token + 1, now + ttl, requests, state)
+
+    def _take_head(self, host_id: int, host: str, per_host: int, now: float) -> tuple[Request, ...]:
+        """Marks up to `per_host` URLs of a host as leased and returns them, those of the lowest rank first."""
+        room = self._room(per_host)
+        if not room:
+            return ()
+        rows = self._execute(_HEAD, (host_id, self._rank_limit(), now, room)).fetchall()
+        if not rows:
+            return ()
+        self._database.connection.executemany("UPDATE _frontier SET state = 'leased' WHERE seq = ?", [(row[0],) for row in rows])
+        self._execute("UPDATE hosts SET queued = queued - ? WHERE host_id = ?", (len(rows), host_id))
+        self._totals["queued"] -= len(rows)
+        self._totals["leased"] += len(rows)
+        self._totals["granted"] += sum(row[3] == "page" for row in rows)
+        return tuple(
+            Request(url, identity, host, role, depth, parent, tuple(array("q", chain)) if chain else (), attempts)
+            for _, url, identity, role, depth, parent, chain, attempts in rows
+        )
+
+    def _room(self, wanted: int) -> int:
+        """How many URLs may be granted now, at most `wanted`: the page and size limits are kept here."""
+        totals = self._read_totals()
+        if self._limits.max_size is not None and totals["size"] >= self._limits.max_size:
+            return 0
+        if self._limits.max_pages is None:
+            return wanted
+        return max(0, min(wanted, self._limits.max_pages - totals["ok_pages"] - totals["granted"]))
+
+    def _rank_limit(self) -> int:
+        """The deepest rank that is open: all of them, or with a depth limit only the lowest that is not finished."""
+        if self._limits.max_depth is None:
+            return 1 << 40
+        self._write_totals()
+        lowest = self._execute("SELECT min(rank) FROM _ranks WHERE pending > 0").fetchone()[0]
+        return int(min(lowest or 0, self._deepest))
+
+    def _open_depth(self) -> None:
+        """When a further depth has opened, hosts that waited for it are due again."""
+        if self._limits.max_depth is None:
+            return
+        limit = str(self._rank_limit())
+        if self._database.meta("open_rank") != limit:
+            self._execute("UPDATE hosts SET due_at = 0 WHERE due_at >= ?", (NEVER,))
+            self._database.set_meta(open_rank=limit)
+
+    def _next_due(self, host_id: int) -> float | None:
+        query = "SELECT min(not_before) FROM _frontier WHERE host_id = ? AND state = 'queued' AND rank <= ?"
+        due = self._execute(query, (host_id, self._rank_limit())).fetchone()[0]
+        return None if due is None else float(due)
+
+    def extend(self, leases: Sequence[Lease], per_host: int, ttl: float) -> Leases:
+        """See `Frontier.extend`."""
+        now = self._clock()
+        kept: list[Lease] = []
+        due: float | None = None
+        with self._transaction():
+            for lease in leases:
+                host_id = self._check(lease)
+                if host_id is None:
+                    continue
+                self._execute("UPDATE hosts SET leased_until = ? WHERE host_id = ?", (now + ttl, host_id))
+                requests = self._take_head(host_id, lease.host, per_host, now)
+                kept.append(replace(lease, deadline=now + ttl, requests=requests))
+                at = None if requests else self._next_due(host_id)
+                if at is not None and at > now:
+                    due = at if due is None else min(due, at)
+        return Leases(tuple(kept), due)
+
+    def held(self, leases: Sequence[Lease]) -> list[Lease]:
+        """See `Frontier.held`."""
+        return [lease for lease in leases if self._check(lease) is not None]
+
+    def _check(self, lease: Lease) -> int | None:
+        """The number of the lease's host while its token is good."""
+        row = self._execute(
+            "SELECT host_id FROM hosts WHERE host = ? AND token = ? AND leased_until IS NOT NULL", (lease.host, lease.token)
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    # -- what comes back -------------------------------------------------------------------------------------------------
+
+    def done(self, lease: Lease, outcomes: Sequence[Outcome], state: HostState) -> bool:
+        """See `Frontier.done`."""
+        with self._transaction():
+            host_id = self._check(lease)
+            if host_id is None:
+                return False
+            for outcome in outcomes:
+                self._settle(host_id, outcome)
+            self._keep_state(host_id, state)
+        return True
+
+    def _settle(self, host_id: int, outcome: Outcome) -> None:
+        """Moves one leased URL to the state its outcome asks for. What is not leased (any more) stays as it is."""
+        row: tuple[object, ...]
+        match outcome:
+            case Retry(request, at, why, counted):
+                row = ("queued", None, why, int(counted), at)
+            case Skipped(request, reason, detail):
+                row = ("skipped", reason, detail, 0, 0)
+            case Failed(request, error):
+                row = ("failed", error.kind, error.detail, 1, 0)
+            case _:
+                request = outcome.request
+                row = ("done", None, None, 1, 0)
+        settled = self._execute(_SETTLE, (*row, request.id, host_id)).fetchone()
+        if settled is None:
+            return
+        role, rank = settled
+        state = str(row[0])
+        self._totals[state] += 1
+        self._totals["leased"] -= 1
+        self._totals["granted"] -= role == "page"
+        if state == "queued":
+            self._execute("UPDATE hosts SET queued = queued + 1, due_at = 0 WHERE host_id = ?", (host_id,))
+        else:
+            self._ranks[rank] -= 1
+            if state != "skipped":
+                self._execute(f"UPDATE hosts SET {state} = {state} + 1 WHERE host_id = ?", (host_id,))
+        if isinstance(outcome, Fetched):
+            self._totals["size"] += outcome.size
+            self._totals["ok_pages"] += outcome.ok and role == "page"
+
+    def _keep_state(self, host_id: int, state: HostState) -> None:
+        self._execute(
+            "UPDATE hosts SET next_at = ?, delay = ?, concurrency = ?, failures = ?, answered = ?, closed = ? WHERE host_id = ?",
+            (state.next_at, state.delay, state.concurrency, state.failures, state.answered, state.closed, host_id),
+        )
+        if self._robots.get(host_id) is not state.robots:
+            self._execute("UPDATE hosts SET robots = ? WHERE host_id = ?", (_dump_robots(state.robots), host_id))
+            self._robots[host_id] = state.robots
+        if state.closed:
+            self._fail_queue(host_id, state)
+
+    def _fail_queue(self, host_id: int, state: HostState) -> None:
+        """A closed host: all that waits for it fails in one step, with the reason."""
+        pending = self._execute("SELECT rank, count(*) FROM _frontier WHERE host_id = ? AND state = 'queued' GROUP BY rank", (host_id,)).fetchall()
+        count = sum(number for _, number in pending)
+        if not count:
+            return
+        self._execute(
+            "UPDATE _frontier SET state = 'failed', reason = ?, detail = ? WHERE host_id = ? AND state = 'queued'",
+            (state.closed_kind or "refused", state.closed, host_id),
+        )
+        self._execute("UPDATE hosts SET queued = 0, failed = failed + ? WHERE host_id = ?", (count, host_id))
+        self._totals["queued"] -= count
+        self._totals["failed"] += count
+        self._ranks.subtract(dict(pending))
+
+    def release(self, lease: Lease, state: HostState) -> None:
+        """See `Frontier.release`."""
+        with self._transaction():
+            host_id = self._check(lease)
+            if host_id is None:
+                return
+            # Hosts that are due together take turns: the one served last comes last.
+            at = max(state.next_at, self._clock())
+            self._free(host_id)
+            self._keep_state(host_id, replace(state, next_at=at))
+
+    def _reclaim(self, now: float) -> None:
+        """Ends the leases whose time is over. The next request waits for the host's delay: the holder may have asked just now."""
+        rows = self._execute("SELECT host_id FROM hosts WHERE leased_until IS NOT NULL AND leased_until < ?", (now,)).fetchall()
+        for (host_id,) in rows:
+            self._free(host_id)
+            self._execute("UPDATE hosts SET next_at = max(next_at, ? + delay) WHERE host_id = ?", (now, host_id))
+
+    def _free(self, host_id: int) -> None:
+        """Ends a host's lease; its unacknowledged URLs are queued again, where they were, untried."""
+        granted = self._execute("SELECT count(*) FROM _frontier WHERE host_id = ? AND state = 'leased' AND role = 'page'", (host_id,))
+        self._totals["granted"] -= granted.fetchone()[0]
+        back = self._execute("UPDATE _frontier SET state = 'queued' WHERE host_id = ? AND state = 'leased'", (host_id,)).rowcount
+        self._execute(
+            "UPDATE hosts SET token = token + 1, leased_until = NULL, queued = queued + ?, due_at = 0 WHERE host_id = ?", (back, host_id)
+        )
+        self._totals["leased"] -= back
+        self._totals["queued"] += back
+
+    def void_leases(self, same_clock: bool) -> None:
+        """For the sole holder of a folder, at its start: ends all leases at once. When the clock is another one (the machine was
+        started anew), every due time begins again and robots.txt is read again, as their ages are unknown."""
+        now = self._clock()
+        with self._transaction():
+            for (host_id,) in self._execute("SELECT host_id FROM hosts WHERE leased_until IS NOT NULL").fetchall():
+                self._free(host_id)
+            if not same_clock:
+                self._execute("UPDATE hosts SET next_at = ? + delay, due_at = 0, robots = ''", (now,))
+                self._execute("UPDATE _frontier SET not_before = 0 WHERE state = 'queued' AND not_before > 0")
+            self._execute("UPDATE hosts SET next_at = min(next_at, ?), due_at = 0 WHERE queued > 0", (now + LONGEST_RETRY_AFTER,))
+
+    # -- what is known ---------------------------------------------------------------------------------------------------
+
+    def _read_totals(self) -> Counter[str]:
+        cursor = self._execute("SELECT queued, leased, done, failed, skipped, granted, ok_pages, size FROM _totals")
+        totals = Counter(dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True)))
+        totals.update(self._totals)
+        return totals
+
+    def _write_totals(self) -> None:
+        """Writes the counts that changed since the last time, at the end of every transaction."""
+        changed = {name: count for name, count in self._totals.items() if count}
+        if changed:
+            assignments = ", ".join(f"{name} = {name} + :{name}" for name in changed)
+            self._execute(f"UPDATE _totals SET {assignments}", changed)
+        ranks = [(rank, count) for rank, count in self._ranks.items() if count]
+        if ranks:
+            self._database.connection.executemany(
+                "INSERT INTO _ranks VALUES (?, ?) ON CONFLICT (rank) DO UPDATE SET pending = pending + excluded.pending", ranks
+            )
+        self._totals.clear()
+        self._ranks.clear()
+
+    def stats(self) -> Stats:
+        """See `Frontier.stats`."""
+        totals = self._read_totals()
+        return Stats(
+            totals["queued"], totals["leased"], totals["done"], totals["failed"], totals["skipped"], totals["ok_pages"], totals["size"]
+        )
+
+    def finished(self) -> FinishReason | None:
+        """See `Frontier.finished`."""
+        stats = self.stats()
+        if stats.leased:
+            return None
+        if not stats.queued:
+            return "queue empty"
+        if self._limits.max_pages is not None and stats.ok_pages >= self._limits.max_pages:
+            return "page limit"
+        if self._limits.max_size is not None and stats.size >= self._limits.max_size:
+            return "size limit"
+        lowest = self._execute("SELECT min(rank) FROM _ranks WHERE pending > 0").fetchone()[0]
+        return "depth limit" if lowest is not None and lowest > self._deepest else None
+
+    def close(self) -> None:
+        """The database belongs to the folder: nothing to close."""
+
+
+def _dump_robots(facts: Sequence[RobotsFacts]) -> str:
+    return json.dumps([
+        {"origin": f.origin, "status": f.status, "text": None if f.text is None else f.text.decode("latin-1"), "read_at": f.read_at, "error": f.error}
+        for f in facts
+    ])  # fmt: skip
+
+
+def _load_robots(text: str) -> tuple[RobotsFacts, ...]:
+    if not text:
+        return ()
+    return tuple(
+        RobotsFacts(f["origin"], f["status"], None if f["text"] is None else f["text"].encode("latin-1"), f["read_at"], f["error"])
+        for f in json.loads(text)
+    )

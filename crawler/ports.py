@@ -1,0 +1,86 @@
+"""The seams of the house: what the engine needs of the outside, as Protocols on one screen.
+
+Frontier and Store are blocking and take batches: the asynchronous engine calls them from one writer thread, the
+synchronous one directly, so one implementation serves both. One contract suite (`tests/contracts`) runs on every adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from crawler.model import FinishReason, HostState, Lease, Leases, Outcome, Record, Refusal, Request, Response, Stats
+
+
+class Frontier(Protocol):
+    """Every URL of a crawl, each once, with its state; gives out hosts under leases.
+
+    Promises: what goes in comes out, only what went in, once unless its lease was lost. A host has one live lease. A token
+    whose lease was released, or reclaimed after its deadline, changes nothing. An answer given survives a crash of this process.
+    """
+
+    def add(self, requests: Sequence[Request]) -> int:
+        """Queues the URLs that are new and returns how many were. Idempotent; the order of calls does not matter."""
+
+    def refuse(self, refusals: Sequence[Refusal]) -> None:
+        """Keeps URLs that are not admitted, with their reasons. The first reason stays."""
+
+    def lease(self, hosts: int, per_host: int, ttl: float) -> Leases:
+        """Up to `hosts` hosts that are due and free, each with up to `per_host` URLs, for `ttl` seconds. Grants no more pages
+        than the page limit has left. Depths open one after the other when there is a depth limit."""
+
+    def extend(self, leases: Sequence[Lease], per_host: int, ttl: float) -> Leases:
+        """The same leases for `ttl` seconds from now, each with up to `per_host` further URLs. A lost one is missing."""
+
+    def held(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Those of these leases that are still good."""
+
+    def done(self, lease: Lease, outcomes: Sequence[Outcome], state: HostState) -> bool:
+        """Acknowledges a part of a lease. False: the lease is lost, nothing was changed. A state that is `closed` fails
+        all that is queued for the host."""
+
+    def release(self, lease: Lease, state: HostState) -> None:
+        """Gives the host back; what was not acknowledged goes to the head of its queue, untried."""
+
+    def stats(self) -> Stats:
+        """Counts of all URLs by state."""
+
+    def finished(self) -> FinishReason | None:
+        """Why nothing is left to do: the queue is empty, or only what lies beyond a limit is queued. None: there is work,
+        or somebody holds a lease."""
+
+    def close(self) -> None:
+        """Closes what the frontier opened itself."""
+
+
+class Store(Protocol):
+    """Where pages go. What `write` returned from (inside `transaction`: what was committed) is kept for good."""
+
+    def write(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Keeps pages, links and bodies; a page written again replaces the one before, except that a failure never replaces
+        an ok one in the same run. Returns the records with `page.file` set."""
+
+    def flush(self) -> None:
+        """Makes all that was written survive a loss of power."""
+
+    def close(self) -> None:
+        """Closes what the store opened itself."""
+
+
+class Transaction(Protocol):
+    """Makes what is done inside it one step, where store and frontier share a database; a null context otherwise."""
+
+    def __call__(self) -> AbstractContextManager[object]: ...
+
+
+class Fetcher(Protocol):
+    """Asks for one URL. Errors are values of the response, cancellation is the only exception."""
+
+    async def fetch(self, request: Request) -> Response: ...
+
+
+class BlockingFetcher(Protocol):
+    """The same for the synchronous mode."""
+
+    def fetch(self, request: Request) -> Response: ...

@@ -1,0 +1,133 @@
+"""Saved bodies: a safe name for every URL, no two alike, and files that appear whole or not at all.
+
+The name is a pure function of the URL, so a body fetched again overwrites its own file and nothing else. It stays close to
+the URL where that is safe on every file system:
+
+    https://example.org/                  example.org/index.html
+    https://example.org/docs/             example.org/docs/index.html
+    https://example.org/docs/intro.html   example.org/docs/intro.html
+    https://example.org/docs/intro        example.org/docs/intro~.html
+    https://example.org/v1.2/notes.txt    example.org/v1.2~/notes.txt
+    https://example.org/search?q=lamp     example.org/search~5f0c…e1.html
+    http://example.org/                   example.org~http/index.html
+    http://127.0.0.1:8000/                127.0.0.1~8000/index.html
+
+Directories never hold a dot and plain files always do, so `/a` and `/a/b` can both be saved. Whatever is not plain (upper
+case, a query, an unusual character, a reserved name, a great length) is simplified and gets `~` and the URL's fingerprint.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import unquote
+
+from crawler.core.urls import fingerprint
+
+# One character class: lower case only, because some file systems know no other.
+_PLAIN = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,79}")
+_EXTENSION = re.compile(r"\.[a-z0-9]{1,8}$")
+_UNSAFE = re.compile(r"[^a-z0-9_-]+")
+# Names that Windows keeps for devices, whatever the extension.
+_RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))})
+_DEEPEST = 24
+_LONGEST_PART = 80
+
+
+def file_name(url: str) -> str:
+    """The path of a saved body below `pages/`, with `/` between its parts. Injective for canonical URLs (up to a collision of
+    64-bit fingerprints); at most 24 directories of at most 100 characters; only `a-z 0-9 _ - . ~`."""
+    scheme, _, rest = url.partition("://")
+    place, _, path = rest.partition("/")
+    path, question, _ = path.partition("?")
+    *folders, leaf = path.split("/")
+    parts = [_folder(folder) for folder in folders]
+    plain = not question and all(parts) and len(parts) < _DEEPEST
+    name = _leaf(leaf) if plain else ""
+    if not name:
+        stem, dot, extension = leaf.rpartition(".")
+        if not dot or not _EXTENSION.search(f".{extension}"):
+            stem, extension = leaf, "html"
+        name = f"{_simple(stem)}~{fingerprint(url) & 0xFFFFFFFFFFFFFFFF:016x}.{extension}"
+    return "/".join([_place(scheme, place), *(part or _simple(folder) + "~~" for part, folder in zip(parts, folders, strict=True))][:_DEEPEST] + [name])
+
+
+def _place(scheme: str, place: str) -> str:
+    """The folder of an origin. What is usual is left out: https, and http where a port is named."""
+    host, _, port = place.rpartition("@")[2].partition(":") if "[" not in place else (place, "", "")
+    name = host if _PLAIN.fullmatch(host) else f"{_simple(host)}~{fingerprint(place) & 0xFFFFFFFFFFFFFFFF:016x}"
+    unusual = scheme != ("http" if port else "https")
+    return name + (f"~{port}" if port else "") + (f"~{scheme}" if unusual else "")
+
+
+def _folder(part: str) -> str:
+    """The folder for one part of a path, or "" when the part is not plain."""
+    if not _PLAIN.fullmatch(part) or part.endswith(".") or part.partition(".")[0] in _RESERVED:
+        return ""
+    return part + "~" if "." in part else part
+
+
+def _leaf(part: str) -> str:
+    """The file for the last part of a path, or "" when the part is not plain."""
+    if not part:
+        return "index.html"
+    if part == "index.html" or not _PLAIN.fullmatch(part) or part.endswith(".") or part.partition(".")[0] in _RESERVED:
+        return ""
+    return part if "." in part else part + "~.html"
+
+
+def _simple(text: str) -> str:
+    """What is left of a name on every file system."""
+    return _UNSAFE.sub("-", unquote(text).lower())[:_LONGEST_PART].strip("-") or "_"
+
+
+class PageFiles:
+    """The folder `pages/`. Bodies are written to `.tmp` first and renamed into place inside the store's transaction."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.temporary = root / ".tmp"
+        self._known: set[str] = set()
+        self._count = 0
+        self.temporary.mkdir(parents=True, exist_ok=True)
+
+    def sweep(self) -> int:
+        """Removes what an unclean end left in `.tmp`; returns how many files that were."""
+        left = list(self.temporary.iterdir())
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)
+
+    def stage(self, data: bytes) -> str:
+        """Writes a body to a temporary file and returns its path."""
+        self._count += 1
+        path = f"{self.temporary}/{os.getpid()}-{self._count}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+        try:
+            # A short write means a full disk: the second call raises the error that says so.
+            written = os.write(descriptor, data)
+            while written < len(data):
+                written += os.write(descriptor, data[written:])
+        finally:
+            os.close(descriptor)
+        return path
+
+    def place(self, staged: str | Path, url: str) -> str:
+        """Renames a temporary file to the name of its URL; returns that name relative to the crawl's folder."""
+        name = file_name(url)
+        folder = name.rpartition("/")[0]
+        if folder not in self._known:
+            (self.root / folder).mkdir(parents=True, exist_ok=True)
+            if len(self._known) > 10_000:
+                self._known.clear()
+            self._known.add(folder)
+        os.replace(staged, f"{self.root}/{name}")
+        return f"{self.root.name}/{name}"
+
+    @staticmethod
+    def discard(staged: Iterable[str | Path]) -> None:
+        """Removes temporary files that are not to be kept."""
+        for path in staged:
+            Path(path).unlink(missing_ok=True)

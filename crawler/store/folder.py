@@ -1,0 +1,174 @@
+"""The folder of a crawl: who holds it, which crawl it is, its runs."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from crawler.errors import DifferentCrawlError, DiskFullError, FolderInUseError, OutputError
+from crawler.model import FinishReason
+from crawler.store.database import FILE_NAME, Database
+from crawler.store.files import PageFiles
+
+LOCK_NAME = ".lock"
+# What `--fresh` removes: what a crawl made, and nothing else.
+_OURS = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "pages", "crawl.toml", "crawl.log", "summary.json", "report.html")
+
+
+class Folder:
+    """A held crawl folder with its open database.
+
+    Opening it creates it, locks it, and brings it to rest after an unclean end. `close` (or leaving `with`) lets it go.
+    Raises OutputError when it cannot be used, FolderInUseError with the holder's pid when another process has it.
+    """
+
+    def __init__(self, path: Path, *, fresh: bool = False) -> None:
+        self.path = path
+        self._lock = _locked(path)
+        try:
+            if fresh:
+                _remove_crawl(path)
+            elif not (path / FILE_NAME).exists() and any(entry.name != LOCK_NAME for entry in path.iterdir()):
+                raise OutputError(f"{path}/ is not a crawl folder", "it holds other files and no crawl.db", "-o another-folder")
+            self.database = Database(path / FILE_NAME)
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the database and lets the folder go."""
+        if self._lock >= 0:
+            self.database.close()
+            os.close(self._lock)
+            self._lock = -1
+
+    def files(self) -> PageFiles:
+        """The folder's saved bodies, swept of what an unclean end left."""
+        try:
+            files = PageFiles(self.path / "pages")
+            files.sweep()
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        return files
+
+    def write(self, name: str, text: str) -> None:
+        """Writes a small file of the folder (summary.json, crawl.toml) so that it is whole at every moment."""
+        try:
+            temporary = self.path / f".{name}.part"
+            temporary.write_text(text, "utf-8")
+            temporary.replace(self.path / name)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+
+
+def identify(database: Database, identity: Mapping[str, Any], where: str) -> bool:
+    """Makes sure that a database holds this crawl; True when it is new. `identity` names what may not change: seeds, scope …
+
+    Raises DifferentCrawlError that names every difference.
+    """
+    stored = database.meta("identity")
+    if stored is None:
+        database.set_meta(identity=json.dumps(identity))
+        return True
+    before = json.loads(stored)
+    different = [name for name in {**before, **identity} if before.get(name) != json.loads(json.dumps(identity.get(name)))]
+    if different:
+        name = different[0]
+        more = f" (and {', '.join(different[1:])})" if len(different) > 1 else ""
+        raise DifferentCrawlError(
+            f"{where}/ holds another crawl: `{name}` is {_shown(before.get(name))} there, {_shown(identity.get(name))} here{more}",
+            "seeds, scope and what decides which URLs are the same cannot change in a crawl",
+            f"crawler resume {where}, -o another-folder, or --fresh to delete the crawl there",
+        )
+    return False
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) and value else str(value if value not in (None, [], ()) else "not set")
+
+
+def start_run(database: Database, version: str, settings: str) -> int:
+    """Begins a run and returns its number; call it in the transaction that adds the seeds. A run that a kill cut off stays
+    without an end."""
+    row = database.connection.execute(
+        "INSERT INTO runs (started, version, settings) VALUES (?, ?, ?) RETURNING run", (utc_text(), version, settings)
+    ).fetchone()
+    return int(row[0])
+
+
+def end_run(database: Database, run: int, reason: FinishReason) -> None:
+    """Writes down when and why a run ended."""
+    with database.transaction():
+        database.connection.execute("UPDATE runs SET ended = ?, finish_reason = ? WHERE run = ?", (utc_text(), reason, run))
+
+
+def utc_text() -> str:
+    """Now, as the database spells it: UTC, RFC 3339."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def boot_id() -> str:
+    """Tells one start of the machine from another, as far as the system says: monotonic times do not outlive one."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def _locked(path: Path) -> int:
+    """The descriptor of the folder's lock. The kernel frees the lock of a process that died, however it died."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        os.close(descriptor)
+        raise FolderInUseError(
+            f"{path}/ is in use by process {holder}", "two crawls cannot share one folder", f"crawler status {path}, or -o another-folder"
+        ) from None
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        os.close(descriptor)
+        raise _unusable(path, error) from error
+    return descriptor
+
+
+def _remove_crawl(path: Path) -> None:
+    for name in _OURS:
+        target = path / name
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        else:
+            target.unlink(missing_ok=True)
+
+
+def _unusable(path: Path, error: OSError) -> OutputError:
+    if error.errno in (28, 122):  # ENOSPC, EDQUOT
+        return DiskFullError(f"cannot write {path}/", "the disk is full", "make room and run the same command again")
+    why = f"{error.strerror} (this process runs as uid {os.geteuid()}{_owner(path)})"
+    return OutputError(f"cannot write {path}/", why, "-o another-folder, or give this user the right to write there")
+
+
+def _owner(path: Path) -> str:
+    for place in (path, *path.absolute().parents):
+        if place.exists():
+            return f", {place} belongs to uid {place.stat().st_uid}"
+    return ""
