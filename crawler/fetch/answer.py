@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from time import perf_counter
 
 from crawler.fetch.body import BodyReader, too_big
@@ -11,12 +10,13 @@ from crawler.fetch.options import LOWEST_RATE, FetchOptions
 from crawler.model import Body, PageError, Response
 
 _NOTHING = Body()
+_READ_HERE = frozenset({"content-encoding", "content-length", "set-cookie", "transfer-encoding"})
 
 
 class Answer:
     """Collects one answer. `waiting_for` tells what a timeout would mean."""
 
-    __slots__ = ("_headers", "_options", "_started", "body", "error", "status", "ttfb", "url", "waiting_for")
+    __slots__ = ("_headers", "_known", "_options", "_started", "body", "error", "status", "ttfb", "url", "waiting_for")
 
     def __init__(self, url: str, options: FetchOptions) -> None:
         self.url = url
@@ -26,6 +26,7 @@ class Answer:
         self.ttfb: float | None = None
         self.waiting_for = "headers"
         self._headers: tuple[tuple[str, str], ...] = ()
+        self._known: dict[str, list[str]] = {}
         self._options = options
         self._started = perf_counter()
 
@@ -33,19 +34,46 @@ class Answer:
         """Seconds since the request began."""
         return perf_counter() - self._started
 
-    def headers_arrived(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Keeps status and headers, in their order. Raises FetchFailure for a status that is no answer to a GET."""
+    def headers_arrived(self, status: int, headers: list[tuple[str, str]]) -> None:
+        """Keeps status and headers, in their order. Raises FetchFailure (`protocol`) for what is no answer to a GET."""
         self.ttfb = self.age()
         self.status = status
-        self._headers = tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
+        self._headers = tuple(headers)
+        for name, value in headers:
+            key = name.lower()
+            if key in _READ_HERE:
+                self._known.setdefault(key, []).append(value)
         if status == 101:
             raise FetchFailure("protocol", "the server switched protocols without being asked to")
+        for coding in self._known.get("transfer-encoding", ()):
+            if coding.strip().lower() not in ("chunked", "identity"):
+                raise FetchFailure("protocol", f"Transfer-Encoding {coding} was not asked for")
 
-    def body_reader(self, length: int | None, codings: Sequence[str] | None, memory: int | None) -> BodyReader:
-        """The reader for a body of this length and these codings. Raises FetchFailure when it is not worth beginning."""
-        if length is not None and length > self._options.max_body:
+    @property
+    def cookies(self) -> list[str]:
+        """The Set-Cookie lines."""
+        return self._known.get("set-cookie", [])
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether only the end of the connection tells where the body ends."""
+        return "content-length" not in self._known and "transfer-encoding" not in self._known
+
+    def body_reader(self, memory: int | None) -> BodyReader:
+        """The reader for the body, to hold about `memory` bytes at most. Raises FetchFailure (`too_big`, `decode`) when it is not
+        worth beginning."""
+        length = self._known.get("content-length", ("",))[0]
+        if length.isdecimal() and int(length) > self._options.max_body and self.status not in (204, 304):
             raise too_big(self._options.max_body)
-        return BodyReader(",".join(codings) if codings else "", self._options.max_body, memory)
+        return BodyReader(",".join(self._known.get("content-encoding", ())), self._options.max_body, memory)
+
+    def connecting(self, begins: bool) -> None:
+        """Says that a connection is being made, or that it is there."""
+        self.waiting_for = "connection" if begins else "headers"
+
+    def patience_for_headers(self) -> float:
+        """Seconds left for the headers to arrive."""
+        return self._options.timeout - self.age()
 
     def patience(self, received: int) -> float:
         """Seconds that the next read may take: the pause between two reads, or less when the body is too slow on the whole."""
@@ -54,13 +82,11 @@ class Answer:
         self.waiting_for = "data" if pause <= left else "rate"
         return min(pause, max(left, 0.0))
 
-    def not_connected(self) -> PageError:
-        """The error for a connection that could not be made in time."""
-        return PageError("timeout", f"no connection within {self._options.connect_timeout:g} s")
-
     def timed_out(self) -> PageError:
         """The error for a wait that was in vain."""
         match self.waiting_for:
+            case "connection":
+                return PageError("timeout", f"no connection within {self._options.connect_timeout:g} s")
             case "headers":
                 return PageError("timeout", f"no headers within {self._options.timeout:g} s")
             case "data":
@@ -68,6 +94,12 @@ class Answer:
             case "valid chunks":
                 return PageError("protocol", "this is no valid HTTP: the chunks of the body are broken")
         return PageError("timeout", f"the body came at less than {LOWEST_RATE // 1024} KB/s")
+
+    def cut_off(self) -> PageError:
+        """The error for a connection that was lost."""
+        if self.status:
+            return PageError("truncated", "the connection ended before the body did")
+        return PageError("reset", "the server closed the connection before it answered")
 
     def failed(self, error: PageError) -> None:
         """Ends the answer with an error; what has come of the body is dropped."""

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
-from aiohttp import ClientResponse
-from aiohttp.http_exceptions import ContentLengthError, TransferEncodingError
+from aiohttp.http_exceptions import ContentLengthError
 
 from crawler.fetch.answer import Answer
 from crawler.fetch.failures import explain, one_line, tls_cause
@@ -30,11 +29,9 @@ def explain_client(error: Exception, answer: Answer) -> PageError:
     return explain(error)
 
 
-def was_cut_off(response: ClientResponse, protocol: Any) -> bool:
-    """Whether a body without a length, which aiohttp calls whole when its connection ends, was cut off by a reset."""
-    if protocol is None or response.content_length is not None:
-        return False
-    return isinstance(protocol.exception(), OSError)
+def _not_connected(answer: Answer) -> PageError:
+    answer.connecting(True)
+    return answer.timed_out()
 
 
 def _connector(error: Any, answer: Answer) -> PageError:
@@ -62,18 +59,12 @@ def _operating_system(error: OSError, answer: Answer) -> PageError:
 
 def _dropped(error: Exception, answer: Answer) -> PageError:
     secure = tls_cause(error)
-    if secure is not None:
-        return explain(secure)
-    if answer.status:
-        return PageError("truncated", "the connection was cut before the body ended")
-    return PageError("reset", "the server closed the connection before it answered")
+    return answer.cut_off() if secure is None else explain(secure)
 
 
 def _payload(error: Exception, answer: Answer) -> PageError:
     cause = error.__cause__
-    if isinstance(cause, ContentLengthError) or (isinstance(cause, TransferEncodingError) and "Not enough data" in str(cause)):
-        return PageError("truncated", "the connection ended before the body did")
-    if isinstance(cause, OSError):
+    if isinstance(cause, ContentLengthError | OSError) or "Not enough data" in str(cause):
         return _dropped(error, answer)
     return PageError("protocol", f"this is no valid HTTP: {one_line(str(cause or error))}")
 
@@ -84,7 +75,7 @@ def _message(error: Any, answer: Answer) -> PageError:
 
 # Looked up from top to bottom: a class stands before its bases.
 _TABLE: tuple[tuple[type[BaseException], Callable[[Any, Answer], PageError]], ...] = (
-    (aiohttp.ConnectionTimeoutError, lambda error, answer: answer.not_connected()),
+    (aiohttp.ConnectionTimeoutError, lambda error, answer: _not_connected(answer)),
     (TimeoutError, lambda error, answer: answer.timed_out()),
     (aiohttp.ClientConnectorCertificateError, _certificate),
     (aiohttp.ClientProxyConnectionError, _proxy),

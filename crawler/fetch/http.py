@@ -16,7 +16,7 @@ from yarl import URL
 
 from crawler.fetch.answer import Answer
 from crawler.fetch.body import BodyReader
-from crawler.fetch.client_failures import ConnectionDropped, explain_client, was_cut_off
+from crawler.fetch.client_failures import ConnectionDropped, explain_client
 from crawler.fetch.cookies import CookieJar, origin_of
 from crawler.fetch.guard import CONNECTING, Connecting, Guard
 from crawler.fetch.headers import RequestHeaders
@@ -40,6 +40,7 @@ class HttpFetcher:
     def __init__(self, options: FetchOptions, spool: Path | None = None) -> None:
         self._options = options
         self._spool = spool
+        self._memory = None if spool is None else options.spool_threshold
         self._guard = Guard(options.allowed_private, options.allow_private)
         self._jar = CookieJar(options.cookies_file) if options.cookies or options.cookies_file else None
         self._headers = RequestHeaders(options, self._jar)
@@ -88,15 +89,13 @@ class HttpFetcher:
     async def _exchange(self, request: Request, answer: Answer, limit: asyncio.Timeout) -> None:
         response = await self._ask(request)
         try:
-            answer.headers_arrived(response.status, response.raw_headers)
-            if self._jar is not None and (lines := response.headers.getall("Set-Cookie", None)):
-                url = response.url
-                self._jar.keep(origin_of(url.scheme, url.raw_host or "", url.port), url.raw_path, lines)
-            reader = answer.body_reader(
-                response.content_length,
-                response.headers.getall("Content-Encoding", None),
-                None if self._spool is None else self._options.spool_threshold,
+            answer.headers_arrived(
+                response.status, [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
             )
+            if self._jar is not None and answer.cookies:
+                url = response.url
+                self._jar.keep(origin_of(url.scheme, url.raw_host or "", url.port), url.raw_path, answer.cookies)
+            reader = answer.body_reader(self._memory)
             answer.body = await self._read(response, reader, answer, limit)
         finally:
             response.close()  # nothing to do after a whole body: its connection is back in the pool
@@ -128,7 +127,8 @@ class HttpFetcher:
                         limit.reschedule(None)  # the disk's time is not the server's
                         spool = spool or await SpoolFile.create(self._spool)
                         await spool.write(body.drain())
-            if was_cut_off(response, protocol):
+            # Then aiohttp calls whole what has come, but its protocol knows better.
+            if answer.ends_with_connection and protocol is not None and isinstance(protocol.exception(), OSError):
                 raise ConnectionDropped
             body.finish()
             if spool is None:
