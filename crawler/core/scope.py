@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Literal
 
@@ -52,6 +53,7 @@ class Scope:
         self._includes = [_compiled("include", pattern).search for pattern in self.include]
         self._excludes = [(_compiled("exclude", pattern).search, f"exclude {pattern}") for pattern in self.exclude]
         self._private: dict[str, str | None] = {}
+        self._suffixes: PublicSuffixList | None = None
         self._outside = self._rule_of_kind()
 
     def judge(self, url: str, host: str) -> Verdict | None:
@@ -73,8 +75,11 @@ class Scope:
 
         A private address is not: a site that anybody may crawl must not open the network of whoever crawls it.
         """
-        wider = Scope((*self.seeds, url), self.kind, self.include, self.exclude, self.max_url_length, self.allow_private)
-        wider._seed_hosts = self._seed_hosts
+        wider = copy(self)
+        wider.seeds = (*self.seeds, url)
+        wider._always = self._always | {url}
+        wider._hosts = {**self._hosts, host_key(url): None}
+        wider._outside = wider._rule_of_kind()
         return wider
 
     def __repr__(self) -> str:
@@ -113,7 +118,11 @@ class Scope:
             case "prefix":
                 return _prefix_rule(self.seeds)
             case "domain":
-                return _domain_rule(self._hosts)
+                if self._suffixes is None:
+                    from publicsuffixlist import PublicSuffixList  # 0.07 s: only for those who ask for it
+
+                    self._suffixes = PublicSuffixList()
+                return _domain_rule(self._hosts, self._suffixes)
 
 
 def _hosts_rule(hosts: Mapping[str, None]) -> Callable[[str, str], str | None]:
@@ -139,10 +148,7 @@ def _prefix_rule(seeds: Iterable[str]) -> Callable[[str, str], str | None]:
     return outside
 
 
-def _domain_rule(hosts: Iterable[str]) -> Callable[[str, str], str | None]:
-    from publicsuffixlist import PublicSuffixList  # 0.07 s: only for those who ask for it
-
-    suffixes = PublicSuffixList()
+def _domain_rule(hosts: Iterable[str], suffixes: PublicSuffixList) -> Callable[[str, str], str | None]:
     domains = {registrable_domain(host, suffixes): None for host in hosts}
     text = f"domain is not {_listed(domains)}"
     remembered: dict[str, str | None] = {}
