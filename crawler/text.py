@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_UNITS = ("KB", "MB", "GB", "TB", "PB")
+_UNITS = ("KB", "MB", "GB", "TB")
 
 
 def printable(text: str) -> str:

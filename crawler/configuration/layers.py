@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from crawler.configuration import toml
 from crawler.configuration.option import Option
-from crawler.configuration.values import Inside, nearest
+from crawler.configuration.values import Inside, nearest, parts, wrong
 from crawler.errors import UsageError
 
 Options = Mapping[str, Option]
@@ -68,7 +68,7 @@ def environment_layer(options: Options, environment: Mapping[str, str]) -> Layer
         if not variable.startswith("CRAWLER_") or not value:
             continue
         if variable in known:
-            given[known[variable]] = value
+            given[known[variable]] = parts(value, "\n") if options[known[variable]].kind.separator == "\n" else value
         elif near := nearest(variable.removeprefix("CRAWLER_"), [name.removeprefix("CRAWLER_").lower() for name in known], 0.85):
             raise UsageError(f"the environment variable {variable} is no setting", f"did you mean CRAWLER_{near.upper()}?")
     return Layer(given, lambda name: f"{options[name].variable}", lambda name: f"environment {options[name].variable}")
@@ -118,24 +118,26 @@ def keyword_layers(options: Options, keywords: Mapping[str, Any]) -> list[Layer]
 
 
 def with_files(options: Options, layers: Sequence[Layer], config: Any, preset: str | None) -> Iterator[Layer]:
-    """The layers, then the file and the preset they ask for (the preset named first in the layers, then in the file)."""
+    """The layers, then the file, then the preset that the first of them asks for; `preset` when none does."""
     yield from layers
-    chosen = [layer.values["preset"] for layer in layers if layer.values.get("preset")]
+    asking = list(layers)
     if config is not None:
         file = file_layer(options, toml.read(os.fspath(config)))
         yield file
-        chosen.append(file.values.get("preset"))
-    name = preset or next((name for name in chosen if name), None)
+        asking.append(file)
+    layer = next((layer for layer in asking if layer.values.get("preset")), None)
+    name = layer.values["preset"] if layer else preset
     if name is not None and name != "none":
-        yield preset_layer(options, name)
+        yield preset_layer(options, name, layer.called("preset") if layer else "`preset`")
 
 
-def preset_layer(options: Options, name: Any) -> Layer:
+def preset_layer(options: Options, name: Any, called: str) -> Layer:
     """What a preset says. Raises UsageError for an unknown one."""
     known = presets()
     if name not in known:
         near = nearest(name, list(known)) if isinstance(name, str) else None
-        raise UsageError(f"there is no preset {name!r}" + (f"; did you mean {near}?" if near else ""), f"there are {', '.join(known)}")
+        why = f"did you mean {near}? " if near else ""
+        raise UsageError(f"{called} is {wrong(name)}; there is no such preset", f"{why}there are {', '.join(known)}")
     return file_layer(options, toml.read(known[name]), preset=name)
 
 

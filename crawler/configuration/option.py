@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
-from crawler.configuration.values import BOOLEAN, Inside, Kind, wrong
+from crawler.configuration.values import BOOLEAN, Inside, Kind, OneOf, wrong
 from crawler.errors import UsageError
 
 
@@ -59,7 +59,8 @@ class Option:
             raise
         except ValueError as error:
             reasons = "\n  ".join(reason for reason in (str(error), why) if reason)
-            raise UsageError(f"{place} is {wrong(value, self.kind.secret)}; expected {self.kind.expected}", reasons) from None
+            found = error.value if isinstance(error, OneOf) else value
+            raise UsageError(f"{place} is {wrong(found, self.kind.secret)}; expected {self.kind.expected}", reasons) from None
 
 
 def setting(default: Any, help: str, group: str, kind: Kind = BOOLEAN, **more: Any) -> Any:

@@ -43,6 +43,14 @@ class Inside(ValueError):
         self.keys, self.what, self.why = keys, what, why
 
 
+class OneOf(ValueError):
+    """One of several values is wrong: which, and why."""
+
+    def __init__(self, value: object, why: str) -> None:
+        super().__init__(why)
+        self.value = value
+
+
 def wrong(value: object, secret: bool = False) -> str:
     """The value as an error message shows it: short, on one line, a secret only by its beginning."""
     shown = value if isinstance(value, str) else repr(value)
@@ -299,7 +307,8 @@ def optional(kind: Kind) -> Kind:
     def write(value: Any) -> Plain:
         return "none" if value is None else kind.write(value)
 
-    expected = kind.expected.replace(", e.g.", " or none, e.g.", 1)
+    what, comma, example = kind.expected.partition(", e.g.")
+    expected = f"{what} or none{comma}{example}"
     return Kind(expected, read, write, kind.metavar, kind.choices, secret=kind.secret, files=kind.files)
 
 
@@ -309,16 +318,26 @@ def parts(text: str, separator: str) -> list[str]:
 
 
 def several(kind: Kind, separator: str = "\n") -> Kind:
-    """Any number of values as a tuple: a list, a table of pairs, or text with a separator (" ": any white space)."""
+    """Any number of values as a tuple: a list, a table of pairs, or one text, which white space (" ") or a comma parts.
+
+    Where values may hold both, the separator is a line break, and only the environment is parted by it: elsewhere a text is
+    one value.
+    """
 
     def read(value: Any) -> tuple[Any, ...]:
         if isinstance(value, str):
-            value = parts(value, separator)
+            value = [value] if separator == "\n" else parts(value, separator)
         elif isinstance(value, Mapping):
             value = [*value.items()]
         elif not isinstance(value, (list, tuple, set, frozenset)):
             raise ValueError
-        return tuple(kind.read(part) for part in value)
+        return tuple(item(part) for part in value)
+
+    def item(part: Any) -> Any:
+        try:
+            return kind.read(part)
+        except ValueError as error:
+            raise OneOf(part, str(error)) from None
 
     def write(values: Any) -> Plain:
         return [kind.write(value) for value in values]
