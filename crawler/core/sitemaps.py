@@ -48,8 +48,10 @@ def parse_sitemap(body: bytes, url: str, cross_host: bool = True) -> Sitemap:
     body, error = _unpacked(body)
     text = _as_utf8(body).strip()
     try:
-        read = _read_xml if text.startswith(b"<") else _read_lines
-        error = read(text, found) or error
+        if text.startswith(b"<"):
+            error = _read_xml(text, found) or error
+        else:  # a line cut by a limit or a broken gzip is no URL
+            error = _read_lines(text[: text.rfind(b"\n") + 1] if error else text, found) or error
     except _Full as full:
         error = str(full)
     return Sitemap(tuple(found.entries), tuple(found.sitemaps), error)
@@ -214,9 +216,12 @@ class _Reader:
         self._found.add(kind, location, lastmod, self._alternates)
 
 
-# Every part begins at a "<" and cannot pass another, so the search is linear in whatever text.
+# Every part begins at a "<" and cannot pass another, so the search is linear in whatever text. What the end of the text cuts
+# is no location: half a URL would be another URL.
 _element = re.compile(
-    r"<(?:([\w.-]+):)?(url|sitemap|item|loc|lastmod|link|pubDate)(?=[\s/>])[^<>]*>\s*(?:<!\[CDATA\[([^<\]]*)|([^<]*))", re.IGNORECASE
+    r"<(?:([\w.-]+):)?(url|sitemap|item|loc|lastmod|link|pubDate)(?=[\s/>])[^<>]*>"
+    r"\s*(?:<!\[CDATA\[([^<\]]*+)(?=[<\]])|([^<]*+)(?=<))",
+    re.IGNORECASE,
 )
 _reference = re.compile(r"&(#x[0-9a-fA-F]{1,6}|#[0-9]{1,7}|[A-Za-z_][\w.-]{0,31});")
 _PREDEFINED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
