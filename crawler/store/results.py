@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
@@ -14,6 +15,7 @@ from crawler.errors import DiskFullError, OutputError
 from crawler.model import Page, Record
 from crawler.store.database import Database
 from crawler.store.files import PageFiles
+from crawler.text import human_size
 
 _PAGE_COLUMNS = (
     "id", "url", "run", "status", "outcome", "error", "error_detail", "redirect_to", "redirect_id", "role", "depth", "parent",
@@ -32,21 +34,24 @@ _LinkRecord = tuple[int, int, int, str, str, str, int]
 class ResultStore:
     """Implements `crawler.ports.Store` on a `Database` and, unless `files` is None, a folder of saved bodies.
 
-    `run` is the number of this run in `runs`; `keep_links` False leaves the link table empty.
+    `run` is the number of this run in `runs`; `keep_links` False leaves the link table empty; with less than `min_free` bytes
+    left on the disk nothing is written.
     Raises DiskFullError and OutputError; what was written in the open transaction is then gone, and nothing else.
     """
 
-    def __init__(self, database: Database, files: PageFiles | None, run: int, *, keep_links: bool = True) -> None:
+    def __init__(self, database: Database, files: PageFiles | None, run: int, *, keep_links: bool = True, min_free: int = 0) -> None:
         self._database = database
         self._execute = database.connection.execute
         self._files = files
         self._run = run
         self._keep_links = keep_links
+        self._min_free = min_free
         self._link = int(self._execute("SELECT coalesce(max(link), 0) FROM links").fetchone()[0])
 
     def write(self, records: Sequence[Record]) -> Sequence[Record]:
         """See `Store.write`."""
         link = self._link
+        self._check_room()
         try:
             staged = [self._stage(record) for record in records]
             with self._database.transaction():
@@ -59,6 +64,17 @@ class ResultStore:
             self._link = link
             raise
         return written
+
+    def _check_room(self) -> None:
+        if not self._min_free or self._database.path is None:
+            return
+        disk = os.statvfs(self._database.path.parent)
+        if (free := disk.f_bavail * disk.f_frsize) < self._min_free:
+            raise DiskFullError(
+                f"only {human_size(free)} are left for {self._database.path.parent}/",
+                f"the crawl stops below {human_size(self._min_free)} (--min-free-disk)",
+                "make room and run the same command again",
+            )
 
     def _stage(self, record: Record) -> str | Path | None:
         """The temporary file that holds the record's body, or None when nothing is to be saved."""

@@ -1,0 +1,384 @@
+"""`Crawler`: the only file that knows every part, and where each is opened and closed.
+
+The wiring of one crawl on one screen (`Assembly`): a folder (or memory) with its database; frontier and store on that
+database, so a commit is one step; a workbench, a visitor and a group commit, which both engines drive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+from typing import Self
+
+from crawler import __version__
+from crawler.core.scope import Scope
+from crawler.core.seen import SeenFilter
+from crawler.core.urls import canonical, host_key, normalize_seed
+from crawler.core.workbench import Workbench
+from crawler.effective import to_plain
+from crawler.engine.asynchronous import AsynchronousEngine
+from crawler.engine.commit import GroupCommit
+from crawler.engine.courier import Courier
+from crawler.engine.hooks import Follow, Hooks, OnPage, OnRequest
+from crawler.engine.stream import PageStream
+from crawler.engine.synchronous import SynchronousEngine
+from crawler.engine.tally import Tally
+from crawler.engine.visit import Visitor, seed_request
+from crawler.errors import DiskFullError, UsageError
+from crawler.fetch.blocking import BlockingFetcher
+from crawler.fetch.http import HttpFetcher
+from crawler.frontier.sqlite import SqliteFrontier
+from crawler.model import FinishReason, Page, Progress, Record
+from crawler.report.summary import Summary, summarize
+from crawler.settings import Settings
+from crawler.store.database import Database
+from crawler.store.files import PageFiles
+from crawler.store.folder import Folder, boot_id, end_run, identify, start_run
+from crawler.store.results import ResultStore
+from crawler.wiring import fetch_options_of, hostname, identity_of, limits_of, politeness_of, read_seeds
+
+GRACE = 3.0
+"""Seconds that requests in flight get when a crawl is stopped."""
+
+Engine = AsynchronousEngine | SynchronousEngine
+
+
+def read_lines(name: str) -> Sequence[str]:
+    """The lines of a file with seeds; "-" is standard input. Raises UsageError when it cannot be read."""
+    try:
+        return sys.stdin.readlines() if name == "-" else Path(name).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read seeds from {name}", str(error), "crawler crawl -i FILE, one URL on each line") from error
+
+
+class Assembly:
+    """One crawl, opened: every part wired to the next. `with Assembly(settings, hooks) as crawl` closes it.
+
+    `is_finished` tells that the folder holds this crawl complete. Raises UsageError, OutputError.
+    """
+
+    def __init__(self, settings: Settings, hooks: Hooks, clock: Callable[[], float] = time.monotonic) -> None:
+        self.settings = settings
+        self.hooks = hooks
+        self.clock = clock
+        self.reason: FinishReason = "error"
+        self.seeds = read_seeds(settings, read_lines)
+        self.scope = Scope(
+            self.seeds,
+            settings.scope,
+            settings.include,
+            settings.exclude,
+            max_url_length=settings.max_url_length,
+            allow_private=settings.allow_private,
+        )
+        self._stack = ExitStack()
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _open(self) -> None:
+        settings = self.settings
+        self.folder = self._stack.enter_context(Folder(Path(settings.output), fresh=settings.fresh)) if settings.output else None
+        self.database = self.folder.database if self.folder else Database(None)
+        if self.folder is None:
+            self._stack.callback(self.database.close)
+        self.files: PageFiles | None = self.folder.files() if self.folder and settings.save == "files" else None
+        self.frontier = SqliteFrontier(self.database, limits_of(settings), self.clock)
+        with self.database.transaction():
+            self.is_new = identify(self.database, identity_of(settings, self.seeds), settings.output or "memory")
+            boot = boot_id()
+            self.frontier.void_leases(same_clock=self.database.meta("boot_id") == boot)
+            self.database.set_meta(boot_id=boot)
+            self.frontier.add([seed_request(seed) for seed in self.seeds])
+            self.is_finished = not self.is_new and self.frontier.finished() is not None
+            self.run = 0 if self.is_finished else start_run(self.database, __version__, json.dumps(to_plain(settings)))
+        self.store = ResultStore(
+            self.database, self.files, self.run, keep_links=settings.links == "all", min_free=settings.min_free_disk if self.folder else 0
+        )
+        self._wire()
+
+    def _wire(self) -> None:
+        settings, seen, refused = self.settings, SeenFilter(), SeenFilter()
+        agent = settings.robots_agent if settings.robots == "obey" else None
+        self.workbench = Workbench(politeness_of(settings), agent, max_hosts=max(256, 4 * settings.concurrency))
+        self.visitor = Visitor(
+            self.scope,
+            seen,
+            refused,
+            strip_query=frozenset(settings.strip_query),
+            max_redirects=settings.max_redirects,
+            respect_nofollow=settings.respect_nofollow,
+            sitemaps=settings.sitemap != "off" and settings.max_depth != 0,
+            only_sitemaps=settings.sitemap == "only",
+            keep_bodies=self.files is not None,
+            seed_hosts=frozenset(host_key(seed) for seed in self.seeds),
+            follow=self.hooks.choose if self.hooks.follow else None,
+        )
+        self.commit = GroupCommit(
+            self.workbench, self.frontier, self.store, self.database.transaction, seen, refused, settings.max_size
+        )
+        self.tally = Tally(self.clock(), *self._stored())
+
+    def _stored(self) -> tuple[dict[tuple[int, str], int], int]:
+        """What the folder holds already: pages by status and outcome, and their bytes."""
+        rows = self.database.connection.execute("SELECT status, outcome, count(*), sum(bytes) FROM pages GROUP BY 1, 2").fetchall()
+        return {(status, outcome): count for status, outcome, count, _ in rows}, sum(row[3] for row in rows)
+
+    @property
+    def spool(self) -> Path | None:
+        """Where large bodies are streamed to; None keeps them in memory."""
+        return self.files.temporary if self.files else None
+
+    def asynchronous(self, fetcher: HttpFetcher, deliver: Callable[[Sequence[Record]], object]) -> AsynchronousEngine:
+        """The engine that fetches many pages at once."""
+        return AsynchronousEngine(
+            self.workbench, self.visitor, fetcher, self.frontier, self.commit, deliver, self.clock,  # type: ignore[arg-type]
+            concurrency=self.settings.concurrency, hooks=self.hooks, extract=dict(self.settings.extract),
+        )  # fmt: skip
+
+    def synchronous(self, fetcher: BlockingFetcher) -> SynchronousEngine:
+        """The engine that fetches one page after the other."""
+        return SynchronousEngine(
+            self.workbench, self.visitor, fetcher, self.frontier, self.commit, self.clock,
+            hooks=self.hooks, extract=dict(self.settings.extract),
+        )  # fmt: skip
+
+    def progress(self, engine: Engine) -> Progress:
+        """How far the crawl is."""
+        return self.tally.progress(self.clock(), self.commit.stats, engine.flying(), self.workbench.progress(5))
+
+    def finish(self, reason: FinishReason) -> None:
+        """Writes down why the run ended. After a full disk nothing more can be written, and nothing has to be."""
+        try:
+            end_run(self.database, self.run, reason)
+        except DiskFullError:
+            if reason != "disk full":
+                raise
+
+    def summary(self, patience: float | None = None) -> Summary:
+        """The summary of what is stored."""
+        return summarize(self.database.connection, patience)
+
+
+def crawl(*seeds: str, **settings: object) -> Iterator[Page]:
+    """Crawls in the synchronous mode and yields every page as it is stored: `for page in crawl("https://example.org")`.
+
+    Takes the keywords of `Crawler`. Leaving the loop early leaves a resumable folder (`output="folder"`).
+    """
+    chosen = Settings.from_keywords(seeds=seeds, **settings)
+    with Assembly(chosen, Hooks()) as opened:
+        if not opened.is_finished:
+            for records in run_synchronously(opened):
+                yield from (record.page for record in records if record.page.role != "sitemap")
+
+
+def run_synchronously(opened: Assembly, started: Callable[[SynchronousEngine], None] | None = None) -> Iterator[Sequence[Record]]:
+    """Runs an opened crawl in this thread, yields the records of each commit, and writes down why it ended (`opened.reason`).
+    `started` is told the engine, to stop it."""
+    settings = opened.settings
+    opened.reason = "error"
+    try:
+        with BlockingFetcher(fetch_options_of(settings, opened.seeds), opened.spool) as fetcher:
+            engine = opened.synchronous(fetcher)
+            if started is not None:
+                started(engine)
+            end = opened.clock() + settings.max_time if settings.max_time is not None else float("inf")
+            for records in engine.steps():
+                opened.tally.count(records, opened.clock())
+                yield records
+                if opened.clock() >= end:
+                    engine.stop("time limit", 0.0)
+            opened.reason = engine.reason or "error"
+    except (GeneratorExit, KeyboardInterrupt):
+        opened.reason = "interrupted"
+        raise
+    except DiskFullError:
+        opened.reason = "disk full"
+        raise
+    finally:
+        opened.finish(opened.reason)
+
+
+class Crawler:
+    """Crawls from Python.
+
+        async with Crawler(output="out", max_pages=500) as crawler:
+            async for page in crawler.crawl("https://example.org"):
+                print(page.status, page.url, page.title)
+        print(crawler.summary)
+
+    Takes settings by keyword (see the reference of settings); `output=None` keeps everything in memory. Nothing is opened
+    before `async with`; leaving it closes every session, task and file, whatever happened inside. Two crawlers in one loop
+    work. Raises UsageError for settings that cannot be used, OutputError for a folder that cannot.
+    """
+
+    def __init__(self, settings: Settings | None = None, **keywords: object) -> None:
+        self._settings = settings if settings is not None else Settings.from_keywords(**keywords)
+        self._hooks = Hooks()
+        self._stack = AsyncExitStack()
+        self._allowed: set[str] = set()
+        self._courier: Courier | None = None
+        self._entered = False
+        self._crawling = False
+        self._summary: Summary | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._stack.__aenter__()
+        self._entered = True
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self._entered = False
+        self._courier = None
+        await self._stack.aclose()
+
+    # -- hooks -----------------------------------------------------------------------------------------------------------
+
+    def on_request(self, hook: OnRequest) -> OnRequest:
+        """Decorator: sees every request before it is sent; may return another one, or `Skip("why")`."""
+        self._hooks.on_request.append(hook)
+        return hook
+
+    def on_page(self, hook: OnPage) -> OnPage:
+        """Decorator: sees every page before it is stored. When it raises, that page is failed; the crawl goes on. After a kill
+        it may see a page again."""
+        self._hooks.on_page.append(hook)
+        return hook
+
+    def follow(self, hook: Follow) -> Follow:
+        """Decorator: is given a page and its links, and returns the links to follow."""
+        self._hooks.follow.append(hook)
+        return hook
+
+    # -- crawling --------------------------------------------------------------------------------------------------------
+
+    @property
+    def summary(self) -> Summary | None:
+        """What came of the crawl, counted in its database; None before the first crawl ended."""
+        return self._summary
+
+    def crawl(self, *seeds: str, ok_only: bool = False) -> PageStream:
+        """A stream of pages, each stored before it is shown. Read to its end it shows every attempted URL once, failures
+        included (with `ok_only` those with a page alone). The stream is bounded: a slow reader slows the crawl. Leaving it
+        early, by whatever way, leaves a resumable folder."""
+        self._check_open()
+        if self._crawling:
+            raise UsageError("this crawler crawls already", "one Crawler has one crawl at a time", "another Crawler")
+        return PageStream(lambda stream: self._begin(seeds, stream), ok_only=ok_only)
+
+    def _begin(self, seeds: Sequence[str], stream: PageStream) -> asyncio.Task[None]:
+        """Opens the crawl and starts it in a task that lives until this crawler is left."""
+        from dataclasses import replace
+
+        self._check_open()
+        self._crawling = True
+        chosen = replace(self._settings, seeds=seeds) if seeds else self._settings
+        task = asyncio.create_task(self._crawl(chosen, stream), name="crawler")
+        self._stack.push_async_callback(self._end, task, stream)
+        return task
+
+    async def _crawl(self, settings: Settings, stream: PageStream) -> None:
+        try:
+            with Assembly(settings, self._hooks) as opened:
+                if not opened.is_finished:
+                    await run_asynchronously(opened, stream.deliver)
+                self._summary = opened.summary()
+        finally:
+            self._crawling = False
+
+    async def _end(self, task: asyncio.Task[None], stream: PageStream) -> None:
+        """When the crawler is left: ends a crawl that still runs. Its error belongs to the reader of the stream, who may be gone."""
+        stream.close()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    # -- single pages ----------------------------------------------------------------------------------------------------
+
+    async def fetch(self, url: str) -> Page:
+        """One page, redirects followed, outside any crawl and stored nowhere; its error is `page.error`. Politeness holds,
+        robots.txt is not asked: somebody named this URL."""
+        return await (await self._get_courier([url])).fetch(url)
+
+    async def fetch_all(self, urls: Iterable[str], timeout: float | None = None) -> list[Page]:
+        """A batch of pages in the order of the URLs. Errors are values; what is unfinished after `timeout` seconds is cancelled
+        and stands in its place as an error `timeout`."""
+        wanted = list(urls)
+        return await (await self._get_courier(wanted)).fetch_all(wanted, timeout)
+
+    async def as_completed(self, urls: Iterable[str]) -> AsyncIterator[Page]:
+        """A batch of pages, first come, first served. Leaving the loop cancels the rest."""
+        wanted = list(urls)
+        pages = (await self._get_courier(wanted)).as_completed(wanted)
+        try:
+            async for page in pages:
+                yield page
+        finally:
+            await pages.aclose()  # type: ignore[attr-defined]
+
+    async def _get_courier(self, urls: Iterable[str]) -> Courier:
+        self._check_open()
+        for url in urls:
+            try:
+                self._allowed.add(hostname(canonical(normalize_seed(url))))
+            except UsageError:
+                continue  # becomes the error of that page
+        if self._courier is None:
+            settings = self._settings
+            fetcher = await self._stack.enter_async_context(HttpFetcher(fetch_options_of(settings, (), self._allowed)))
+            self._courier = Courier(
+                fetcher, politeness_of(settings), time.monotonic,
+                concurrency=settings.concurrency, max_redirects=settings.max_redirects, extract=dict(settings.extract),
+            )  # fmt: skip
+        return self._courier
+
+    def _check_open(self) -> None:
+        if not self._entered:
+            raise UsageError("this crawler is not open", "sessions live under `async with`", "async with Crawler(…) as crawler:")
+
+
+async def run_asynchronously(
+    opened: Assembly, deliver: Callable[[Sequence[Record]], object], started: Callable[[AsynchronousEngine], None] | None = None
+) -> FinishReason:
+    """Runs an opened crawl to its end in this loop and writes down why it ended. `started` is told the engine, to stop it.
+
+    The one place where the asynchronous parts are entered, and left in reverse order.
+    """
+
+    async def count_and_deliver(records: Sequence[Record]) -> None:
+        opened.tally.count(records, opened.clock())
+        await deliver(records)  # type: ignore[misc]
+
+    settings = opened.settings
+    opened.reason = "error"
+    try:
+        async with AsyncExitStack() as stack:
+            fetcher = await stack.enter_async_context(HttpFetcher(fetch_options_of(settings, opened.seeds), opened.spool))
+            engine = opened.asynchronous(fetcher, count_and_deliver)
+            if settings.max_time is not None:
+                timer = asyncio.get_running_loop().call_later(settings.max_time, engine.stop, "time limit", 1.0)
+                stack.callback(timer.cancel)
+            if started is not None:
+                started(engine)
+            opened.reason = await engine.run()
+    except asyncio.CancelledError:
+        opened.reason = "interrupted"
+        raise
+    except DiskFullError:
+        opened.reason = "disk full"
+        raise
+    finally:
+        opened.finish(opened.reason)
+    return opened.reason

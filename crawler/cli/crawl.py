@@ -1,0 +1,278 @@
+"""`crawler crawl` and `crawler resume`: from settings to an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Coroutine, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from crawler.cli.messages import say
+from crawler.cli.parser import settings_from
+from crawler.cli.screen import Screen, choose_screen, wants_color
+from crawler.effective import Effective, to_toml
+from crawler.errors import CrawlerError, OutputError, SeedError, UsageError
+from crawler.model import FinishReason, Record
+from crawler.settings import Settings
+from crawler.text import printable
+
+if TYPE_CHECKING:
+    from crawler.app import Assembly, Engine
+    from crawler.report.summary import Summary
+
+PAUSED = {"interrupted": 130, "terminated": 143}
+REDRAW = 0.25
+"""Seconds between two updates of the screen."""
+
+# A pause has to end within its five seconds: findings that take longer are left out of its summary.
+PATIENCE = 1.0
+
+
+def run(arguments: Namespace) -> int:
+    """`crawler crawl URL…`."""
+    return run_settings(settings_from(arguments))
+
+
+def resume(arguments: Namespace) -> int:
+    """`crawler resume DIR`: the stored seeds and settings, and the flags that were typed."""
+    folder = Path(arguments.folder)
+    toml = folder / "crawl.toml"
+    if not toml.is_file():
+        why = "it has no crawl.toml" if folder.is_dir() else "there is no such folder"
+        raise OutputError(f"{folder}/ is not a crawl folder", why, "crawler crawl URL")
+    effective = settings_from(arguments, file=toml)
+    return run_settings(replace(effective, settings=replace(effective.settings, output=str(folder))))
+
+
+def run_settings(effective: Effective) -> int:
+    """Crawls with these settings; shows it, and returns the exit code."""
+    from crawler.cli.heap import keep_freed_memory
+
+    keep_freed_memory()
+    settings = effective.settings
+    plain = _without_scheme(settings)
+    settings = replace(settings, output=settings.output or default_folder(settings))
+    try:
+        return _crawl(settings)
+    except SeedError as error:
+        if not plain or "refused" not in error.why:
+            raise
+        say(f"{plain} refuses https; trying http")
+        return _crawl(replace(settings, seeds=(f"http://{plain}",), fresh=True))
+
+
+def _without_scheme(settings: Settings) -> str:
+    """The only seed, when it was typed without a scheme: https is assumed, and http tried when that is refused."""
+    seed = settings.seeds[0].strip() if len(settings.seeds) == 1 and settings.input_file is None else ""
+    return "" if "://" in seed or seed.startswith(("//", "localhost", "127.")) else seed
+
+
+def default_folder(settings: Settings) -> str:
+    """crawl-HOST, of the first seed."""
+    from crawler.app import read_lines
+    from crawler.core.urls import host_key
+    from crawler.wiring import read_seeds
+
+    if settings.input_file == "-":
+        if not settings.seeds:
+            raise UsageError("seeds from standard input need a folder", "the folder is named after the first seed", "-o DIR")
+        return default_folder(replace(settings, input_file=None))
+    seeds = read_seeds(settings, read_lines)
+    return "crawl-" + host_key(seeds[0]).replace(":", "-").replace("[", "").replace("]", "")
+
+
+def _crawl(settings: Settings) -> int:
+    from crawler.app import Assembly
+    from crawler.engine.hooks import Hooks
+    from crawler.store.log import EventLog
+
+    assert settings.output is not None
+    with Assembly(settings, Hooks()) as opened, ExitStack() as stack:
+        color = wants_color(settings.color, sys.stderr, os.environ)
+        screen = choose_screen(settings.progress, sys.stderr, settings.quiet, color, os.environ, settings.verbose)
+        if opened.is_finished:
+            return _say_finished(opened, settings)
+        assert opened.folder is not None
+        opened.folder.write("crawl.toml", to_toml(settings))
+        log = stack.enter_context(EventLog(Path(settings.log_file) if settings.log_file else opened.folder.path / "crawl.log"))
+        log.write("started" if opened.is_new else "resumed", seeds=list(opened.seeds)[:100], run=opened.run, pid=os.getpid())
+        show = _Show(opened, screen, log, stack.enter_context(_open_jsonl(settings.jsonl)) if settings.jsonl else None)
+        screen.start(f"Crawling {printable(opened.seeds[0])}{_more(opened.seeds)}", settings.output, _facts(settings, opened.is_new))
+        try:
+            reason = _run_async(opened, show) if settings.mode == "async" else _run_sync(opened, show)
+        except CrawlerError as error:
+            log.write("stopped", error=error.what)
+            raise
+        finally:
+            screen.stop()
+        summary = opened.summary(PATIENCE if reason in PAUSED else None)
+        text = json.dumps(summary.to_json(), indent=2, ensure_ascii=False)
+        opened.folder.write("summary.json", text + "\n")
+        log.write("finished", reason=reason, pages=summary.pages, queued=summary.queued)
+        _say_summary(summary, settings, text)
+        return _exit_code(opened, summary, reason)
+
+
+def _more(seeds: Sequence[str]) -> str:
+    return f" and {len(seeds) - 1:,} more" if len(seeds) > 1 else ""
+
+
+def _facts(settings: Settings, is_new: bool) -> list[str]:
+    """A few words on how, for the first line."""
+    polite = settings.robots == "obey" and settings.per_host <= 8
+    facts = ["polite" if polite else "fast", "robots.txt obeyed" if settings.robots == "obey" else "robots.txt ignored"]
+    return [*([] if is_new else ["goes on"]), *facts, "Ctrl-C pauses"]
+
+
+def _say_finished(opened: Assembly, settings: Settings) -> int:
+    summary = opened.summary()
+    say(f"{settings.output}/ holds this crawl, finished: {summary.pages:,} pages. Nothing is left to do (--fresh begins anew).")
+    if settings.json:
+        print(json.dumps(summary.to_json(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def _say_summary(summary: Summary, settings: Settings, text: str) -> None:
+    from crawler.cli.farewell import render_summary
+
+    if settings.json:
+        print(text)
+    if not settings.quiet:
+        width = shutil.get_terminal_size().columns if sys.stderr.isatty() else 100
+        color = wants_color(settings.color, sys.stderr, os.environ)
+        sys.stderr.write(render_summary(summary, settings.output or "", width, color).rstrip("\n") + "\n")
+
+
+def _exit_code(opened: Assembly, summary: Summary, reason: FinishReason) -> int:
+    """Section "exit codes" of the reference; a page that failed never changes it."""
+    from crawler.report.findings import has_finding
+
+    settings = opened.settings
+    if reason in PAUSED:
+        return PAUSED[reason]
+    if summary.failed_seeds and not summary.ok and not summary.redirects:
+        seed = summary.failed_seeds[0]
+        raise SeedError(
+            f"no seed could be fetched: {printable(seed.url)}", printable(seed.why), f"crawler crawl {printable(seed.url)} once that is mended"
+        )
+    if any(has_finding(opened.database.connection, finding) for finding in settings.fail_on):
+        return 4
+    if settings.strict and summary.queued:
+        return 5
+    return 0
+
+
+class _Show:
+    """Everything that looks at pages while the crawl runs: the screen, the log, the rows on standard output."""
+
+    def __init__(self, opened: Assembly, screen: Screen, log: object, rows: TextIO | None) -> None:
+        self._opened = opened
+        self._screen = screen
+        self._log = log
+        self._rows = rows
+        self._verbose = opened.settings.verbose
+
+    def pages(self, records: Sequence[Record]) -> None:
+        """Takes what a commit stored."""
+        if self._rows is not None:
+            from crawler.store.row import row_of
+
+            self._rows.writelines(json.dumps(row_of(record), ensure_ascii=False) + "\n" for record in records if record.page.role != "sitemap")
+            self._rows.flush()
+        if self._verbose:
+            for record in records:
+                self._screen.page(record.page)
+
+    async def deliver(self, records: Sequence[Record]) -> None:
+        """The same, for the asynchronous engine."""
+        self.pages(records)
+
+    def progress(self, engine: Engine) -> None:
+        """Redraws the screen."""
+        self._screen.update(self._opened.progress(engine))
+
+
+def _run_async(opened: Assembly, show: _Show) -> FinishReason:
+    from crawler.app import GRACE, run_asynchronously
+
+    async def main() -> FinishReason:
+        engines: list[Engine] = []
+        asked: list[FinishReason] = []
+        loop = asyncio.get_running_loop()
+
+        def stop(reason: FinishReason) -> None:
+            for engine in engines:
+                engine.stop(reason, 0.0 if asked else GRACE)
+            asked.append(reason)
+
+        for number, why in _SIGNALS.items():
+            loop.add_signal_handler(number, stop, why)
+
+        async def redraw() -> None:
+            while True:
+                await asyncio.sleep(REDRAW)
+                for engine in engines:
+                    show.progress(engine)
+
+        drawing = asyncio.create_task(redraw())
+        try:
+            return await run_asynchronously(opened, show.deliver, engines.append)
+        finally:
+            drawing.cancel()
+            with suppress(asyncio.CancelledError):
+                await drawing
+
+    return _run_loop(main())
+
+
+_SIGNALS: dict[int, FinishReason] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "terminated"}
+
+
+def _run_loop(main: Coroutine[object, object, FinishReason]) -> FinishReason:
+    """Runs a coroutine in uvloop when it is there: the same loop, faster."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    return uvloop.run(main)
+
+
+def _run_sync(opened: Assembly, show: _Show) -> FinishReason:
+    from crawler.app import run_synchronously
+
+    engines: list[Engine] = []
+
+    def stop(number: int, _frame: object) -> None:
+        if not engines or stopped:
+            raise KeyboardInterrupt
+        stopped.append(number)
+        engines[0].stop(_SIGNALS[number], 0.0)
+
+    stopped: list[int] = []
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        for records in run_synchronously(opened, engines.append):
+            show.pages(records)
+            show.progress(engines[0])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return opened.reason
+
+
+def _open_jsonl(name: str) -> TextIO:
+    """Standard output stays open when we leave it."""
+    if name == "-":
+        return os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    try:
+        return open(name, "a", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write {name}", str(error.strerror), "--jsonl another-file") from error

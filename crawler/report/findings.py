@@ -1,0 +1,18 @@
+"""What `--fail-on` looks for."""
+
+from __future__ import annotations
+
+import sqlite3
+
+_CONDITIONS = {
+    "broken": "outcome IN ('http_error', 'error')",
+    "errors": "outcome = 'error'",
+    "4xx": "outcome = 'http_error' AND status BETWEEN 400 AND 499",
+    "5xx": "outcome = 'http_error' AND status >= 500",
+}
+
+
+def has_finding(connection: sqlite3.Connection, finding: str) -> bool:
+    """Whether any page is `broken`, has `errors`, answers `4xx`, `5xx`, or the status that `finding` names."""
+    condition = _CONDITIONS.get(finding) or f"status = {int(finding)}"
+    return connection.execute(f"SELECT EXISTS (SELECT 1 FROM pages WHERE {condition})").fetchone()[0] == 1

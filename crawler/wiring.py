@@ -1,0 +1,96 @@
+"""Plain values for the inner parts, from the settings: the one place where settings become rules, options and limits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any
+
+from crawler.core.politeness import Politeness
+from crawler.core.urls import CANONICAL_RULES, canonical, host_key, normalize_seed, origin
+from crawler.errors import UsageError
+from crawler.fetch.options import FetchOptions
+from crawler.model import Limits
+from crawler.settings import OPTIONS, Settings
+
+# What decides which URLs belong to a crawl and which are the same: it may not change when the crawl goes on.
+_IDENTITY = tuple(name for name, option in OPTIONS.items() if option.fixed and name not in ("seeds", "input_file"))
+
+
+def read_seeds(settings: Settings, lines: Callable[[str], Sequence[str]]) -> tuple[str, ...]:
+    """The canonical URLs of all seeds, each once, in their order; `lines` reads an input file. Raises UsageError."""
+    typed = list(settings.seeds)
+    if settings.input_file is not None:
+        typed += [line.strip() for line in lines(settings.input_file) if line.strip() and not line.lstrip().startswith("#")]
+    if not typed:
+        raise UsageError("no seed was given", "a crawl begins with at least one URL", "crawler crawl https://example.org")
+    return tuple(dict.fromkeys(canonical(normalize_seed(seed), frozenset(settings.strip_query)) for seed in typed))
+
+
+def identity_of(settings: Settings, seeds: Sequence[str]) -> dict[str, Any]:
+    """What makes a crawl this crawl, as plain values."""
+    return {"seeds": list(seeds), "canonical_rules": CANONICAL_RULES} | {name: getattr(settings, name) for name in _IDENTITY}
+
+
+def politeness_of(settings: Settings) -> Callable[[str], Politeness]:
+    """The rules for each host: the general ones, changed by its `[hosts."…"]` table."""
+
+    def rules(host: str) -> Politeness:
+        table = settings.hosts.get(host)
+        return Politeness(
+            delay=table.delay if table is not None and table.delay is not None else settings.delay,
+            per_host=table.per_host if table is not None and table.per_host is not None else settings.per_host,
+            adaptive=settings.adaptive,
+            random_wait=settings.random_wait,
+            max_crawl_delay=settings.max_crawl_delay,
+            retries=settings.retries,
+        )
+
+    return rules
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Where the crawl stops by itself."""
+    return Limits(settings.max_pages, settings.max_depth, settings.max_size)
+
+
+def fetch_options_of(settings: Settings, seeds: Sequence[str], allowed: AbstractSet[str] | None = None) -> FetchOptions:
+    """How to ask; credentials go to the seeds' origins, private addresses are open to the seeds' hosts (or `allowed`)."""
+    return FetchOptions(
+        user_agent=settings.agent,
+        headers=settings.header,
+        timeout=settings.timeout,
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        max_body=settings.max_body,
+        proxy=settings.proxy,
+        verify=not settings.insecure,
+        ca_certificate=Path(settings.ca_certificate) if settings.ca_certificate else None,
+        cookies=settings.cookie_jar,
+        cookies_file=Path(settings.cookies) if settings.cookies else None,
+        auth=_credentials(settings.auth_env),
+        auth_origins=frozenset(origin(seed) for seed in seeds),
+        allowed_private=frozenset(hostname(seed) for seed in seeds) if allowed is None else allowed,
+        allow_private=settings.allow_private,
+    )
+
+
+def hostname(url: str) -> str:
+    """The host name of a canonical URL, without port and brackets."""
+    host = host_key(url)
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+
+
+def _credentials(name: str | None) -> tuple[str, str] | None:
+    """User and password out of an environment variable, which is where secrets are not seen by others."""
+    if name is None:
+        return None
+    value = os.environ.get(name)
+    if value is None or ":" not in value:
+        raise UsageError(
+            f"environment variable {name} does not hold user:password", "--auth-env names it", f"export {name}=user:password"
+        )
+    user, _, password = value.partition(":")
+    return user, password
