@@ -70,10 +70,10 @@ class Robots:
             return self._always
         readings = self._readings.get(agent)
         if readings is None:
-            readings = self._readings[agent] = self.rules(agent)
+            readings = self._readings[agent] = self._prepared(agent)
         return readings.decide(_path(url))
 
-    def rules(self, agent: str) -> _Readings:
+    def _prepared(self, agent: str) -> _Readings:
         """The rules that hold for an agent, ready for many decisions."""
         groups = self._rules.get(agent.lower(), self._rules.get("*", []))
         return _Readings([rule for group in groups for rule in group])
@@ -224,7 +224,7 @@ class _Table:
         found, found_length = _NO_RULE, 0
         for length in self._lengths:
             if decision := self._prefixes.get(path[:length]):
-                found, found_length = decision, length
+                found, found_length = decision, min(length, len(path))
                 break
         for length, parts, anchored, decision in self._patterns:
             if length < found_length or (length == found_length and found.allowed):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from corpora import cases, files
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crawler.core.robots import (
@@ -411,6 +411,8 @@ def reference(rules: Sequence[tuple[bool, str]], path: str) -> bool:
     st.lists(st.tuples(st.booleans(), st.text("/ab*$", max_size=8)), max_size=8),
     st.text("/ab", max_size=10),
 )
+@settings(max_examples=500)
+@example([(False, "aa"), (False, "/*"), (True, "/")], "")
 def test_equal_to_the_definition(rules: list[tuple[bool, str]], path: str) -> None:
     """However rules are arranged for speed, the decision is the one of the definition."""
     text = "".join(f"{'Allow' if allow else 'Disallow'}: {pattern}\n" for allow, pattern in rules)
