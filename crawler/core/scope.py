@@ -19,6 +19,8 @@ ScopeKind = Literal["page", "prefix", "host", "domain", "any"]
 
 # Answers about hosts are remembered, but not for every host of the web.
 _MAX_REMEMBERED = 8192
+# RFC 4291, 2.4 and IANA's registry: what IPv6 has given out for use on the Internet.
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
 # RFC 6052, 2.1: the last 32 bits are an IPv4 address behind a translator.
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -203,7 +205,9 @@ def private_kind(address: IPv4Address | IPv6Address) -> str | None:
         return "a link-local address"
     if address.is_multicast:
         return "a multicast address"
-    return None if address.is_global else "a private address"
+    if not address.is_global:
+        return "a private address"
+    return "a reserved address" if address.version == 6 and address not in _GLOBAL_UNICAST else None
 
 
 def _inner(address: IPv6Address) -> IPv4Address | None:

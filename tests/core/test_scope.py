@@ -212,6 +212,8 @@ def test_any_bad_pattern_is_a_usage_error(pattern: str) -> None:
         ("[::]", ":: is an unspecified address"),
         ("[fe80::1]", "fe80::1 is a link-local address"),
         ("[fd00::1]", "fd00::1 is a private address"),
+        ("[fec0::1]", "fec0::1 is a reserved address"),
+        ("[4000::1]", "4000::1 is a reserved address"),
         ("[ff02::1]", "ff02::1 is a multicast address"),
         ("[::ffff:a00:1]", "::ffff:a00:1 is a private address"),
         ("[::ffff:7f00:1]", "::ffff:7f00:1 is a loopback address"),
