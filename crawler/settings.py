@@ -78,7 +78,7 @@ class Settings:
     """The settings of one crawl, checked. Durations are seconds, sizes bytes; None means no limit or not used."""
 
     seeds: tuple[str, ...] = setting(
-        (), "URLs to begin with.", WHAT, several(values.TEXT, " "), example='["https://example.org"]', fixed=True
+        (), "URLs to begin with.", WHAT, several(values.URL, " "), example='["https://example.org"]', typed=False, fixed=True
     )
     input_file: str | None = setting(
         None,
@@ -312,6 +312,7 @@ class Settings:
         "What is different for single hosts.",
         CONFIGURATION,
         HOSTS,
+        typed=False,
         in_environment=False,
         example='{ "example.org" = { delay = "2s" } }',
     )

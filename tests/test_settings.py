@@ -35,6 +35,7 @@ def error_of(**keywords: Any) -> str:
 def test_every_setting_has_a_flag_named_after_it() -> None:
     """`max_pages` is `--max-pages`; only the seeds (arguments) and the tables of hosts have none."""
     flags = {text for action in parser_of("crawl")._actions for text in action.option_strings}
+    assert {name for name, option in OPTIONS.items() if not option.typed} == {"seeds", "hosts"}
     for name in OPTIONS.keys() - {"seeds", "hosts"}:
         assert f"--{name.replace('_', '-')}" in flags
 
@@ -72,7 +73,7 @@ def test_the_reference_names_every_setting_flag_and_variable() -> None:
     for name, option in OPTIONS.items():
         assert f"### `{name}`" in page
         assert option.help in page
-        for flag in (*option.flags, *option.off, *(alias.flag for alias in option.aliases)) if name not in ("seeds", "hosts") else ():
+        for flag in (*option.flags, *option.off, *(alias.flag for alias in option.aliases)) if option.typed else ():
             assert re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", page), flag
         assert (option.variable in page) == option.in_environment
 

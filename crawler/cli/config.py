@@ -20,6 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
         return check(arguments.name)
     if arguments.name is not None:
         arguments.preset = arguments.name
+        arguments.typed = {**getattr(arguments, "typed", {}), "preset": "PRESET"}
     effective = settings_from(arguments)
     print(json.dumps(_as_json(effective), indent=2, ensure_ascii=False) if arguments.as_json else text_of(effective))
     return 0

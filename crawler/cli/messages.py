@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 from typing import TextIO
 
-from crawler.errors import CrawlerError
+from crawler.errors import CrawlerError, DiskFullError
 from crawler.text import printable
 
 INTERRUPTED = 130
@@ -35,7 +37,9 @@ def say(text: str, stream: TextIO | None = None) -> None:
 def report(error: BaseException, debug: bool) -> int:
     """Says what went wrong, and returns the exit code for it."""
     if isinstance(error, BrokenPipeError):
-        return _reader_left()
+        # Whoever read standard output has seen enough: nothing to complain about.
+        _forget_standard_output()
+        return 0
     if debug:
         import traceback
 
@@ -43,20 +47,28 @@ def report(error: BaseException, debug: bool) -> int:
     if isinstance(error, KeyboardInterrupt):
         say("interrupted")
         return INTERRUPTED
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        _forget_standard_output()
+        error = DiskFullError("no room left", str(error.filename or "where standard output goes"), "df -h")
     if isinstance(error, CrawlerError):
         say(error_text(error))
         return error.exit_code
     say(bug_text(error))
-    return 1
+    return CrawlerError.exit_code
 
 
-def _reader_left() -> int:
-    """Whoever read standard output has seen enough. Nothing may be written there again, not even at the end of Python."""
+def _forget_standard_output() -> None:
+    """Sends what Python still holds for standard output nowhere, so that it does not fail again at the very end."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         pass
-    return 0
+
+
+def escape_what_cannot_be_encoded() -> None:
+    """Makes standard output escape what its encoding lacks, as standard error does; a page's title must not end a crawl."""
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def wants_debug(argv: Sequence[str], environment: Mapping[str, str]) -> bool:

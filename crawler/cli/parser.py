@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from crawler.cli.commands import COMMANDS
 from crawler.configuration.option import Alias, Option
-from crawler.configuration.values import BOOLEAN, Kind, choice, duration, integer, nearest, parts, several, size, wrong
+from crawler.configuration.values import BOOLEAN, Kind, OneOf, choice, duration, integer, nearest, parts, several, size, wrong
 from crawler.effective import Effective, load
 from crawler.errors import UsageError
 from crawler.settings import CONFIGURATION, KEEP, OPTIONS
@@ -60,6 +60,9 @@ class Parser(argparse.ArgumentParser):
         if not word.startswith("-"):
             return UsageError(f"`{word}` is one argument too many", f"usage: {self.usage}", f"crawler {self.command} --help")
         flag = word.split("=", 1)[0]
+        if self.command == "resume" and flag in parser_of("crawl")._option_string_actions:
+            why = "seeds, scope and what is kept stay as the folder has them"
+            return UsageError(f"{flag} cannot change when a crawl goes on", why, f"crawler crawl URL -o ANOTHER {flag} …")
         near = nearest(flag, [name for name in self._option_string_actions if name.startswith("--")]) if flag.startswith("--") else None
         return UsageError(f"there is no flag {flag}" + (f"; did you mean {near}?" if near else ""), hint=f"crawler {self.command} --help")
 
@@ -133,7 +136,8 @@ class Checked(argparse.Action):
         try:
             setattr(namespace, self.dest, self.kind.read(values))
         except ValueError as error:
-            what = f"`{option_string}` is {wrong(values)}" if option_string else f"{wrong(values)} means nothing here"
+            found = error.value if isinstance(error, OneOf) else values
+            what = f"`{option_string}` is {wrong(found)}" if option_string else f"{wrong(found)} means nothing here"
             raise UsageError(f"{what}; expected {self.kind.expected}", str(error)) from None
 
 
@@ -157,7 +161,7 @@ def add_settings(parser: argparse.ArgumentParser, wanted: Callable[[Option], boo
     """Adds the flags of the settings that are wanted, in their groups."""
     groups: dict[str, Any] = {}
     for name, option in OPTIONS.items():
-        if name in ("seeds", "hosts") or not wanted(option):
+        if not option.flags or not wanted(option):
             continue
         group = groups.get(option.group) or groups.setdefault(option.group, parser.add_argument_group(option.group))
         strings = (*option.flags, *option.off)

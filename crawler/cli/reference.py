@@ -77,7 +77,7 @@ def _grouped(entry: Callable[[str, Option], str]) -> Iterator[str]:
 
 
 def _entry(option: Option) -> str:
-    flags = ", ".join(f"`{flag}`" for flag in (*option.flags, *option.off)) if option.name not in ("seeds", "hosts") else ""
+    flags = ", ".join(f"`{flag}`" for flag in (*option.flags, *option.off))
     spelled = [flags or ("arguments `URL…`" if option.name == "seeds" else "files and Python only")]
     if option.in_environment:
         spelled.append(f"`{option.variable}`")

@@ -51,10 +51,13 @@ def _read(option: Option, raw: Any, layer: Layer) -> Any:
 def flag_layer(options: Options, flags: Mapping[str, Any], typed: Mapping[str, str]) -> Layer:
     """What was given on the command line; `typed` holds the flags as they were typed."""
 
-    def called(name: str) -> str:
-        return f"`{typed.get(name) or options[name].flag or name}`"
+    def spelled(name: str) -> str:
+        return typed.get(name) or options[name].flag or options[name].kind.metavar
 
-    return Layer(flags, called, lambda name: f"flag {typed.get(name) or options[name].flag}" if options[name].flag else "command line")
+    def source(name: str) -> str:
+        return f"flag {spelled(name)}" if spelled(name).startswith("-") else "command line"
+
+    return Layer(flags, lambda name: f"`{spelled(name)}`", source)
 
 
 def environment_layer(options: Options, environment: Mapping[str, str]) -> Layer:

@@ -23,7 +23,8 @@ class Option:
     """What is known of one setting.
 
     `flags` and `off` (for booleans) are spelled as typed; `off` comes first in help where the default is true. `example` is a
-    TOML value for documentation. `fixed` settings define which crawl it is: they cannot change when it goes on.
+    TOML value for documentation. What is not `typed` has no flag. `fixed` settings define which crawl it is: they cannot change
+    when it goes on.
     """
 
     default: Any
@@ -36,6 +37,7 @@ class Option:
     example: str = ""
     in_file: bool = True
     in_environment: bool = True
+    typed: bool = True
     fixed: bool = False
     count: bool = False
     name: str = ""
@@ -77,7 +79,7 @@ def options_of(settings: type) -> dict[str, Option]:
     for described in fields(settings):
         option: Option = described.metadata["option"]
         dashed = described.name.replace("_", "-")
-        flags = option.flags if any(flag.startswith("--") for flag in option.flags) else (*option.flags, f"--{dashed}")
+        flags = option.flags if any(flag.startswith("--") for flag in option.flags) or not option.typed else (*option.flags, f"--{dashed}")
         off = option.off or ((f"--no-{dashed}",) if option.kind is BOOLEAN and option.in_file else ())
         options[described.name] = replace(option, name=described.name, flags=flags, off=off)
     return options

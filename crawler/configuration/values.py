@@ -68,6 +68,7 @@ def _text(value: Any) -> str:
 
 
 TEXT = Kind("text", _text, metavar="TEXT")
+URL = Kind("a URL, e.g. https://example.org", _text, metavar="URL")
 QUERY_KEY = Kind("keys of a query, e.g. utm_source,sid", _text, metavar="KEY,…")
 PRESET = Kind("the name of a preset, e.g. fast", _text, metavar="NAME")
 

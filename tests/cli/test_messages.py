@@ -1,0 +1,143 @@
+"""What goes wrong is said in three lines with an exit code, and never with a traceback unless asked for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crawler import errors
+from crawler.cli import heap
+from crawler.cli.main import main
+from crawler.cli.messages import error_text, say
+
+Screens = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """`crawler completion bash` raises what is put there."""
+    monkeypatch.delenv("CRAWLER_DEBUG", raising=False)
+    return monkeypatch
+
+
+def fail_with(patch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def run(arguments: object) -> int:
+        raise error
+
+    patch.setattr("crawler.cli.completion.run", run)
+
+
+def test_three_lines() -> None:
+    """What, why or where, and what to try; lines that say nothing are left out."""
+    assert error_text(errors.CrawlerError("it broke", "the lamp", "a candle")) == "error: it broke\n  the lamp\n  try: a candle"
+    assert error_text(errors.CrawlerError("it broke")) == "error: it broke"
+
+
+def test_what_came_from_outside_is_escaped() -> None:
+    """No control character reaches the terminal; lines stay lines."""
+    text = error_text(errors.CrawlerError("bad \x1b]0;title\x07", "first\n  second \u202e", "try \x9b"))
+    assert text == "error: bad \\x1b]0;title\\x07\n  first\n  second \\u202e\n  try: try \\x9b"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.CrawlerError("x"), 1), (errors.UsageError("x"), 2), (errors.DifferentCrawlError("x"), 2), (errors.SeedError("x"), 3),
+        (errors.OutputError("x"), 6), (errors.FolderInUseError("x"), 6), (errors.DiskFullError("x"), 6), (errors.FrontierError("x"), 7),
+    ],
+)  # fmt: skip
+def test_every_error_has_its_exit_code(error: errors.CrawlerError, code: int, failing: pytest.MonkeyPatch, capsys: Screens) -> None:
+    """As documented; the message on standard error, nothing on standard output."""
+    fail_with(failing, error)
+    assert main(["completion", "bash"]) == code
+    assert capsys.readouterr() == ("", "error: x\n")
+
+
+def test_a_bug_is_called_one(failing: pytest.MonkeyPatch, capsys: Screens) -> None:
+    """Exit 1, and how to see more."""
+    fail_with(failing, ZeroDivisionError("division by zero"))
+    assert main(["completion", "bash"]) == 1
+    assert capsys.readouterr().err == (
+        "error: ZeroDivisionError: division by zero\n"
+        "  this is a bug in crawler; what was stored before is kept\n"
+        "  try: the same command with --debug\n"
+    )
+
+
+def test_a_traceback_is_shown_when_asked_for(failing: pytest.MonkeyPatch, capsys: Screens) -> None:
+    """By --debug or CRAWLER_DEBUG; the three lines come last."""
+    fail_with(failing, errors.UsageError("x"))
+    failing.setenv("CRAWLER_DEBUG", "1")
+    assert main(["completion", "bash"]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("Traceback (most recent call last):\n")
+    assert printed.endswith("\nerror: x\n")
+
+    failing.delenv("CRAWLER_DEBUG")
+    assert main(["crawl", "--delay", "--debug"]) == 2
+    assert capsys.readouterr().err.startswith("Traceback")
+
+
+def test_interrupted(failing: pytest.MonkeyPatch, capsys: Screens) -> None:
+    """Ctrl-C in a command that has nothing to pause: 130, one word."""
+    fail_with(failing, KeyboardInterrupt())
+    assert main(["completion", "bash"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A line for sh in which `crawler` is the command line."""
+    function = f'crawler() {{ "{sys.executable}" -m crawler "$@"; }}\n'
+    repository = str(Path(__file__).parent.parent.parent)
+    variables = {**os.environ, "PYTHONPATH": repository, **environment}
+    return subprocess.run(["sh", "-c", function + line], capture_output=True, text=True, env=variables, check=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "message"),
+    [
+        ("(crawler completion bash; echo $? >&2) | true", 0, "0\n"),
+        ("crawler --help >&-", 0, ""),
+        ("crawler config check /none 2>&-", 2, ""),
+        ("crawler --help > /dev/full", 6, "error: no room left\n  where standard output goes\n  try: df -h\n"),
+    ],
+)
+def test_standard_streams_that_are_closed_or_full(line: str, code: int, message: str) -> None:
+    """A reader that has seen enough is no error; a full disk is one; no closed stream makes a traceback."""
+    if "/dev/full" in line and not os.path.exists("/dev/full"):
+        pytest.skip("there is no /dev/full")
+    done = shell(line)
+    assert (done.returncode, done.stderr) == (code, message)
+
+
+def test_an_encoding_that_lacks_characters_is_no_error() -> None:
+    """They are escaped."""
+    done = shell("crawler config show -U 'sp\u00e4der/1'", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert 'user_agent = "sp\\xe4der/1"' in done.stdout
+
+
+def test_saying_something_to_nobody_is_no_error(tmp_path: Path) -> None:
+    """Standard error may be closed."""
+    with open(tmp_path / "log", "w", encoding="utf-8") as stream:
+        pass
+    say("x", stream)
+
+
+def test_freed_memory_is_kept_where_glibc_allows_it() -> None:
+    """On Linux with glibc the three settings are accepted, elsewhere nothing happens; a variable from outside wins."""
+    code = "import os, sys; from crawler.cli.heap import keep_freed_memory; print(keep_freed_memory(), 'ctypes' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] in ("True", "False")
+    if sys.platform == "linux" and os.confstr("CS_GNU_LIBC_VERSION"):
+        assert done.stdout.split() == ["True", "True"]
+
+
+def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No library is opened."""
+    monkeypatch.setattr(heap.sys, "platform", "darwin")
+    assert heap.keep_freed_memory() is False
