@@ -1,0 +1,99 @@
+"""Opening a crawl's folder to read: while another process writes to it, and without changing it."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crawler.errors import OutputError
+from crawler.store.database import FILE_NAME, FORMAT
+
+
+def open_folder(folder: Path) -> sqlite3.Connection:
+    """A connection to the folder's crawl.db that can only read; it may be used while a crawl runs. The caller closes it.
+
+    Raises OutputError when the folder holds no crawl, a damaged one, one of a newer format, or one that cannot be read.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        why = f"it has no {FILE_NAME}" if folder.is_dir() else "there is no such folder"
+        raise OutputError(f"{folder} is not a crawl", why, "crawler crawl URL -o DIR")
+    try:
+        connection = _connect(path)
+        try:
+            _check(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.OperationalError as error:
+        raise OutputError(f"cannot read {path}", str(error), "check who owns the folder") from error
+    except sqlite3.DatabaseError as error:
+        raise OutputError(f"{path} is damaged or is no database", str(error), "crawler crawl URL -o DIR") from error
+    return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # as_uri escapes what would end the path of a URI: ? # %
+    address = path.absolute().as_uri() + "?mode=ro"
+    connection = sqlite3.connect(address, uri=True, timeout=5)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if path.with_name(path.name + "-wal").exists():
+            raise
+        # A folder that nobody may write to: SQLite cannot make its shared memory there, and needs none when nobody writes.
+        return sqlite3.connect(address + "&immutable=1", uri=True)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    if not {"meta", "runs", "hosts", "pages", "_frontier"} <= tables:
+        raise OutputError(f"{path} is not a crawl", "it is a database of something else", "crawler crawl URL -o DIR")
+    row = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+    if row is not None and str(row[0]).isdigit() and int(row[0]) > FORMAT:
+        raise OutputError(f"{path} has format {row[0]}", f"this crawler reads formats up to {FORMAT}", "pip install --upgrade asyncrawl")
+
+
+@contextmanager
+def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """All that is read inside is of the same moment, while another process goes on writing."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.rollback()
+
+
+def holder(folder: Path) -> int | None:
+    """The id of the process that holds the folder, 0 when it did not leave one, or None when nobody does.
+
+    A process that died holds nothing: what counts is its lock on the file, which ends with it.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    from crawler.store.folder import LOCK_NAME
+
+    try:
+        with (folder / LOCK_NAME).open("rb") as file:
+            try:
+                # Shared, and given back at once: two readers never get into each other's way.
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                text = file.read(20).split()
+                return int(text[0]) if text and text[0].isdigit() else 0
+    except OSError:
+        pass
+    return None

@@ -1,0 +1,131 @@
+"""The SQL behind every number that is shown. Each can be pasted into `sqlite3 crawl.db` as it stands.
+
+The columns are named as the fields of `Summary` and `Status` that they fill. "Of the last run" means `max(run)`.
+"""
+
+from __future__ import annotations
+
+# --- the summary ------------------------------------------------------------------------------------------------------
+
+_ATTEMPTS = """
+SELECT count(*) AS pages,
+       count(*) FILTER (WHERE outcome IN ('ok', 'not_modified')) AS ok,
+       count(*) FILTER (WHERE outcome = 'redirect') AS redirects,
+       count(*) FILTER (WHERE outcome = 'http_error') AS broken,
+       count(*) FILTER (WHERE outcome = 'error') AS errors,
+       coalesce(sum(bytes), 0) AS bytes"""
+
+PAGES = f"""{_ATTEMPTS},
+       count(*) FILTER (WHERE run = (SELECT max(run) FROM runs)) AS run_pages,
+       min(depth) AS min_depth,
+       max(depth) AS max_depth,
+       count(file) AS files
+FROM pages
+"""
+
+# Nearest rank: the smallest value that at least 50 (95) % of all values do not exceed.
+TIME_TO_FIRST_BYTE = """
+WITH timed AS MATERIALIZED (SELECT ttfb_ms FROM pages WHERE ttfb_ms IS NOT NULL)
+SELECT (SELECT ttfb_ms FROM timed ORDER BY ttfb_ms LIMIT 1 OFFSET (SELECT (count(*) * 50 + 99) / 100 - 1 FROM timed)) AS ttfb_median_ms,
+       (SELECT ttfb_ms FROM timed ORDER BY ttfb_ms LIMIT 1 OFFSET (SELECT (count(*) * 95 + 99) / 100 - 1 FROM timed)) AS ttfb_p95_ms,
+       (SELECT max(ttfb_ms) FROM timed) AS ttfb_max_ms
+"""
+
+QUEUED = "SELECT count(*) AS queued FROM urls WHERE state IN ('queued', 'leased')"
+
+SKIPPED = """
+SELECT reason, detail, count(*) AS urls FROM urls WHERE state = 'skipped'
+GROUP BY reason, detail ORDER BY urls DESC, reason, detail
+"""
+
+# A run that was killed has no end: then its last page counts.
+LAST_RUN = """
+SELECT run, started, ended, finish_reason,
+       (julianday(coalesce(ended, (SELECT fetched_at FROM pages ORDER BY row DESC LIMIT 1), started)) - julianday(started)) * 86400
+         AS duration
+FROM runs ORDER BY run DESC LIMIT 1
+"""
+
+# The first condition is that of a partial index.
+ERROR_KINDS = """
+SELECT error AS kind, count(*) AS urls FROM pages
+WHERE outcome IN ('http_error', 'error') AND outcome = 'error' GROUP BY error ORDER BY urls DESC, kind
+"""
+
+BROKEN_LINKS = """
+SELECT count(*) AS broken_links, count(*) FILTER (WHERE sources > 1) AS broken_links_shared
+FROM (SELECT count(DISTINCT source) AS sources FROM broken_links GROUP BY target)
+"""
+
+DUPLICATE_TITLES = "SELECT coalesce(sum(pages), 0) AS shared_title_pages, count(*) AS shared_titles FROM duplicate_titles"
+
+CLOSED_HOSTS = "SELECT host, closed AS why FROM hosts WHERE closed <> '' ORDER BY failed DESC, host"
+
+# What a page that is built by JavaScript looks like from here: it loads scripts and has nothing to follow. Its text is not
+# in the database, so a small page that needs no link and has a script (a counter, say) looks the same.
+SCRIPT_PAGE_BYTES = 32 * 1024
+_LINKS_OF_P = "FROM links l WHERE l.link >= p.first_link AND l.link < p.first_link + p.link_count AND l.kind"
+_TO_FOLLOW = "('a', 'area', 'iframe', 'frame', 'form', 'refresh')"
+SCRIPT_ONLY = f"""
+SELECT url, count(*) OVER () AS script_only FROM pages p
+WHERE outcome = 'ok' AND role = 'page' AND content_type IN ('text/html', 'application/xhtml+xml') AND bytes < {SCRIPT_PAGE_BYTES}
+  AND link_count > 0 AND EXISTS (SELECT 1 {_LINKS_OF_P} = 'script') AND NOT EXISTS (SELECT 1 {_LINKS_OF_P} IN {_TO_FOLLOW})
+ORDER BY depth, row LIMIT 3
+"""
+
+# Seeds are found nowhere; what a seed redirects to has its depth and a hop. NULL as outcome: never asked for.
+FAILED_SEEDS = """
+SELECT u.url, u.state, u.reason, u.detail, p.status, p.error, p.error_detail
+FROM urls u LEFT JOIN pages p ON p.id = u.id
+WHERE u.depth = 0 AND u.role = 'page' AND (u.parent IS NULL OR u.hops > 0)
+  AND (u.state IN ('failed', 'skipped') OR p.outcome IN ('http_error', 'error'))
+ORDER BY p.row, u.url LIMIT 100
+"""
+
+# --- a crawl that found only one page ---------------------------------------------------------------------------------
+
+# Two rows mean more than one page.
+ONLY_PAGE = """
+SELECT id, url, outcome, content_type, first_link, link_count FROM pages WHERE outcome <> 'redirect' AND role = 'page' ORDER BY row LIMIT 2
+"""
+
+LINKS_OF_PAGE = f"""
+SELECT count(*) FILTER (WHERE kind = 'script') AS scripts,
+       count(*) FILTER (WHERE kind IN {_TO_FOLLOW}) AS links,
+       count(*) FILTER (WHERE kind IN {_TO_FOLLOW} AND dst = src) AS to_itself
+FROM links WHERE link >= (SELECT first_link FROM pages WHERE id = :id)
+  AND link < (SELECT first_link + link_count FROM pages WHERE id = :id)
+"""
+
+# Mail addresses, pictures and style sheets would have led to no page.
+SKIPPED_FROM_PAGE = """
+SELECT url, reason, detail FROM urls
+WHERE state = 'skipped' AND parent = :id AND reason NOT IN ('scheme', 'requisite') ORDER BY id LIMIT 1000
+"""
+
+# --- the status of a crawl that may be running ------------------------------------------------------------------------
+
+# The same as counting `urls` by state, four times as fast.
+STATES = """
+SELECT count(*) FILTER (WHERE state = 'queued') AS queued,
+       count(*) FILTER (WHERE state = 'leased') AS leased,
+       count(*) FILTER (WHERE state = 'done') AS done,
+       count(*) FILTER (WHERE state = 'failed') AS failed,
+       count(*) FILTER (WHERE state = 'skipped') + (SELECT count(*) FROM _refused WHERE id NOT IN (SELECT id FROM _frontier)) AS skipped
+FROM _frontier
+"""
+
+ATTEMPTS = f"{_ATTEMPTS} FROM pages"
+
+# Rows are in the order of storing; more than this are not stored in ten seconds.
+RECENT_ROWS = 20_000
+RECENT = f"""
+SELECT count(*) AS recent FROM (SELECT fetched_at FROM pages ORDER BY row DESC LIMIT {RECENT_ROWS}) WHERE fetched_at > :since
+"""
+
+BUSIEST_HOSTS = """
+SELECT host, queued, done, failed, delay, closed FROM hosts
+ORDER BY leased_until IS NULL, done + queued + failed DESC, host LIMIT 5
+"""
+
+HOSTS = "SELECT count(*) AS hosts FROM hosts"
