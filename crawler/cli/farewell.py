@@ -1,0 +1,252 @@
+"""The last screen of a crawl: what was found, what to look at first, and the next command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import get_args
+
+from crawler.cli.screen_text import COLUMN, MARGIN, paragraph, per_second, plural, shortened, two_columns, without_scheme
+from crawler.model import SkipReason
+from crawler.report.summary import LIMITS, FailedSeed, SkippedGroup, Summary
+from crawler.text import human_count, human_duration, human_size, printable
+
+_MOST_FINDINGS = 5
+_MOST_EXAMPLES = 3
+# What a page, a seed or a rule of any length may take of the screen.
+_LONGEST = 100
+_INDENT = MARGIN * 2
+_ALONE = MARGIN * 3
+_BOLD, _YELLOW, _CYAN, _PLAIN = "\x1b[1m", "\x1b[33m", "\x1b[36m", "\x1b[0m"
+
+_PAUSED = ("interrupted", "terminated")
+_RAISED = {"page limit": " --max-pages N", "depth limit": " --max-depth N", "size limit": " --max-size SIZE"}
+_SKIPPED_AS = {
+    "robots": "robots.txt",
+    "scheme": "not http",
+    "private": "private addresses",
+    "requisite": "page requisites",
+    "hook": "by a hook",
+    "too_long": "too long",
+}
+
+
+def render_summary(
+    summary: Summary, folder: str, width: int = 80, color: bool = False, files: Sequence[str] = ("crawl.db", "summary.json")
+) -> str:
+    """The summary as text without a final line end; lines that have nothing to say are left out.
+
+    Text from the web is escaped; words and commands are never broken, so on a narrow terminal a command may be wider than
+    `width`. `files` are named as what else is in the folder.
+    """
+    paint = _Paint(color)
+    blocks = [
+        _headline(summary, width, paint),
+        _alarm(summary, folder, width, paint),
+        _numbers(summary, width),
+        _findings(summary, folder, width, paint),
+        _end(summary, folder, width, files, paint),
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+class _Paint:
+    """Colours a part of a line, or leaves it."""
+
+    def __init__(self, color: bool) -> None:
+        self._color = color
+
+    def __call__(self, line: str, part: str, code: str) -> str:
+        return line.replace(part, f"{code}{part}{_PLAIN}", 1) if self._color and part else line
+
+    def all(self, lines: Sequence[str], code: str) -> list[str]:
+        return [self(line, line.strip(), code) for line in lines]
+
+
+def _headline(summary: Summary, width: int, paint: _Paint) -> list[str]:
+    reason = summary.finish_reason
+    verb = "Done in" if summary.complete else "Paused after" if reason in _PAUSED else "Stopped after" if reason else "Not finished after"
+    pages = plural(summary.pages, "page")
+    if summary.run > 1:
+        pages = f"{plural(summary.run_pages, 'page')} in this run, {human_count(summary.pages)} in all"
+    rate = f", {per_second(summary.rate)} pages/s" if summary.rate else ""
+    left = f"{verb} {human_duration(summary.duration)}: {pages}, {human_size(summary.bytes)}{rate}"
+    lines = two_columns(left, f"finished: {printable(reason) if reason else 'no end was recorded'}", width, margin="")
+    return [paint(line, verb, _BOLD) for line in lines]
+
+
+def _alarm(summary: Summary, folder: str, width: int, paint: _Paint) -> list[str]:
+    """What makes all other numbers uninteresting: nothing was fetched, or one page only."""
+    if summary.only_page is not None:
+        page = summary.only_page
+        lines = paint.all(paragraph(f"Only one page was found, {_short(page.url)}:", width), _YELLOW)
+        lines += paint.all(paragraph(printable(page.why), width), _YELLOW)
+        if page.options:
+            command = f"crawler crawl {shlex.quote(printable(page.url))} {page.options} --fresh -o {_quoted(folder)}"
+            lines += _command_below(f"try: {command}", width)
+        return lines
+    if summary.failed_seeds and not summary.ok:
+        lines = paint.all(paragraph("No page was fetched:", width), _YELLOW)
+        for seed in summary.failed_seeds[:_MOST_EXAMPLES]:
+            lines += paragraph(_seed(seed), width, _INDENT)
+        return lines + _and_more(len(summary.failed_seeds) - _MOST_EXAMPLES, "seed")
+    return []
+
+
+def _numbers(summary: Summary, width: int) -> list[str]:
+    if not summary.pages and not summary.skipped:
+        return []
+    counts = (("ok", summary.ok), ("redirects", summary.redirects), ("broken", summary.broken), ("errors", summary.errors))
+    outcomes = " · ".join(f"{name} {human_count(count)}" for name, count in counts)
+    lines = two_columns(outcomes, _depths(summary), width) if summary.pages else []
+    if summary.ttfb_median_ms is not None and summary.ttfb_p95_ms is not None and summary.ttfb_max_ms is not None:
+        times = (("median", summary.ttfb_median_ms), ("p95", summary.ttfb_p95_ms), ("max", summary.ttfb_max_ms))
+        lines += paragraph("time to first byte  " + " · ".join(f"{name} {human_duration(ms / 1000)}" for name, ms in times), width)
+    if summary.skipped:
+        lines += paragraph("skipped  " + " · ".join(_skipped(summary)), width, after=MARGIN)
+    if summary.queued:
+        lines += paragraph(f"left  {human_count(summary.queued)} queued{_beyond(summary)}", width)
+    return lines
+
+
+def _depths(summary: Summary) -> str:
+    if summary.min_depth == summary.max_depth:
+        return f"depth {summary.max_depth}"
+    return f"depth {summary.min_depth}-{summary.max_depth}"
+
+
+def _beyond(summary: Summary) -> str:
+    return f", beyond the {summary.finish_reason}" if summary.finish_reason in LIMITS else ""
+
+
+def _skipped(summary: Summary) -> Iterator[str]:
+    """Each reason with its count; those with rules of their own by rule."""
+    reasons = summary.skipped_reasons or {}
+    known = get_args(SkipReason)
+    for reason in sorted(reasons, key=lambda reason: known.index(reason) if reason in known else len(known)):
+        groups = [group for group in summary.skipped_groups or () if group.reason == reason]
+        if reason not in ("scope", "trap") or not groups:
+            yield f"{human_count(reasons[reason])} {_SKIPPED_AS.get(reason, printable(reason))}"
+            continue
+        named = groups[: _MOST_EXAMPLES - 1]
+        yield from (f"{human_count(group.urls)} {_rule(group)}" for group in named)
+        others = reasons[reason] - sum(group.urls for group in named)
+        if others:
+            yield f"{human_count(others)} other {'traps' if reason == 'trap' else 'scope rules'}"
+
+
+def _rule(group: SkippedGroup) -> str:
+    detail = _short(group.detail)
+    if group.reason == "trap":
+        return f"trap {detail}".rstrip()
+    for told in ("host is not ", "domain is not ", "path is not under "):
+        if detail.startswith(told):
+            return f"outside {detail.removeprefix(told)}"
+    return detail or "out of scope"
+
+
+# --- look at first ----------------------------------------------------------------------------------------------------
+
+
+def _findings(summary: Summary, folder: str, width: int, paint: _Paint) -> list[str]:
+    lines: list[str] = []
+    for text, query in [*_found(summary)][:_MOST_FINDINGS]:
+        lines += _finding(text, query and _sql(folder, query), width, paint)
+    return [paint(f"{MARGIN}Look at first", "Look at first", _BOLD), *lines] if lines else []
+
+
+def _found(summary: Summary) -> Iterator[tuple[str, str]]:
+    """What deserves a look, the most serious first: a text and the query that shows it, or ""."""
+    seeds = summary.failed_seeds or ()
+    if seeds and summary.ok:
+        more = f", and {len(seeds) - 1} more" if len(seeds) > 1 else ""
+        yield f"{plural(len(seeds), 'seed')} gave no page: {_seed(seeds[0])}{more}", ""
+    if summary.closed_hosts:
+        host = summary.closed_host_examples[0]
+        more = f", and {summary.closed_hosts - 1} more" if summary.closed_hosts > 1 else ""
+        yield (
+            f"{plural(summary.closed_hosts, 'host')} given up: {_short(host.host)} ({_short(host.why)}){more}",
+            "select host, closed from hosts where closed <> ''",
+        )
+    if summary.broken_links:
+        several = f", {human_count(summary.broken_links_shared)} of them from more than one page" if summary.broken_links_shared else ""
+        yield f"{plural(summary.broken_links, 'broken link')}{several}", "select * from broken_links"
+    if summary.errors and not summary.closed_hosts:
+        kinds = ", ".join(f"{human_count(group.urls)} {printable(group.kind)}" for group in summary.error_kinds[:_MOST_EXAMPLES])
+        yield (
+            f"{plural(summary.errors, 'page')} without an answer: {kinds}",
+            "select url, error, error_detail from pages where outcome = 'error'",
+        )
+    if summary.shared_title_pages:
+        titles = "a title" if summary.shared_titles == 1 else f"{human_count(summary.shared_titles or 0)} titles"
+        yield f"{human_count(summary.shared_title_pages)} pages share {titles}", "select * from duplicate_titles"
+    if summary.script_only and summary.only_page is None:
+        yield _script_only(summary.script_only, summary.script_only_examples or ()), ""
+
+
+def _script_only(count: int, urls: Sequence[str]) -> str:
+    paths = [_short(_path_of(url)) for url in urls[:_MOST_EXAMPLES]]
+    more = ", …" if count > len(paths) else ""
+    return f"{plural(count, 'page')} {'looks' if count == 1 else 'look'} JavaScript-only ({', '.join(paths)}{more})"
+
+
+def _finding(text: str, command: str, width: int, paint: _Paint) -> list[str]:
+    beside = (_INDENT + text).ljust(COLUMN - 3) + "   " + command
+    if command and len(beside) <= width:
+        return [paint(beside, command, _CYAN)]
+    lines = paragraph(text, width, _INDENT, MARGIN)
+    return lines + [paint(line, line.strip(), _CYAN) for line in _command_below(command, width)] if command else lines
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
+
+
+def _end(summary: Summary, folder: str, width: int, files: Sequence[str], paint: _Paint) -> list[str]:
+    saved = [f"pages/ {plural(summary.files, 'file')}"] if summary.files else []
+    lines = paragraph(f"{printable(folder)}/   " + " · ".join([*saved, *files]), width, after=MARGIN)
+    command = next_command(summary, folder)
+    below = f"{MARGIN}Next: {command}"
+    return [*lines, paint(below, command, _CYAN)]
+
+
+def next_command(summary: Summary, folder: str) -> str:
+    """The command that goes on from here: with the crawl while something is left, otherwise with what it found."""
+    if summary.complete:
+        return _sql(folder, "select url, status, title from pages")
+    return resume_command(folder, summary.finish_reason)
+
+
+def resume_command(folder: str, finish_reason: str | None) -> str:
+    """The command that goes on with a crawl that stopped for this reason."""
+    return f"crawler resume {_quoted(folder)}{_RAISED.get(finish_reason or '', '')}"
+
+
+def _sql(folder: str, query: str) -> str:
+    return f'sqlite3 {_quoted(folder + "/crawl.db")} "{query}"'
+
+
+def _quoted(path: str) -> str:
+    return shlex.quote(printable(path))
+
+
+def _command_below(command: str, width: int) -> list[str]:
+    # Whole, however narrow the terminal: a command is there to be copied.
+    return [(_ALONE if len(_ALONE) + len(command) <= width else MARGIN) + command]
+
+
+def _and_more(count: int, noun: str) -> list[str]:
+    return [f"{_INDENT}and {plural(count, noun)} more"] if count > 0 else []
+
+
+def _seed(seed: FailedSeed) -> str:
+    login = ", which asks for a login: --auth-env NAME or --cookies FILE" if seed.status in (401, 407) else ""
+    return f"{_short(seed.url)} ({_short(seed.why)}{login})"
+
+
+def _short(text: str) -> str:
+    return shortened(printable(text), _LONGEST)
+
+
+def _path_of(url: str) -> str:
+    host, slash, path = without_scheme(url).partition("/")
+    return slash + path or host
