@@ -21,7 +21,7 @@ SHELLS = ("bash", "zsh", "fish")
 class _Formatter(argparse.HelpFormatter):
     """One is made for every argument that is added; a given width spares it the look at the terminal."""
 
-    def __init__(self, prog: str) -> None:
+    def __init__(self, prog: str, **_: Any) -> None:
         super().__init__(prog, width=80)
 
 
@@ -190,7 +190,13 @@ def _status(parser: Parser) -> None:
 
 
 def _config(parser: Parser) -> None:
-    parser.add_argument("action", metavar="show|check", action=Checked, kind=choice("show", "check"), help="What to do.")
+    parser.add_argument(
+        "action",
+        metavar="show|check",
+        action=Checked,
+        kind=choice("show", "check"),
+        help="What to do; show takes all flags of `crawler crawl`.",
+    )
     parser.add_argument(
         "name", metavar="PRESET|FILE", nargs="?", default=None, help="The preset to show, or the file to check (- is standard input)."
     )
