@@ -293,7 +293,7 @@ class Settings:
         several(values.FINDING, ","),
         example='["broken"]',
     )
-    debug: bool = setting(False, "Shows tracebacks of errors.", OUTPUT)
+    debug: bool = setting(False, "Shows tracebacks of errors.", OUTPUT, in_file=False)
 
     config: str | None = setting(
         None,
