@@ -40,7 +40,7 @@ from crawler.store.database import Database
 from crawler.store.files import PageFiles
 from crawler.store.folder import Folder, boot_id, end_run, identify, start_run
 from crawler.store.results import ResultStore
-from crawler.wiring import fetch_options_of, hostname, identity_of, limits_of, politeness_of, read_seeds
+from crawler.wiring import fetch_options_of, host_headers_of, hostname, identity_of, limits_of, politeness_of, read_seeds
 
 GRACE = 3.0
 """Seconds that requests in flight get when a crawl is stopped."""
@@ -64,7 +64,7 @@ class Assembly:
 
     def __init__(self, settings: Settings, hooks: Hooks, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
-        self.hooks = hooks
+        self.hooks = Hooks([*host_headers_of(settings), *hooks.on_request], hooks.on_page, hooks.follow)
         self.clock = clock
         self.reason: FinishReason = "error"
         self.seeds = read_seeds(settings, read_lines)
@@ -108,7 +108,19 @@ class Assembly:
         self.store = ResultStore(
             self.database, self.files, self.run, keep_links=settings.links == "all", min_free=settings.min_free_disk if self.folder else 0
         )
+        self._widen()
         self._wire()
+
+    def _widen(self) -> None:
+        """Takes the hosts into scope again to which a seed redirected in an earlier run."""
+        seeds = set(self.seeds)
+        rows = self.database.connection.execute("SELECT redirect_to FROM pages WHERE depth = 0 AND outcome = 'redirect' ORDER BY row")
+        for (target,) in rows:
+            verdict = self.scope.judge(target, host_key(target)) if target else None
+            if verdict is not None and verdict[0] == "scope":
+                self.scope = self.scope.widened(target)
+                seeds.add(target)
+        self.seed_hosts = frozenset(host_key(seed) for seed in seeds)
 
     def _wire(self) -> None:
         settings, seen, refused = self.settings, SeenFilter(), SeenFilter()
@@ -124,7 +136,7 @@ class Assembly:
             sitemaps=settings.sitemap != "off" and settings.max_depth != 0,
             only_sitemaps=settings.sitemap == "only",
             keep_bodies=self.files is not None,
-            seed_hosts=frozenset(host_key(seed) for seed in self.seeds),
+            seed_hosts=self.seed_hosts,
             follow=self.hooks.choose if self.hooks.follow else None,
         )
         self.commit = GroupCommit(
@@ -293,9 +305,11 @@ class Crawler:
     async def _crawl(self, settings: Settings, stream: PageStream) -> None:
         try:
             with Assembly(settings, self._hooks) as opened:
-                if not opened.is_finished:
-                    await run_asynchronously(opened, stream.deliver)
-                self._summary = opened.summary()
+                try:
+                    if not opened.is_finished:
+                        await run_asynchronously(opened, stream.deliver)
+                finally:
+                    self._summary = opened.summary()
         finally:
             self._crawling = False
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from crawler.core.politeness import Politeness
 from crawler.core.urls import CANONICAL_RULES, canonical, host_key, normalize_seed, origin
 from crawler.errors import UsageError
 from crawler.fetch.options import FetchOptions
-from crawler.model import Limits
+from crawler.model import Limits, Request
 from crawler.settings import OPTIONS, Settings
 
 # What decides which URLs belong to a crawl and which are the same: it may not change when the crawl goes on.
@@ -75,6 +77,24 @@ def fetch_options_of(settings: Settings, seeds: Sequence[str], allowed: Abstract
         allowed_private=frozenset(hostname(seed) for seed in seeds) if allowed is None else allowed,
         allow_private=settings.allow_private,
     )
+
+
+def host_headers_of(settings: Settings) -> list[Callable[[Request], Request]]:
+    """What adds the headers and credentials of the `[hosts."…"]` tables to the requests of their hosts; nothing without any."""
+    added: dict[str, tuple[tuple[str, str], ...]] = {}
+    for host, table in settings.hosts.items():
+        login = _credentials(table.auth_env)
+        basic = (("Authorization", "Basic " + b64encode(":".join(login).encode()).decode()),) if login else ()
+        if table.header or basic:
+            added[host] = (*table.header, *basic)
+    if not added:
+        return []
+
+    def add(request: Request) -> Request:
+        headers = added.get(request.host)
+        return replace(request, headers=(*request.headers, *headers)) if headers else request
+
+    return [add]
 
 
 def hostname(url: str) -> str:

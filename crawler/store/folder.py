@@ -32,10 +32,10 @@ class Folder:
         self.path = path
         self._lock = _locked(path)
         try:
+            if not (path / FILE_NAME).exists() and any(entry.name != LOCK_NAME for entry in path.iterdir()):
+                raise OutputError(f"{path}/ is not a crawl folder", "it holds other files and no crawl.db", "-o another-folder")
             if fresh:
                 _remove_crawl(path)
-            elif not (path / FILE_NAME).exists() and any(entry.name != LOCK_NAME for entry in path.iterdir()):
-                raise OutputError(f"{path}/ is not a crawl folder", "it holds other files and no crawl.db", "-o another-folder")
             self.database = Database(path / FILE_NAME)
         except BaseException:
             os.close(self._lock)
