@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -139,9 +140,7 @@ class Assembly:
             seed_hosts=self.seed_hosts,
             follow=self.hooks.choose if self.hooks.follow else None,
         )
-        self.commit = GroupCommit(
-            self.workbench, self.frontier, self.store, self.database.transaction, seen, refused, settings.max_size
-        )
+        self.commit = GroupCommit(self.workbench, self.frontier, self.store, self.database.transaction, seen, refused, settings.max_size)
         self.tally = Tally(self.clock(), *self._stored())
 
     def _stored(self) -> tuple[dict[tuple[int, str], int], int]:
@@ -293,11 +292,9 @@ class Crawler:
 
     def _begin(self, seeds: Sequence[str], stream: PageStream) -> asyncio.Task[None]:
         """Opens the crawl and starts it in a task that lives until this crawler is left."""
-        from dataclasses import replace
-
         self._check_open()
         self._crawling = True
-        chosen = replace(self._settings, seeds=seeds) if seeds else self._settings
+        chosen = replace(self._settings, seeds=tuple(seeds)) if seeds else self._settings
         task = asyncio.create_task(self._crawl(chosen, stream), name="crawler")
         self._stack.push_async_callback(self._end, task, stream)
         return task

@@ -36,7 +36,9 @@ LinkKind = Literal[
     "a", "area", "iframe", "frame", "img", "media", "script", "css", "link", "form", "sitemap", "redirect", "refresh", "header",
 ]  # fmt: skip
 
-FinishReason = Literal["queue empty", "page limit", "depth limit", "size limit", "time limit", "interrupted", "terminated", "disk full", "error"]
+FinishReason = Literal[
+    "queue empty", "page limit", "depth limit", "size limit", "time limit", "interrupted", "terminated", "disk full", "error",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

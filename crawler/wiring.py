@@ -109,8 +109,6 @@ def _credentials(name: str | None) -> tuple[str, str] | None:
         return None
     value = os.environ.get(name)
     if value is None or ":" not in value:
-        raise UsageError(
-            f"environment variable {name} does not hold user:password", "--auth-env names it", f"export {name}=user:password"
-        )
+        raise UsageError(f"environment variable {name} does not hold user:password", "--auth-env names it", f"export {name}=user:password")
     user, _, password = value.partition(":")
     return user, password

@@ -60,10 +60,11 @@ def run_settings(effective: Effective) -> int:
     settings = effective.settings
     plain = _without_scheme(settings)
     settings = replace(settings, output=settings.output or default_folder(settings))
+    is_new = not (Path(settings.output or "") / "crawl.db").exists()
     try:
         return _crawl(settings)
     except SeedError as error:
-        if not plain or "refused" not in error.why:
+        if not (plain and is_new and "refused" in error.why):
             raise
         say(f"{plain} refuses https; trying http")
         return _crawl(replace(settings, seeds=(f"http://{plain}",), fresh=True))
@@ -161,7 +162,9 @@ def _exit_code(opened: Assembly, summary: Summary, reason: FinishReason) -> int:
     if summary.failed_seeds and not summary.ok and not summary.redirects:
         seed = summary.failed_seeds[0]
         raise SeedError(
-            f"no seed could be fetched: {printable(seed.url)}", printable(seed.why), f"crawler crawl {printable(seed.url)} once that is mended"
+            f"no seed could be fetched: {printable(seed.url)}",
+            printable(seed.why),
+            f"crawler crawl {printable(seed.url)} once that is mended",
         )
     if any(has_finding(opened.database.connection, finding) for finding in settings.fail_on):
         return 4
@@ -185,7 +188,9 @@ class _Show:
         if self._rows is not None:
             from crawler.store.row import row_of
 
-            self._rows.writelines(json.dumps(row_of(record), ensure_ascii=False) + "\n" for record in records if record.page.role != "sitemap")
+            self._rows.writelines(
+                json.dumps(row_of(record), ensure_ascii=False) + "\n" for record in records if record.page.role != "sitemap"
+            )
             self._rows.flush()
         if self._verbose:
             for record in records:

@@ -108,17 +108,18 @@ class Pace:
             self._set(answered=True, failures=0)
         if status in BUSY_STATUS:
             self._busy(now, started, retry_after)
-        elif self.rules.adaptive:
+            return
+        if self._added_delay:
+            self._added_delay = self._added_delay * 0.9 if self._added_delay > 0.05 else 0.0
+        if self.rules.adaptive:
             self._learn(ttfb)
 
     def _learn(self, ttfb: float) -> None:
-        """Opens the window while the answers stay near the fastest ones, and forgets an added delay slowly."""
+        """Opens the window while the answers stay near the fastest ones."""
         self._floor = ttfb if not self._floor else min(ttfb, self._floor * 1.01)
         concurrency = self._state.concurrency
         if concurrency < self.rules.per_host and ttfb <= 2.0 * self._floor + 0.05:
             self._set(concurrency=min(float(self.rules.per_host), concurrency + 1.0))
-        if self._added_delay:
-            self._added_delay = self._added_delay * 0.9 if self._added_delay > 0.05 else 0.0
 
     def _busy(self, now: float, started: float, retry_after: float | None) -> None:
         """The host asks for less. Answers to requests that were on their way already count once."""

@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
-from datetime import UTC, datetime
 
 from crawler.core.workbench import Idle, Need, Wait, Workbench
 from crawler.engine.commit import BATCH, GroupCommit, Visit
@@ -289,7 +289,7 @@ class AsynchronousEngine:
                 answer = hook(visit.record.page)
                 if inspect.isawaitable(answer):
                     await answer
-        except Exception as error:  # noqa: BLE001 - a user's code may raise anything
+        except Exception as error:
             return hook_failed(request, visit, error)
         return visit
 

@@ -15,7 +15,7 @@ class Skip:
     why: str = ""
 
 
-OnRequest = Callable[[Request], Request | Skip | None | Awaitable[Request | Skip | None]]
+OnRequest = Callable[[Request], Request | Skip | Awaitable[Request | Skip | None] | None]
 OnPage = Callable[[Page], object]
 Follow = Callable[[Page, Sequence[Link]], Iterable[Link]]
 

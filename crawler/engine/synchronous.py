@@ -171,7 +171,7 @@ class SynchronousEngine:
         try:
             for hook in self._hooks.on_page:
                 hook(visit.record.page)
-        except Exception as error:  # noqa: BLE001 - a user's code may raise anything
+        except Exception as error:
             return hook_failed(request, visit, error)
         return visit
 

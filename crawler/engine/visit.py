@@ -69,7 +69,7 @@ def media_type(response: Response) -> str:
 
 def read(request: Request, response: Response, extract: Mapping[str, str] | None = None) -> Reading:
     """Reads a response: HTML and sitemaps are parsed, everything else is kept as it came. Safe in any thread."""
-    if response.error is not None or response.status != 200 and not 200 < response.status < 300:
+    if response.error is not None or (response.status != 200 and not 200 < response.status < 300):
         return Reading(media_type(response))
     if request.role == "sitemap":
         return Reading(sitemap=parse_sitemap(response.body.read(), request.url))
@@ -243,7 +243,13 @@ class Visitor:
         target = self._resolver.targets(request.url, [_as_utf8(location)])[0] if location else None
         error = self._redirect_error(request, target, location)
         if error is not None:
-            if error.kind == "redirect_loop" and target is not None and target.id == request.id and not request.attempts and response.header("set-cookie"):
+            if (
+                error.kind == "redirect_loop"
+                and target is not None
+                and target.id == request.id
+                and not request.attempts
+                and response.header("set-cookie")
+            ):
                 # It sets a cookie and sends us back: with the cookie the answer may be the page.
                 return Visit(Retry(request, 0.0, "redirect to itself that sets a cookie"))
             return Visit(Failed(request, error), Record(self._page(request, response, "error", fetched_at, error=error), keep_body=False))
@@ -254,7 +260,9 @@ class Visitor:
         record = Record(page, ((target.id, "redirect", "", ""),), keep_body=False)
         if target.refusal is not None:
             reason, detail = target.refusal
-            return Visit(Redirected(request), record, refusals=(Refusal(target.url, target.id, reason, detail, request.url, request.depth),))
+            return Visit(
+                Redirected(request), record, refusals=(Refusal(target.url, target.id, reason, detail, request.url, request.depth),)
+            )
         hop = Request(
             target.url, target.id, target.host, request.role, request.depth, parent=request.url, chain=(*request.chain, request.id)
         )

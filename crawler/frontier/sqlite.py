@@ -12,7 +12,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from crawler.core.retry import LONGEST_RETRY_AFTER
 from crawler.core.urls import fingerprint
@@ -127,7 +127,9 @@ class SqliteFrontier:
             ).fetchone()[0]
         return Leases(tuple(leases), due if due is not None and due < NEVER and self._room(1) else None)
 
-    def _lease_host(self, row: tuple[int, str, int, float, float, float, int, int, str], per_host: int, now: float, ttl: float) -> Lease | None:
+    def _lease_host(
+        self, row: tuple[int, str, int, float, float, float, int, int, str], per_host: int, now: float, ttl: float
+    ) -> Lease | None:
         host_id, host, token, next_at, delay, concurrency, failures, answered, robots = row
         requests = self._take_head(host_id, host, per_host, now)
         if not requests:
@@ -275,7 +277,9 @@ class SqliteFrontier:
 
     def _fail_queue(self, host_id: int, state: HostState) -> None:
         """A closed host: all that waits for it fails in one step, with the reason."""
-        pending = self._execute("SELECT rank, count(*) FROM _frontier WHERE host_id = ? AND state = 'queued' GROUP BY rank", (host_id,)).fetchall()
+        pending = self._execute(
+            "SELECT rank, count(*) FROM _frontier WHERE host_id = ? AND state = 'queued' GROUP BY rank", (host_id,)
+        ).fetchall()
         count = sum(number for _, number in pending)
         if not count:
             return
@@ -377,16 +381,12 @@ class SqliteFrontier:
 
 
 def _dump_robots(facts: Sequence[RobotsFacts]) -> str:
-    return json.dumps([
-        {"origin": f.origin, "status": f.status, "text": None if f.text is None else f.text.decode("latin-1"), "read_at": f.read_at, "error": f.error}
-        for f in facts
-    ])  # fmt: skip
+    return json.dumps([{**asdict(known), "text": None if known.text is None else known.text.decode("latin-1")} for known in facts])
 
 
 def _load_robots(text: str) -> tuple[RobotsFacts, ...]:
     if not text:
         return ()
     return tuple(
-        RobotsFacts(f["origin"], f["status"], None if f["text"] is None else f["text"].encode("latin-1"), f["read_at"], f["error"])
-        for f in json.loads(text)
+        RobotsFacts(**{**known, "text": None if known["text"] is None else known["text"].encode("latin-1")}) for known in json.loads(text)
     )

@@ -15,4 +15,5 @@ _CONDITIONS = {
 def has_finding(connection: sqlite3.Connection, finding: str) -> bool:
     """Whether any page is `broken`, has `errors`, answers `4xx`, `5xx`, or the status that `finding` names."""
     condition = _CONDITIONS.get(finding) or f"status = {int(finding)}"
-    return connection.execute(f"SELECT EXISTS (SELECT 1 FROM pages WHERE {condition})").fetchone()[0] == 1
+    found = connection.execute(f"SELECT EXISTS (SELECT 1 FROM pages WHERE {condition})").fetchone()
+    return bool(found[0])

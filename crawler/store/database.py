@@ -28,7 +28,9 @@ class Database:
         self.path = path
         self.is_new = path is None or not path.exists()
         try:
-            self.connection = sqlite3.connect(path or ":memory:", timeout=30, isolation_level=None, check_same_thread=False, cached_statements=256)
+            self.connection = sqlite3.connect(
+                path or ":memory:", timeout=30, isolation_level=None, check_same_thread=False, cached_statements=256
+            )
             self._prepare()
         except sqlite3.Error as error:
             raise _readable(error, path) from error

@@ -51,7 +51,8 @@ def file_name(url: str) -> str:
         if not dot or not _EXTENSION.search(f".{extension}"):
             stem, extension = leaf, "html"
         name = f"{_simple(stem)}~{fingerprint(url) & 0xFFFFFFFFFFFFFFFF:016x}.{extension}"
-    return "/".join([_place(scheme, place), *(part or _simple(folder) + "~~" for part, folder in zip(parts, folders, strict=True))][:_DEEPEST] + [name])
+    safe = [part or _simple(folder) + "~~" for part, folder in zip(parts, folders, strict=True)]
+    return "/".join([_place(scheme, place), *safe[: _DEEPEST - 1], name])
 
 
 def _place(scheme: str, place: str) -> str:

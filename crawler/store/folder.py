@@ -96,7 +96,9 @@ def identify(database: Database, identity: Mapping[str, Any], where: str) -> boo
 
 
 def _shown(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) and value else str(value if value not in (None, [], ()) else "not set")
+    if value in (None, [], ()):
+        return "not set"
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def start_run(database: Database, version: str, settings: str) -> int:
