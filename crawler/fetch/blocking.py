@@ -10,7 +10,7 @@ import ssl
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import SplitResult, urlsplit
 
 import urllib3
@@ -33,6 +33,7 @@ from crawler.model import Body, PageError, Request, Response
 
 _HOSTS = 64  # so many connections are kept alive
 _READ = 64 * 1024
+_AS_IT_COMES: dict[str, Any] = {"retries": False, "preload_content": False, "decode_content": False}
 
 
 class BlockingFetcher:
@@ -52,6 +53,8 @@ class BlockingFetcher:
         self._jar = CookieJar(options.cookies_file) if options.cookies or options.cookies_file else None
         self._headers = RequestHeaders(options, self._jar)
         self._proxies = Proxies(options)
+        if options.ca_certificate is not None:
+            _ = self._tls  # an unusable file is to be known at once
         self._wire = Wire(self._guard, options.connect_timeout)
         self._managers: dict[tuple[str | None, bool], urllib3.PoolManager] = {}
 
@@ -67,7 +70,7 @@ class BlockingFetcher:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        return tls_context(self._options)
+        return tls_context(self._options)  # takes some 20 ms, which a crawl without https need not spend
 
     def fetch(self, request: Request) -> Response:
         """The answer to a GET of this URL. Whatever goes wrong is `response.error`."""
@@ -96,21 +99,28 @@ class BlockingFetcher:
         host = url.hostname or ""
         proxy = self._proxies.find(url.scheme, host, url.port) if self._proxies else None
         self._guard.check_literal(host)
-        headers = dict(self._headers.common)
-        _, at, place = url.netloc.rpartition("@")
-        if self._headers.by_origin or request.headers or at:
-            headers.update(self._headers.added(request, _origin(url), url.path, url.netloc.rpartition("@")[0]))
+        added: dict[str, str] = {}
+        userinfo, _, place = url.netloc.rpartition("@")
+        if self._headers.by_origin or request.headers or userinfo:
+            added = self._headers.added(request, _origin(url), url.path, userinfo)
         wire = self._wire
         wire.target = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
         wire.url = f"{url.scheme}://{place}{wire.target}"
         wire.patience = answer.patience_for_headers
         wire.connecting = answer.connecting
+        headers = self._headers.all(added)
         manager = self._manager(proxy, url.scheme == "https")
         for last in (False, True):
             CONNECTING.set(attempt := Connecting(host, proxy is not None))
             try:
                 return manager.urlopen(
-                    "GET", wire.url, headers=headers, redirect=False, retries=False, preload_content=False, decode_content=False
+                    "GET",
+                    wire.url,
+                    headers=self._headers.all(added),
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                    decode_content=False,
                 )
             except ProtocolError:
                 # An idle connection was closed just as it was used again (RFC 9110, 9.2.2).

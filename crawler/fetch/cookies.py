@@ -5,7 +5,6 @@ Only a cookie from the user's own file may serve a domain with its subdomains, w
 
 from __future__ import annotations
 
-import http.cookiejar
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,6 +26,21 @@ class Cookie:
     value: str
     path: str
     expires: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A line of the user's file."""
+
+    domain: str
+    subdomains: bool
+    secure: bool
+    cookie: Cookie
+
+    def serves(self, origin: str) -> bool:
+        host = _host(origin)
+        fits = host == self.domain or (self.subdomains and host.endswith(f".{self.domain}"))
+        return fits and (not self.secure or origin.startswith("https:"))
 
 
 def origin_of(scheme: str, host: str, port: int | None) -> str:
@@ -78,36 +92,32 @@ class CookieJar:
     def _of(self, origin: str) -> dict[tuple[str, str], Cookie]:
         kept = self._kept.get(origin)
         if kept is None:
-            kept = {(cookie.name, cookie.path): cookie for cookie in map(_plain, _for(self._given, origin))} if self._given else {}
+            kept = {(given.cookie.name, given.cookie.path): given.cookie for given in self._given if given.serves(origin)}
         return kept
 
 
-def _load(file: Path) -> list[http.cookiejar.Cookie]:
-    jar = http.cookiejar.MozillaCookieJar()
+def _load(file: Path) -> list[_Given]:
     try:
-        jar.load(str(file), ignore_discard=True)
-    except OSError as error:  # LoadError is one
-        raise UsageError(
-            f"cannot read the cookie file {file}", error.strerror or str(error), "export it in the Netscape format (cookies.txt)"
-        ) from error
-    return list(jar)
-
-
-def _for(given: list[http.cookiejar.Cookie], origin: str) -> Iterable[http.cookiejar.Cookie]:
-    """The cookies of the user's file that an origin may see."""
-    host = _host(origin)
-    for cookie in given:
-        domain = cookie.domain.lstrip(".").lower()
-        if (host == domain or (cookie.domain_specified and host.endswith(f".{domain}"))) and (
-            not cookie.secure or origin.startswith("https:")
-        ):
-            yield cookie
-
-
-def _plain(cookie: http.cookiejar.Cookie) -> Cookie:
-    # The file has no other way to say "a value without a name".
-    name, value = ("", cookie.name) if cookie.value is None else (cookie.name, cookie.value)
-    return Cookie(name, value, cookie.path, float(cookie.expires) if cookie.expires else None)
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise UsageError(f"cannot read the cookie file {file}", error.strerror or str(error), "--cookies FILE") from error
+    given = []
+    for number, line in enumerate(lines, 1):
+        line = line.removeprefix("#HttpOnly_")
+        if not line.strip() or line.startswith("#"):
+            continue
+        fields = line.split("\t")
+        if len(fields) != 7 or not (fields[4] or "0").isdecimal():
+            raise UsageError(
+                f"{file} is not a cookie file: line {number} has not the seven fields of one",
+                "domain, with subdomains, path, secure, expires, name, value; with a tab between them",
+                "export the cookies in the Netscape format (cookies.txt)",
+            )
+        domain, subdomains, path, secure, expires, name, value = fields
+        # 0 is what browsers write for a cookie that lasts as long as they run.
+        cookie = Cookie(name, value, path or "/", float(expires or 0) or None)
+        given.append(_Given(domain.lstrip(".").lower(), subdomains.upper() == "TRUE", secure.upper() == "TRUE", cookie))
+    return given
 
 
 def _host(origin: str) -> str:

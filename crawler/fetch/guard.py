@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Set
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +48,7 @@ class AddressRefused(OSError):
 class Guard:
     """Lets only public addresses through, except for the hosts in `allowed` (lower case), or all with `allow_private`."""
 
-    allowed: frozenset[str] = frozenset()
+    allowed: Set[str] = frozenset()
     allow_private: bool = False
 
     def refusal(self, address: str, host: str) -> str | None:
@@ -71,7 +72,7 @@ class Guard:
         return made
 
 
-def refusal(address: str, host: str, allowed: frozenset[str] = frozenset()) -> str | None:
+def refusal(address: str, host: str, allowed: Set[str] = frozenset()) -> str | None:
     """Why a crawler should not connect to `address` on behalf of `host`; None when it may.
 
     Loopback, private, link-local, shared (CGNAT), multicast, unspecified and reserved addresses are refused, also when they

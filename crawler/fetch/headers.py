@@ -50,17 +50,24 @@ class RequestHeaders:
 
     def added(self, request: Request, origin: str, path: str, userinfo: str = "") -> dict[str, str]:
         """What this request adds to `common`. `userinfo` is the `user:password` written into its URL."""
-        added: dict[str, str] = {}
+        added: dict[str, tuple[str, str]] = {}
         if self._secret and origin in self._origins:
-            added.update(self._secret)
+            added.update((name.lower(), (name, value)) for name, value in self._secret)
         if self._jar is not None and (cookies := self._jar.header(origin, path)):
-            given = added.get("Cookie")
-            added["Cookie"] = f"{given}; {cookies}" if given else cookies
+            given = added.get("cookie")
+            added["cookie"] = ("Cookie", f"{given[1]}; {cookies}" if given else cookies)
         if userinfo:
             user, _, password = userinfo.partition(":")
-            added["Authorization"] = basic(unquote(user), unquote(password))
-        added.update(request.headers)
-        return added
+            added["authorization"] = ("Authorization", basic(unquote(user), unquote(password)))
+        added.update((name.lower(), (name, value)) for name, value in request.headers)
+        return dict(added.values())
+
+    def all(self, added: dict[str, str]) -> dict[str, str]:
+        """`common` and `added`, which replaces what has the same name."""
+        if not added:
+            return dict(self.common)
+        names = {name.lower() for name in added}
+        return {name: value for name, value in self.common if name.lower() not in names} | added
 
 
 def basic(user: str, password: str) -> str:

@@ -45,6 +45,8 @@ class HttpFetcher:
         self._jar = CookieJar(options.cookies_file) if options.cookies or options.cookies_file else None
         self._headers = RequestHeaders(options, self._jar)
         self._proxies = Proxies(options)
+        if options.ca_certificate is not None:
+            _ = self._tls  # an unusable file is to be known at once
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -74,7 +76,7 @@ class HttpFetcher:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        return tls_context(self._options)
+        return tls_context(self._options)  # takes some 20 ms, which a crawl without https need not spend
 
     async def fetch(self, request: Request) -> Response:
         """The answer to a GET of this URL. Whatever goes wrong is `response.error`; only CancelledError is raised."""

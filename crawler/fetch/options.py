@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +34,8 @@ class FetchOptions:
     `proxy` (http:// or https://) wins over HTTP_PROXY and HTTPS_PROXY, which count only with `trust_env`; so does NO_PROXY.
     `verify=False` accepts any certificate; `ca_certificate` is a PEM file that is trusted besides the system's own.
 
-    Private addresses are refused, except for the host names in `allowed_private` (lower case, as the seeds name them),
-    or altogether with `allow_private`.
+    Private addresses are refused, except for the host names in `allowed_private` (lower case, as the seeds name them; the set
+    may grow meanwhile), or not at all with `allow_private`.
     """
 
     user_agent: str = "asyncrawl"
@@ -51,6 +52,6 @@ class FetchOptions:
     cookies_file: Path | None = None
     auth: tuple[str, str] | None = None
     auth_origins: frozenset[str] = frozenset()
-    allowed_private: frozenset[str] = frozenset()
+    allowed_private: Set[str] = frozenset()
     allow_private: bool = False
     spool_threshold: int = 256 * 1024

@@ -115,7 +115,7 @@ class _Head(http.client.HTTPResponse):
         super().begin()
         self._wire.head = self
         if self._source.ended:
-            raise http.client.RemoteDisconnected  # in the middle of the header
+            raise http.client.RemoteDisconnected("the connection ended")  # in the middle of the header
         if self.msg.defects:
             raise FetchFailure("protocol", "this is no valid HTTP: a line of the header is no header")
         lengths = set(self.msg.get_all("content-length", ()))
@@ -177,5 +177,10 @@ def pool_classes(shared: Wire) -> dict[str, type[HTTPConnectionPool]]:
 
     class SecurePool(HTTPSConnectionPool):
         ConnectionCls = Secure
+
+        def _validate_conn(self, conn: Any) -> None:
+            # Without urllib3's warning for every connection that is not verified: the user said so.
+            if conn.is_closed:
+                conn.connect()
 
     return {"http": PlainPool, "https": SecurePool}

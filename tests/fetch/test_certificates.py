@@ -1,0 +1,136 @@
+"""TLS: what is trusted, what is not, and the sentence for each."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from raw_server import RawServer, close, http
+
+from crawler.errors import UsageError
+from crawler.fetch.blocking import BlockingFetcher
+from crawler.fetch.http import HttpFetcher
+from crawler.fetch.options import FetchOptions
+from crawler.model import Response
+
+Fetch = Callable[..., Response]
+
+
+@pytest.fixture(scope="module")
+def good(certificates: Callable[..., Path]) -> Path:
+    return certificates("DNS:localhost,IP:127.0.0.1")
+
+
+@pytest.fixture
+def secure(new_server: Callable[..., RawServer]) -> Callable[..., RawServer]:
+    def start(certificate: Path, **settings: ssl.TLSVersion) -> RawServer:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # which old versions need
+        for name, value in settings.items():
+            setattr(context, name, value)
+        return new_server(context)
+
+    return start
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_certificate_that_is_trusted(secure: Callable[..., RawServer], good: Path, fetch: Fetch, host: str) -> None:
+    """With its issuer in `ca_certificate`, a server is believed, by name and by address."""
+    response = fetch(secure(good).answer(http(b"safe"), host=host), ca_certificate=good)
+
+    assert (response.error, response.body.data) == (None, b"safe")
+
+
+def test_connections_are_kept(secure: Callable[..., RawServer], good: Path, fetch_all: Callable[..., list[Response]]) -> None:
+    """A TLS connection serves many requests."""
+    server = secure(good)
+
+    fetch_all([server.answer(http(b"safe"))] * 3, ca_certificate=good)
+
+    assert (server.connections, len(server.heads)) == (1, 3)
+
+
+def test_a_self_signed_certificate(secure: Callable[..., RawServer], good: Path, fetch: Fetch) -> None:
+    """Nobody vouches for it: `tls`, not a byte of HTTP is sent; with `verify=False` it is taken."""
+    server = secure(good)
+    url = server.answer(http(b"who knows"))
+
+    refused = fetch(url)
+
+    assert (refused.status, str(refused.error)) == (0, "tls: the certificate is self-signed")
+    assert server.heads == []
+    assert fetch(url, verify=False).body.data == b"who knows"
+
+
+def test_an_expired_certificate(secure: Callable[..., RawServer], certificates: Callable[..., Path], fetch: Fetch) -> None:
+    """Its time is over: `tls`, and it says so."""
+    expired = certificates("DNS:localhost,IP:127.0.0.1", "20200101", "20200102")
+
+    response = fetch(secure(expired).answer(http(b"")), ca_certificate=expired)
+
+    assert str(response.error) == "tls: the certificate has expired"
+
+
+def test_a_certificate_of_tomorrow(secure: Callable[..., RawServer], certificates: Callable[..., Path], fetch: Fetch) -> None:
+    """Its time has not come: `tls`, and it says so."""
+    early = certificates("DNS:localhost,IP:127.0.0.1", "20990101", "20991231")
+
+    response = fetch(secure(early).answer(http(b"")), ca_certificate=early)
+
+    assert str(response.error) == "tls: the certificate is not valid yet"
+
+
+@pytest.mark.parametrize(("host", "what"), [("localhost", "host"), ("127.0.0.1", "address")])
+def test_a_certificate_for_somebody_else(
+    secure: Callable[..., RawServer], certificates: Callable[..., Path], fetch: Fetch, host: str, what: str
+) -> None:
+    """It names another host: `tls`, and it says so."""
+    other = certificates("DNS:other.example")
+
+    response = fetch(secure(other).answer(http(b""), host=host), ca_certificate=other)
+
+    assert str(response.error) == f"tls: the certificate is for another {what}"
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_an_old_tls_version(secure: Callable[..., RawServer], good: Path, fetch: Fetch) -> None:
+    """TLS 1.1 is too old to be trusted."""
+    server = secure(good, minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)
+
+    response = fetch(server.answer(http(b"")), ca_certificate=good)
+
+    assert response.error is not None
+    assert response.error.kind == "tls"
+    assert "TLS version" in response.error.detail
+
+
+def test_no_tls_at_all(server: RawServer, fetch: Fetch) -> None:
+    """Plain HTTP on the port that https names: `tls`, and it says so."""
+    server.answer(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+    response = fetch(f"https://127.0.0.1:{server.port}/", connect_timeout=0.3)
+
+    assert response.error is not None
+    assert response.error.kind in ("tls", "timeout")
+
+
+def test_a_body_cut_off_inside_tls(secure: Callable[..., RawServer], good: Path, fetch: Fetch) -> None:
+    """TLS or not, fewer bytes than promised is `truncated`."""
+    url = secure(good).answer(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf", close)
+
+    response = fetch(url, ca_certificate=good)
+
+    assert (response.status, response.error and response.error.kind) == (200, "truncated")
+
+
+def test_a_ca_file_that_is_none(tmp_path: Path) -> None:
+    """A file without certificates is an error of usage that names it, as soon as the fetcher is made."""
+    file = tmp_path / "ca.pem"
+    file.write_text("nothing")
+
+    for fetcher in (HttpFetcher, BlockingFetcher):
+        with pytest.raises(UsageError, match=r"ca\.pem"):
+            fetcher(FetchOptions(ca_certificate=file))

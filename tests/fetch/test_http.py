@@ -1,0 +1,148 @@
+"""HttpFetcher by itself: answers and exceptions of aiohttp that need no server."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aioresponses import aioresponses as Mocked
+from raw_server import RawServer, hang, http, request
+
+from crawler.fetch.http import HttpFetcher
+from crawler.fetch.options import FetchOptions
+from crawler.fetch.spool import SpoolFile
+
+URL = "http://example.org/page"
+
+
+@pytest.fixture
+async def fetcher() -> AsyncIterator[HttpFetcher]:
+    async with HttpFetcher(FetchOptions(trust_env=False, max_body=1000)) as opened:
+        yield opened
+
+
+async def test_an_answer_has_status_headers_body_digest_and_times(mocked: Mocked, fetcher: HttpFetcher) -> None:
+    """A whole answer comes back as a Response with everything in it."""
+    mocked.get(URL, body=b"hello", headers={"X-One": "1"}, content_type="text/html")
+
+    response = await fetcher.fetch(request(URL))
+
+    assert (response.url, response.status, response.error) == (URL, 200, None)
+    assert (response.header("content-type"), response.header("x-one")) == ("text/html", "1")
+    assert (response.body.data, response.body.size, response.body.sha256) == (b"hello", 5, sha256(b"hello").hexdigest())
+    assert response.ttfb is not None
+    assert 0 <= response.ttfb <= response.elapsed
+
+
+@pytest.mark.parametrize("status", [301, 404, 410, 500, 503])
+async def test_other_statuses_are_answers_too(mocked: Mocked, fetcher: HttpFetcher, status: int) -> None:
+    """A redirect is not followed, a 404 is no error, and their bodies are read."""
+    mocked.get(URL, status=status, body=b"sorry", headers={"Location": "/elsewhere"})
+
+    response = await fetcher.fetch(request(URL))
+
+    assert (response.status, response.error, response.body.data) == (status, None, b"sorry")
+    assert len(mocked.requests) == 1
+
+
+KEY = aiohttp.client_reqrep.ConnectionKey("example.org", 80, False, True, None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("exception", "kind", "words"),
+    [
+        (aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(socket.EAI_NONAME, "unknown")), "dns", "not known"),
+        (aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(socket.EAI_AGAIN, "later")), "dns", "name server"),
+        (aiohttp.ClientConnectorError(KEY, OSError(errno.ECONNREFUSED, "no")), "refused", "refused the connection"),
+        (aiohttp.ClientConnectorError(KEY, OSError(errno.EHOSTUNREACH, "No route")), "refused", "cannot be reached"),
+        (aiohttp.ClientConnectorError(KEY, OSError(errno.ENETUNREACH, "No net")), "refused", "cannot be reached"),
+        (aiohttp.ClientConnectorError(KEY, OSError(errno.EMFILE, "Too many open files")), "internal", "EMFILE"),
+        (aiohttp.ClientProxyConnectionError(KEY, OSError(errno.ECONNREFUSED, "no")), "refused", "proxy"),
+        (aiohttp.ServerDisconnectedError(), "reset", "closed the connection"),
+        (aiohttp.ClientOSError(errno.ECONNRESET, "reset"), "reset", "cut the connection"),
+        (aiohttp.ClientOSError(errno.EPIPE, "pipe"), "reset", "cut the connection"),
+        (aiohttp.ConnectionTimeoutError(), "timeout", "no connection within 10 s"),
+        (TimeoutError(), "timeout", "no headers within 30 s"),
+        (aiohttp.InvalidURL("x"), "protocol", "URL"),
+        (UnicodeError("label too long"), "dns", "not valid"),
+        (ZeroDivisionError("oops"), "internal", "ZeroDivisionError: oops"),
+    ],
+)
+async def test_every_exception_becomes_an_error(mocked: Mocked, fetcher: HttpFetcher, exception: Exception, kind: str, words: str) -> None:
+    """Whatever aiohttp raises is a kind of the closed set and a sentence, never an exception."""
+    mocked.get(URL, exception=exception)
+
+    response = await fetcher.fetch(request(URL))
+
+    assert response.error is not None
+    assert response.error.kind == kind
+    assert words in response.error.detail
+    assert (response.status, response.body.size) == (0, 0)
+
+
+async def test_cancelling_a_fetch_cancels_it(server: RawServer) -> None:
+    """CancelledError is the one exception that comes out, and the connection is closed with it."""
+    url = server.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", hang)
+    async with HttpFetcher(FetchOptions(allow_private=True)) as fetcher:
+        task = asyncio.create_task(fetcher.fetch(request(url)))
+        await asyncio.to_thread(server.asked.wait, 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.parametrize("moment", ["open", "write"])
+async def test_cancelling_leaves_no_file(server: RawServer, tmp_path: Path, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large body that is not wanted any more leaves nothing in the spool folder, whenever that happens."""
+    opened = asyncio.Event()
+    create, write = SpoolFile.create, SpoolFile.write
+
+    async def observed_create(folder: Path) -> SpoolFile:
+        if moment == "open":
+            opened.set()
+        return await create(folder)
+
+    async def observed_write(file: SpoolFile, data: bytes) -> None:
+        await write(file, data)
+        opened.set()
+
+    monkeypatch.setattr(SpoolFile, "create", observed_create)
+    monkeypatch.setattr(SpoolFile, "write", observed_write)
+    url = server.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n" + bytes(100_000), hang)
+    async with HttpFetcher(FetchOptions(allow_private=True, spool_threshold=1000), tmp_path) as fetcher:
+        task = asyncio.create_task(fetcher.fetch(request(url)))
+        await opened.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert os.listdir(tmp_path) == []
+
+
+async def test_many_at_a_time(server: RawServer) -> None:
+    """Fetches run side by side, each with its own answer."""
+    urls = [server.answer(http(f"page {number}".encode()), path=f"/{number}") for number in range(20)]
+    async with HttpFetcher(FetchOptions(allow_private=True)) as fetcher:
+        responses = await asyncio.gather(*(fetcher.fetch(request(url)) for url in urls))
+    assert [response.body.data for response in responses] == [f"page {number}".encode() for number in range(20)]
+
+
+async def test_the_peers_outage_is_told_from_ours(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When this process has no file left for a socket, the detail begins with EMFILE: the site is not to blame."""
+
+    def no_socket(*arguments: object, **keywords: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    url = server.answer(http(b""))
+    async with HttpFetcher(FetchOptions(allow_private=True)) as fetcher:
+        monkeypatch.setattr("crawler.fetch.guard.socket.socket", no_socket)
+        response = await fetcher.fetch(request(url))
+
+    assert response.error is not None
+    assert (response.error.kind, response.error.detail[:6]) == ("internal", "EMFILE")
