@@ -113,15 +113,7 @@ class BlockingFetcher:
         for last in (False, True):
             CONNECTING.set(attempt := Connecting(host, proxy is not None))
             try:
-                return manager.urlopen(
-                    "GET",
-                    wire.url,
-                    headers=self._headers.all(added),
-                    redirect=False,
-                    retries=False,
-                    preload_content=False,
-                    decode_content=False,
-                )
+                return manager.urlopen("GET", wire.url, headers=headers, redirect=False, **_AS_IT_COMES)
             except ProtocolError:
                 # An idle connection was closed just as it was used again (RFC 9110, 9.2.2).
                 if last or attempt.sockets:

@@ -57,13 +57,14 @@ def pause(connection: Connection) -> None:
 class RawServer:
     """Answers each path with the bytes it was told to send, and keeps what it was asked."""
 
-    def __init__(self, context: Any = None) -> None:
+    def __init__(self, context: Any = None, greeting: bytes = b"") -> None:
         self.connections = 0
         self.heads: list[bytes] = []
         self.over = threading.Event()
         self.asked = threading.Event()
         self._steps: dict[str, tuple[Step, ...]] = {}
         self._context = context
+        self._greeting = greeting
         self._sockets: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
@@ -100,6 +101,7 @@ class RawServer:
             if self._context is not None:
                 sock = self._context.wrap_socket(sock, server_side=True)
                 self._sockets.append(sock)
+            sock.sendall(self._greeting)
             connection = Connection(self, sock)
             while head := connection.request():
                 self.heads.append(head)
