@@ -40,6 +40,7 @@ def render_summary(
     `width`. `files` are named as what else is in the folder.
     """
     paint = _Paint(color)
+    folder = folder.rstrip("/")
     blocks = [
         _headline(summary, width, paint),
         _alarm(summary, folder, width, paint),
@@ -69,7 +70,7 @@ def _headline(summary: Summary, width: int, paint: _Paint) -> list[str]:
     pages = plural(summary.pages, "page")
     if summary.run > 1:
         pages = f"{plural(summary.run_pages, 'page')} in this run, {human_count(summary.pages)} in all"
-    rate = f", {per_second(summary.rate)} pages/s" if summary.rate else ""
+    rate = f", {per_second(summary.rate)} pages/s" if summary.run_pages > 1 and summary.rate else ""
     left = f"{verb} {human_duration(summary.duration)}: {pages}, {human_size(summary.bytes)}{rate}"
     lines = two_columns(left, f"finished: {printable(reason) if reason else 'no end was recorded'}", width, margin="")
     return [paint(line, verb, _BOLD) for line in lines]
@@ -82,8 +83,9 @@ def _alarm(summary: Summary, folder: str, width: int, paint: _Paint) -> list[str
         lines = paint.all(paragraph(f"Only one page was found, {_short(page.url)}:", width), _YELLOW)
         lines += paint.all(paragraph(printable(page.why), width), _YELLOW)
         if page.options:
+            # Whole, however narrow the terminal: a command is there to be copied.
             command = f"crawler crawl {shlex.quote(printable(page.url))} {page.options} --fresh -o {_quoted(folder)}"
-            lines += _command_below(f"try: {command}", width)
+            lines.append(f"{_INDENT}try: {command}")
         return lines
     if summary.failed_seeds and not summary.ok:
         lines = paint.all(paragraph("No page was fetched:", width), _YELLOW)
@@ -149,10 +151,18 @@ def _rule(group: SkippedGroup) -> str:
 
 
 def _findings(summary: Summary, folder: str, width: int, paint: _Paint) -> list[str]:
-    lines: list[str] = []
-    for text, query in [*_found(summary)][:_MOST_FINDINGS]:
-        lines += _finding(text, query and _sql(folder, query), width, paint)
-    return [paint(f"{MARGIN}Look at first", "Look at first", _BOLD), *lines] if lines else []
+    found = [(_INDENT + text, query and _sql(folder, query)) for text, query in [*_found(summary)][:_MOST_FINDINGS]]
+    if not found:
+        return []
+    beside = [f"{text.ljust(COLUMN - 3)}   {command}" if command else text for text, command in found]
+    lines = [f"{MARGIN}Look at first"]
+    if max(map(len, beside)) <= width:
+        lines += [paint(line, command, _CYAN) for line, (_, command) in zip(beside, found, strict=True)]
+    else:
+        for text, command in found:
+            lines += paragraph(text.strip(), width, _INDENT, MARGIN)
+            lines += [paint(_ALONE + command, command, _CYAN)] if command else []
+    return [paint(lines[0], "Look at first", _BOLD), *lines[1:]]
 
 
 def _found(summary: Summary) -> Iterator[tuple[str, str]]:
@@ -190,14 +200,6 @@ def _script_only(count: int, urls: Sequence[str]) -> str:
     return f"{plural(count, 'page')} {'looks' if count == 1 else 'look'} JavaScript-only ({', '.join(paths)}{more})"
 
 
-def _finding(text: str, command: str, width: int, paint: _Paint) -> list[str]:
-    beside = (_INDENT + text).ljust(COLUMN - 3) + "   " + command
-    if command and len(beside) <= width:
-        return [paint(beside, command, _CYAN)]
-    lines = paragraph(text, width, _INDENT, MARGIN)
-    return lines + [paint(line, line.strip(), _CYAN) for line in _command_below(command, width)] if command else lines
-
-
 # --- the end ----------------------------------------------------------------------------------------------------------
 
 
@@ -227,11 +229,6 @@ def _sql(folder: str, query: str) -> str:
 
 def _quoted(path: str) -> str:
     return shlex.quote(printable(path))
-
-
-def _command_below(command: str, width: int) -> list[str]:
-    # Whole, however narrow the terminal: a command is there to be copied.
-    return [(_ALONE if len(_ALONE) + len(command) <= width else MARGIN) + command]
 
 
 def _and_more(count: int, noun: str) -> list[str]:

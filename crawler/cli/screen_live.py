@@ -40,17 +40,27 @@ class LiveScreen:
 
     def start(self, title: str, folder: str, facts: Sequence[str]) -> None:
         """See `Screen.start`."""
-        # Here, because it takes a tenth of a second: only whoever looks at it pays.
-        from rich.console import Console
+        self._console = self._new_console()
+        self._waiting += [*start_line(title, folder, facts, self._console.width), ""]
+        self._guarded(self._begin)
+
+    def _begin(self) -> None:
         from rich.live import Live
 
-        self._console = console = Console(
-            file=self._stream, force_terminal=True, no_color=not self._color, highlight=False, markup=False, emoji=False
-        )
-        self._live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False)
-        self._waiting += [*start_line(title, folder, facts, console.width), ""]
-        self._guarded(self._say_waiting)
-        self._guarded(self._live.start)
+        self._say_waiting()
+        self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False)
+        self._live.start()
+
+    def _new_console(self) -> Console:
+        # Here, because it takes a tenth of a second: only whoever looks at it pays.
+        from rich.console import Console
+
+        class SteadyConsole(Console):
+            def on_broken_pipe(self) -> None:
+                # Rich would end the process, and point standard output, where our rows may go, at nothing.
+                raise BrokenPipeError
+
+        return SteadyConsole(file=self._stream, force_terminal=True, no_color=not self._color, highlight=False, markup=False, emoji=False)
 
     def update(self, progress: Progress) -> None:
         """See `Screen.update`."""
@@ -62,7 +72,7 @@ class LiveScreen:
     def page(self, page: Page) -> None:
         """See `Screen.page`."""
         # Said with the next drawing: on its own, each would cost a drawing.
-        if self._verbose:
+        if self._verbose and self._console is not None:
             self._waiting.append(page_line(page, self._verbose > 1))
 
     def warn(self, message: str, cause: str | None = None) -> None:

@@ -78,8 +78,9 @@ class PlainScreen(MessageScreen):
         """See `Screen.update`."""
         now = self._clock()
         if now >= self._next:
-            # From the due time on, so that lines do not drift; from now on after a pause, so that they do not pile up.
-            self._next = max(self._next, now - self.SECONDS) + self.SECONDS
+            # From the due time on, so that lines do not drift; after a pause from now on, so that they do not pile up.
+            due = self._next + self.SECONDS
+            self._next = due if due > now else now + self.SECONDS
             self._say(plain_progress(progress))
 
 

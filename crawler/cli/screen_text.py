@@ -17,7 +17,7 @@ _SHORTEST_NAME, _LONGEST_NAME = 16, 40
 # Before this many seconds, and while more is found than fetched, the time that is left cannot be told.
 _EARLIEST_FORECAST = 10.0
 _LATEST_FORECAST = 100 * 3600.0
-_ASCII = str.maketrans({"·": "-", "…": "...", "×": "x", "–": "-"})
+_PLAIN_SIGNS = {"·": "-", "…": "...", "×": "x", "–": "-"}
 
 
 def start_line(title: str, folder: str, facts: Sequence[str], width: int) -> list[str]:
@@ -153,7 +153,10 @@ def encodable(text: str, encoding: str | None) -> str:
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        return text.translate(_ASCII).encode(encoding, "backslashreplace").decode(encoding)
+        for sign, plain in _PLAIN_SIGNS.items():
+            if sign.encode(encoding, "ignore") == b"":
+                text = text.replace(sign, plain)
+        return text.encode(encoding, "backslashreplace").decode(encoding)
     return text
 
 
@@ -191,7 +194,7 @@ def flow(parts: Sequence[str], separator: str, width: int, margin: str = MARGIN,
         if lines and len(lines[-1]) + len(separator) + len(part) <= width:
             lines[-1] += separator + part
         else:
-            lines += paragraph(part, width, margin + after if lines else margin)
+            lines += paragraph(part, width, margin + after) if lines else paragraph(part, width, margin, after)
     return lines
 
 

@@ -42,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def render_status(found: Status, folder: str, width: int = 80, color: bool = False) -> str:
     """The status as text without a final line end; what came from the web is escaped, commands are never broken."""
-    head = two_columns(f"{printable(folder.rstrip('/'))}/ {_state(found)}", _since(found), width, margin="")
+    folder = printable(folder.rstrip("/"))
+    head = two_columns(f"{folder}/ {_state(found)}", _since(found), width, margin="")
     if color:
         head[0] = head[0].replace(folder, f"{_BOLD}{folder}{_PLAIN}", 1)
     blocks = [head, _numbers(found, width), _hosts(found, width), _next(found, folder)]
@@ -56,7 +57,7 @@ def _state(found: Status) -> str:
         case "complete":
             return "is complete"
         case "killed":
-            return "stopped without an end: its process was killed"
+            return "stopped without an end: killed, or the power was lost"
         case "new":
             return "was never crawled"
         case _:
