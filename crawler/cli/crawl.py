@@ -164,7 +164,7 @@ def _exit_code(opened: Assembly, summary: Summary, reason: FinishReason) -> int:
         raise SeedError(
             f"no seed could be fetched: {printable(seed.url)}",
             printable(seed.why),
-            f"crawler crawl {printable(seed.url)} once that is mended",
+            "the same command once that is mended",
         )
     if any(has_finding(opened.database.connection, finding) for finding in settings.fail_on):
         return 4
@@ -188,9 +188,8 @@ class _Show:
         if self._rows is not None:
             from crawler.store.row import row_of
 
-            self._rows.writelines(
-                json.dumps(row_of(record), ensure_ascii=False) + "\n" for record in records if record.page.role != "sitemap"
-            )
+            rows = (row_of(record) for record in records if record.page.role != "sitemap")
+            self._rows.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             self._rows.flush()
         if self._verbose:
             for record in records:

@@ -243,13 +243,8 @@ class Visitor:
         target = self._resolver.targets(request.url, [_as_utf8(location)])[0] if location else None
         error = self._redirect_error(request, target, location)
         if error is not None:
-            if (
-                error.kind == "redirect_loop"
-                and target is not None
-                and target.id == request.id
-                and not request.attempts
-                and response.header("set-cookie")
-            ):
+            to_itself = error.kind == "redirect_loop" and target is not None and target.id == request.id
+            if to_itself and not request.attempts and response.header("set-cookie"):
                 # It sets a cookie and sends us back: with the cookie the answer may be the page.
                 return Visit(Retry(request, 0.0, "redirect to itself that sets a cookie"))
             return Visit(Failed(request, error), Record(self._page(request, response, "error", fetched_at, error=error), keep_body=False))
@@ -259,10 +254,8 @@ class Visitor:
         page = self._page(request, response, "redirect", fetched_at, redirect_to=target.url)
         record = Record(page, ((target.id, "redirect", "", ""),), keep_body=False)
         if target.refusal is not None:
-            reason, detail = target.refusal
-            return Visit(
-                Redirected(request), record, refusals=(Refusal(target.url, target.id, reason, detail, request.url, request.depth),)
-            )
+            refusal = Refusal(target.url, target.id, *target.refusal, request.url, request.depth)
+            return Visit(Redirected(request), record, refusals=(refusal,))
         hop = Request(
             target.url, target.id, target.host, request.role, request.depth, parent=request.url, chain=(*request.chain, request.id)
         )

@@ -34,6 +34,8 @@ from crawler.model import (
 )
 from crawler.store.database import Database
 
+_HostRow = tuple[int, str, int, float, float, float, int, int, str]
+
 # A host whose queue lies beyond the open depth is not due before the depth opens.
 NEVER = 1e18
 
@@ -127,9 +129,7 @@ class SqliteFrontier:
             ).fetchone()[0]
         return Leases(tuple(leases), due if due is not None and due < NEVER and self._room(1) else None)
 
-    def _lease_host(
-        self, row: tuple[int, str, int, float, float, float, int, int, str], per_host: int, now: float, ttl: float
-    ) -> Lease | None:
+    def _lease_host(self, row: _HostRow, per_host: int, now: float, ttl: float) -> Lease | None:
         host_id, host, token, next_at, delay, concurrency, failures, answered, robots = row
         requests = self._take_head(host_id, host, per_host, now)
         if not requests:
@@ -277,9 +277,8 @@ class SqliteFrontier:
 
     def _fail_queue(self, host_id: int, state: HostState) -> None:
         """A closed host: all that waits for it fails in one step, with the reason."""
-        pending = self._execute(
-            "SELECT rank, count(*) FROM _frontier WHERE host_id = ? AND state = 'queued' GROUP BY rank", (host_id,)
-        ).fetchall()
+        query = "SELECT rank, count(*) FROM _frontier WHERE host_id = ? AND state = 'queued' GROUP BY rank"
+        pending = self._execute(query, (host_id,)).fetchall()
         count = sum(number for _, number in pending)
         if not count:
             return
