@@ -72,7 +72,7 @@ def _headline(summary: Summary, width: int, paint: _Paint) -> list[str]:
         pages = f"{plural(summary.run_pages, 'page')} in this run, {human_count(summary.pages)} in all"
     rate = f", {per_second(summary.rate)} pages/s" if summary.run_pages > 1 and summary.rate else ""
     left = f"{verb} {human_duration(summary.duration)}: {pages}, {human_size(summary.bytes)}{rate}"
-    lines = two_columns(left, f"finished: {printable(reason) if reason else 'no end was recorded'}", width, margin="")
+    lines = two_columns(left, f"finished: {printable(reason) if reason else 'not recorded'}", width, margin="")
     return [paint(line, verb, _BOLD) for line in lines]
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 from crawler.errors import OutputError
 from crawler.store.database import FILE_NAME, FORMAT
 
+# The same as in `crawler.store.folder`, which would load what only a crawl needs.
+LOCK_NAME = ".lock"
+
 
 def open_folder(folder: Path) -> sqlite3.Connection:
     """A connection to the folder's crawl.db that can only read; it may be used while a crawl runs. The caller closes it.
@@ -83,8 +86,6 @@ def holder(folder: Path) -> int | None:
     if sys.platform == "win32":
         return None
     import fcntl
-
-    from crawler.store.folder import LOCK_NAME
 
     try:
         with (folder / LOCK_NAME).open("rb") as file:
