@@ -129,7 +129,15 @@ class Response:
     def header(self, name: str) -> str | None:
         """The first header of this name (any case), or None."""
         name = name.lower()
-        return next((value for key, value in self.headers if key.lower() == name), None)
+        for key, value in self.headers:
+            if key.lower() == name:
+                return value
+        return None
+
+    def all_headers(self, name: str) -> list[str]:
+        """All headers of this name (any case), in their order."""
+        name = name.lower()
+        return [value for key, value in self.headers if key.lower() == name]
 
 
 # Every admitted URL ends in exactly one of these. `Retry` is the one that is no end.

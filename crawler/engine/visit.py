@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from crawler.core.extract import extract_data
-from crawler.core.html import ParsedPage, parse_header_links, parse_html
+from crawler.core.html import ParsedPage, parse_header_links, parse_html, parse_refresh
 from crawler.core.robots import ROBOTS_MAX_SIZE, parse_robots
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
@@ -151,6 +151,8 @@ class Visitor:
         reading: Reading | None = None,
         error: PageError | None = None,
         redirect_to: str | None = None,
+        anchors: Sequence[Anchor] = (),
+        targets: Sequence[Target | None] = (),
     ) -> Page:
         parsed = reading.page if reading is not None else None
         return Page(
@@ -176,6 +178,8 @@ class Visitor:
             ttfb=response.ttfb,
             elapsed=response.elapsed,
             attempts=request.attempts + 1,
+            targets=targets,
+            anchors=anchors,
             data=reading.data if reading is not None else {},
         )
 
@@ -186,16 +190,26 @@ class Visitor:
         return target.url if target is not None else None
 
     def _page_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Visit:
-        page = self._page(request, response, "ok", fetched_at, reading)
-        anchors: list[Anchor] = list(reading.page.links) if reading.page is not None else []
-        for _, value in (header for header in response.headers if header[0].lower() == "link"):
-            anchors += [(href, "header", rel, "") for href, rel in parse_header_links(value)]
-        targets = self._resolver.targets(reading.page.base if reading.page is not None else request.url, [href for href, *_ in anchors])
-        page = replace(page, targets=targets, anchors=anchors)
+        anchors, targets = self._links_of(request, response, reading.page)
+        page = self._page(request, response, "ok", fetched_at, reading, anchors=anchors, targets=targets)
         chosen = {link.url for link in self._follow(page, page.links)} if self._follow is not None else None
         rows, requests, refusals = self._judge_links(request, page, targets, anchors, chosen)
         keep = self._keep_bodies and response.body.size > 0
         return Visit(Fetched(request, ok=True, size=response.body.size), Record(page, tuple(rows), keep_body=keep), requests, refusals)
+
+    def _links_of(self, request: Request, response: Response, parsed: ParsedPage | None) -> tuple[list[Anchor], list[Target | None]]:
+        """The links of a page and its headers, and where each leads. Those of a header resolve against the URL of the response
+        (RFC 8288, 3.2), those of the page against its base."""
+        anchors: list[Anchor] = list(parsed.links) if parsed is not None else []
+        targets = self._resolver.targets(parsed.base, [anchor[0] for anchor in anchors]) if parsed is not None else []
+        named: list[Anchor] = [
+            (href, "header", rel, "") for value in response.all_headers("link") for href, rel in parse_header_links(value)
+        ]
+        if (refresh := response.header("refresh")) and (href := parse_refresh(refresh)) is not None:
+            named.append((href, "refresh", "", ""))
+        if named:
+            targets += self._resolver.targets(request.url, [anchor[0] for anchor in named])
+        return anchors + named, targets
 
     def _judge_links(
         self, request: Request, page: Page, targets: Sequence[Target | None], anchors: Sequence[Anchor], chosen: set[str] | None
