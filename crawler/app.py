@@ -31,11 +31,12 @@ from crawler.engine.synchronous import SynchronousEngine
 from crawler.engine.tally import Tally
 from crawler.engine.visit import Visitor, seed_request
 from crawler.errors import DiskFullError, UsageError
-from crawler.fetch.blocking import BlockingFetcher
 from crawler.fetch.http import HttpFetcher
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import FinishReason, Page, Progress, Record
 from crawler.report.summary import Summary, summarize
+from crawler.ports import BlockingFetcher as BlockingFetcherPort
+from crawler.ports import Fetcher
 from crawler.settings import Settings
 from crawler.store.database import Database
 from crawler.store.files import PageFiles
@@ -153,14 +154,14 @@ class Assembly:
         """Where large bodies are streamed to; None keeps them in memory."""
         return self.files.temporary if self.files else None
 
-    def asynchronous(self, fetcher: HttpFetcher, deliver: Callable[[Sequence[Record]], object]) -> AsynchronousEngine:
+    def asynchronous(self, fetcher: Fetcher, deliver: Callable[[Sequence[Record]], object]) -> AsynchronousEngine:
         """The engine that fetches many pages at once."""
         return AsynchronousEngine(
             self.workbench, self.visitor, fetcher, self.frontier, self.commit, deliver, self.clock,  # type: ignore[arg-type]
             concurrency=self.settings.concurrency, hooks=self.hooks, extract=dict(self.settings.extract),
         )  # fmt: skip
 
-    def synchronous(self, fetcher: BlockingFetcher) -> SynchronousEngine:
+    def synchronous(self, fetcher: BlockingFetcherPort) -> SynchronousEngine:
         """The engine that fetches one page after the other."""
         return SynchronousEngine(
             self.workbench, self.visitor, fetcher, self.frontier, self.commit, self.clock,
@@ -199,6 +200,8 @@ def crawl(*seeds: str, **settings: object) -> Iterator[Page]:
 def run_synchronously(opened: Assembly, started: Callable[[SynchronousEngine], None] | None = None) -> Iterator[Sequence[Record]]:
     """Runs an opened crawl in this thread, yields the records of each commit, and writes down why it ended (`opened.reason`).
     `started` is told the engine, to stop it."""
+    from crawler.fetch.blocking import BlockingFetcher  # urllib3 takes 40 ms to import
+
     settings = opened.settings
     opened.reason = "error"
     try:
