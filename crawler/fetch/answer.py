@@ -16,7 +16,7 @@ _READ_HERE = frozenset({"content-encoding", "content-length", "set-cookie", "tra
 class Answer:
     """Collects one answer. `waiting_for` tells what a timeout would mean."""
 
-    __slots__ = ("_headers", "_known", "_options", "_started", "body", "error", "status", "ttfb", "url", "waiting_for")
+    __slots__ = ("_headers", "_known", "_options", "_reader", "_started", "body", "error", "status", "ttfb", "url", "waiting_for")
 
     def __init__(self, url: str, options: FetchOptions) -> None:
         self.url = url
@@ -28,6 +28,7 @@ class Answer:
         self._headers: tuple[tuple[str, str], ...] = ()
         self._known: dict[str, list[str]] = {}
         self._options = options
+        self._reader: BodyReader | None = None
         self._started = perf_counter()
 
     def age(self) -> float:
@@ -65,22 +66,23 @@ class Answer:
         length = self._known.get("content-length", ("",))[0]
         if length.isdecimal() and int(length) > self._options.max_body and self.status not in (204, 304):
             raise too_big(self._options.max_body)
-        return BodyReader(",".join(self._known.get("content-encoding", ())), self._options.max_body, memory)
+        self._reader = BodyReader(",".join(self._known.get("content-encoding", ())), self._options.max_body, memory)
+        return self._reader
 
     def connecting(self, begins: bool) -> None:
         """Says that a connection is being made, or that it is there."""
         self.waiting_for = "connection" if begins else "headers"
 
-    def patience_for_headers(self) -> float:
-        """Seconds left for the headers to arrive."""
-        return self._options.timeout - self.age()
-
-    def patience(self, received: int) -> float:
-        """Seconds that the next read may take: the pause between two reads, or less when the body is too slow on the whole."""
+    def left(self) -> float:
+        """Seconds that the next read may take: what is left for the headers; in the body the pause between two reads, or less when
+        it is too slow on the whole."""
+        left = self._options.timeout - self.age()
+        if self._reader is None:
+            return left
+        left += self._reader.received / LOWEST_RATE
         pause = self._options.read_timeout
-        left = self._options.timeout + received / LOWEST_RATE - self.age()
         self.waiting_for = "data" if pause <= left else "rate"
-        return min(pause, max(left, 0.0))
+        return min(pause, left)
 
     def timed_out(self) -> PageError:
         """The error for a wait that was in vain."""

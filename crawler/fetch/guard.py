@@ -57,7 +57,9 @@ class Guard:
 
     def check_literal(self, host: str) -> None:
         """Raises FetchFailure (`blocked`) when `host` itself is an address that is refused."""
-        if not self.allow_private and is_literal(host) and (reason := refusal(host, host, self.allowed)):
+        if self.allow_private or host in self.allowed or not is_literal(host):
+            return
+        if reason := refusal(host, host, self.allowed):
             raise FetchFailure("blocked", reason)
 
     def socket(self, info: tuple[Any, ...]) -> socket.socket:

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from crawler.errors import UsageError
 from crawler.fetch.body import accept_encoding
 from crawler.fetch.cookies import CookieJar
+from crawler.fetch.failures import FetchFailure
 from crawler.fetch.options import ACCEPT, FetchOptions
 from crawler.model import Request
 
@@ -31,7 +32,8 @@ class RequestHeaders:
         common["accept-encoding"] = ("Accept-Encoding", accept_encoding())
         secret: list[tuple[str, str]] = []
         for name, value in options.headers:
-            _check(name, value)
+            if not _can_be_sent(name, value):
+                raise UsageError(f"the header {name!r} cannot be sent", "a name is one word, a value one line", "--header 'Name: value'")
             if name.lower() in _SECRET:
                 secret.append((name, value))
             else:
@@ -59,7 +61,10 @@ class RequestHeaders:
         if userinfo:
             user, _, password = userinfo.partition(":")
             added["authorization"] = ("Authorization", basic(unquote(user), unquote(password)))
-        added.update((name.lower(), (name, value)) for name, value in request.headers)
+        for name, value in request.headers:
+            if not _can_be_sent(name, value):
+                raise FetchFailure("internal", f"the header {name!r} cannot be sent")
+            added[name.lower()] = (name, value)
         return dict(added.values())
 
     def all(self, added: dict[str, str]) -> dict[str, str]:
@@ -75,6 +80,5 @@ def basic(user: str, password: str) -> str:
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
-def _check(name: str, value: str) -> None:
-    if not _NAME.fullmatch(name) or _BAD_VALUE.search(value):
-        raise UsageError(f"the header {name!r} cannot be sent", "a name is one word; a value has no line break", "--header 'Name: value'")
+def _can_be_sent(name: str, value: str) -> bool:
+    return _NAME.fullmatch(name) is not None and _BAD_VALUE.search(value) is None

@@ -99,8 +99,9 @@ class HttpFetcher:
                 self._jar.keep(origin_of(url.scheme, url.raw_host or "", url.port), url.raw_path, answer.cookies)
             reader = answer.body_reader(self._memory)
             answer.body = await self._read(response, reader, answer, limit)
-        finally:
-            response.close()  # nothing to do after a whole body: its connection is back in the pool
+        except BaseException:
+            response.close()  # after a whole body there is nothing to close: its connection is back in the pool
+            raise
 
     async def _ask(self, request: Request) -> ClientResponse:
         """Sends the request and waits for the headers."""
@@ -122,7 +123,7 @@ class HttpFetcher:
         content, connection, spool = response.content, response.connection, None
         protocol = connection.protocol if connection is not None else None
         try:
-            while chunk := await self._next(content, body, answer, limit):
+            while chunk := await self._next(content, answer, limit):
                 for piece in body.decode(chunk):
                     if body.add(piece):
                         assert self._spool is not None
@@ -146,12 +147,12 @@ class HttpFetcher:
                 await spool.discard()
             raise
 
-    async def _next(self, content: StreamReader, body: BodyReader, answer: Answer, limit: asyncio.Timeout) -> bytes:
+    async def _next(self, content: StreamReader, answer: Answer, limit: asyncio.Timeout) -> bytes:
         """What has arrived since the last call, or the next that arrives in time; b"" at the end."""
         chunk = content.read_nowait()
         if chunk or content.at_eof():
             return chunk
-        limit.reschedule(asyncio.get_running_loop().time() + answer.patience(body.received))
+        limit.reschedule(asyncio.get_running_loop().time() + answer.left())
         return await content.readany()
 
 

@@ -1,7 +1,7 @@
-"""urllib3's connections, made to keep our promises: guarded addresses, deadlines that hold, answers that are not taken on trust.
+"""Connections of the blocking fetcher: urllib3 makes them (TLS, proxies, tunnels), http.client reads the answers.
 
-http.client is more lenient than aiohttp's parser; where a lenient reading could pass off a broken answer as a whole one, the
-subclasses below are as strict as that parser is.
+http.client is more lenient than aiohttp's parser; where a lenient reading could pass off a broken answer as a whole one, `Head`
+is as strict as that parser is.
 """
 
 from __future__ import annotations
@@ -10,46 +10,101 @@ import http.client
 import io
 import re
 import socket
+import ssl
 from collections.abc import Callable
-from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
+from urllib3.util import Url, make_headers
 
-from crawler.fetch.failures import FetchFailure
+from crawler.fetch.failures import FetchFailure, explain, one_line
 from crawler.fetch.guard import CONNECTING, AddressRefused, Guard
 from crawler.fetch.options import MAX_LINE
 
+Key = tuple[str, str, int | None, str | None]
+"""Where a connection leads: scheme, host and port of the target, and the proxy that it goes through."""
+
+_MOST = 64  # so many connections are kept alive
 _HEX = re.compile(rb"[0-9A-Fa-f]{1,16}")
 _FOLD = re.compile(r"\r?\n[ \t]+")
 
 
-class Wire:
-    """What the connections of one fetcher share. It works on one request at a time.
+class Connections:
+    """One kept-alive connection for each of the hosts asked last."""
 
-    `target` is the path and query to ask for, `url` the whole URL (which a proxy is told). `patience` tells how many seconds
-    the next read may take, and `connecting` is called with True before and with False after a connection is made.
-    `head` is the parsed answer.
-    """
+    def __init__(self, guard: Guard, connect_timeout: float, tls: Callable[[], ssl.SSLContext]) -> None:
+        self._guard = guard
+        self._connect_timeout = connect_timeout
+        self._tls = tls
+        self._kept: dict[Key, HTTPConnection] = {}
 
-    def __init__(self, guard: Guard, connect_timeout: float) -> None:
-        self.guard = guard
-        self.connect_timeout = connect_timeout
-        self.target = "/"
-        self.url = ""
-        self.patience: Callable[[], float] = lambda: connect_timeout
-        self.connecting: Callable[[bool], None] = lambda begins: None
-        self.head: http.client.HTTPResponse | None = None
+    def take(self, key: Key) -> HTTPConnection | None:
+        """The connection that was kept for this target, if it is still open. It is the caller's until `keep`."""
+        connection = self._kept.pop(key, None)
+        if connection is not None and not connection.is_connected:
+            connection.close()
+            return None
+        return connection
 
-    def connect(self, host: str, port: int) -> socket.socket:
-        """A socket to the first address of `host` that answers and is allowed. Raises OSError as the socket module does."""
-        failure: OSError = OSError(f"{host} has no address")
+    def keep(self, key: Key, connection: HTTPConnection) -> None:
+        """Keeps a connection whose answer has been read to its end; the one not used for the longest time may have to go."""
+        self._kept[key] = connection
+        if len(self._kept) > _MOST:
+            self._kept.pop(next(iter(self._kept))).close()
+
+    def close(self) -> None:
+        """Closes all that are kept."""
+        for connection in self._kept.values():
+            connection.close()
+        self._kept.clear()
+
+    def open(self, key: Key) -> HTTPConnection:
+        """A new connection. Raises what the socket and ssl modules do, and FetchFailure when a proxy is to blame."""
+        scheme, host, port, proxy = key
+        if proxy is None:
+            connection = self._direct(scheme, host, port)
+            connection.connect()
+            return connection
+        connection = self._through(proxy, scheme, host, port)
+        try:
+            connection.connect()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            if "Tunnel connection failed" in str(error):
+                raise FetchFailure("refused", f"the proxy does not let the request through: {one_line(str(error))}") from error
+            if connection.has_connected_to_proxy:
+                raise
+            cause = explain(error)
+            raise FetchFailure(cause.kind, f"the proxy cannot be reached: {cause.detail}") from error
+        return connection
+
+    def _direct(self, scheme: str, host: str, port: int | None, **more: Any) -> HTTPConnection:
+        if scheme == "https":
+            return _Secure(host, port or 443, dial=self._dial, ssl_context=self._tls(), **more)
+        return _Plain(host, port or 80, dial=self._dial, **more)
+
+    def _through(self, proxy: str, scheme: str, host: str, port: int | None) -> HTTPConnection:
+        """A connection to a proxy: for http it is told each URL, for https it opens a tunnel."""
+        parts = urlsplit(proxy)
+        place = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        if scheme == "http":
+            return self._direct(parts.scheme, *place)
+        context = self._tls()
+        connection = self._direct(
+            "https", *place, proxy=Url(parts.scheme, None, *place), proxy_config=ProxyConfig(context, False, None, None)
+        )
+        connection.set_tunnel(host, port or 443, headers=proxy_headers(proxy), scheme=parts.scheme)
+        return connection
+
+    def _dial(self, host: str, port: int) -> socket.socket:
+        """A socket to the first address of a host that answers and is allowed. Raises OSError as the socket module does."""
+        failure = OSError(f"{host} has no address")
         for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
             made = None
             try:
-                made = self.guard.socket(info)
-                made.settimeout(self.connect_timeout)
+                made = self._guard.socket(info)
+                made.settimeout(self._connect_timeout)
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 made.connect(info[4])
                 return made
@@ -60,69 +115,89 @@ class Wire:
                     failure = error
         raise failure
 
-    def headers(self) -> list[tuple[str, str]]:
-        """The header of the answer: in order, with case and duplicates."""
-        assert self.head is not None
-        return [(name, _FOLD.sub(" ", value).strip()) for name, value in self.head.msg.items()]
+
+def proxy_headers(proxy: str) -> dict[str, str]:
+    """What a proxy wants to be told: the credentials in its URL."""
+    credentials = urlsplit(proxy).netloc.rpartition("@")[0]
+    return make_headers(proxy_basic_auth=credentials) if credentials else {}
+
+
+class _Dialled:
+    """Mixed into urllib3's connections: the socket comes from `dial`, which looks at its address."""
+
+    def __init__(self, *arguments: Any, dial: Callable[[str, int], socket.socket], **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._dial = dial
+
+    def _new_conn(self) -> socket.socket:
+        return self._dial(self._dns_host, self.port)  # type: ignore[attr-defined]
+
+
+class _Plain(_Dialled, HTTPConnection):
+    pass
+
+
+class _Secure(_Dialled, HTTPSConnection):
+    pass
 
 
 class _TimedSocket(io.RawIOBase):
-    """Reads from a socket, each time for no longer than the wire's patience: a server that drips does not keep us for ever."""
+    """Reads from a socket, each time for no longer than `patience()` seconds: a server that drips does not keep us for ever."""
 
-    def __init__(self, sock: socket.socket, wire: Wire) -> None:
+    def __init__(self, sock: socket.socket, patience: Callable[[], float]) -> None:
         self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
-        self._wire = wire
+        self._patience = patience
         self.ended = False
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
-        left = self._wire.patience()
+    def readinto(self, buffer: Any) -> int:
+        left = self._patience()
         if left <= 0:
             raise TimeoutError
         self._sock.settimeout(left)
-        count = self._raw.readinto(buffer)
+        count = self._sock.recv_into(buffer)
         self.ended = count == 0
         return count
 
-    def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-        super().close()
-
-
-class _FileMaker:
-    """The one thing that http.client's response wants of its socket."""
-
-    def __init__(self, source: _TimedSocket) -> None:
-        self._source = source
-
     def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self._source, MAX_LINE)
+        """The one thing that http.client's response wants of its socket."""
+        return io.BufferedReader(self, MAX_LINE)
 
 
-class _Head(http.client.HTTPResponse):
-    """Status line, header and framing of an answer. Raises FetchFailure (`protocol`) for what http.client would overlook."""
+class Head(http.client.HTTPResponse):
+    """Status line, header and framing of an answer; its `read1` gives the body, as it came.
 
-    def __init__(self, wire: Wire, sock: socket.socket, *arguments: Any, **keywords: Any) -> None:
-        self._source = _TimedSocket(sock, wire)
-        super().__init__(_FileMaker(self._source), *arguments, **keywords)  # type: ignore[arg-type]
-        self._wire = wire
+    `pairs` are the header lines: in order, with case and duplicates. Raises FetchFailure (`protocol`) for what http.client would
+    overlook, TimeoutError when `patience` ran out.
+    """
+
+    pairs: list[tuple[str, str]]
+
+    def __init__(self, sock: socket.socket, patience: Callable[[], float]) -> None:
+        self._source = _TimedSocket(sock, patience)
+        super().__init__(self._source, method="GET")  # type: ignore[arg-type]
 
     def begin(self) -> None:
         super().begin()
-        self._wire.head = self
         if self._source.ended:
-            raise http.client.RemoteDisconnected("the connection ended")  # in the middle of the header
+            raise http.client.RemoteDisconnected("the connection ended in the middle of the header")
         if self.msg.defects:
             raise FetchFailure("protocol", "this is no valid HTTP: a line of the header is no header")
-        lengths = set(self.msg.get_all("content-length", ()))
-        if lengths and (len(lengths) > 1 or not all(length.strip().isdecimal() for length in lengths)):
+        self.pairs = [(name, _FOLD.sub(" ", value).strip()) for name, value in self.msg.raw_items()]
+        lengths = {value for name, value in self.pairs if name.lower() == "content-length"}
+        if len(lengths) > 1 or not all(length.isdecimal() for length in lengths):
             raise FetchFailure("protocol", "this is no valid HTTP: the Content-Length is no number")
-        if lengths and "transfer-encoding" in self.msg:
+        if lengths and self.chunked:
             raise FetchFailure("protocol", "this is no valid HTTP: Content-Length and Transfer-Encoding contradict each other")
+
+    def next(self, size: int) -> bytes:
+        """Up to `size` bytes of the body; b"" at its end. Raises IncompleteRead when the connection ends first."""
+        chunk = self.read1(size)
+        if not chunk and self.length:
+            raise http.client.IncompleteRead(b"", self.length)
+        return chunk
 
     def _read_status(self) -> tuple[str, int, str]:
         # http.client passes over 100 Continue, but not over 103 Early Hints (RFC 8297).
@@ -139,48 +214,3 @@ class _Head(http.client.HTTPResponse):
         if line.endswith(b"\n") and not _HEX.fullmatch(size):
             raise FetchFailure("protocol", "this is no valid HTTP: the chunks of the body are broken")
         return int(size, 16)  # ValueError, for the end of the connection, becomes IncompleteRead
-
-
-class _Wired:
-    """Mixed into urllib3's connections."""
-
-    wire: Wire
-
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
-        vars(self)["response_class"] = partial(_Head, self.wire)  # what http.client makes of a socket with an answer
-
-    def _new_conn(self) -> socket.socket:
-        return self.wire.connect(self._dns_host, self.port)  # type: ignore[attr-defined]
-
-    def connect(self) -> None:
-        self.wire.connecting(True)
-        super().connect()  # type: ignore[misc]
-        self.wire.connecting(False)
-
-    def request(self, method: str, url: str, *arguments: Any, **keywords: Any) -> None:
-        # What urllib3 hands over is requoted; the URL is canonical already.
-        super().request(method, self.wire.target if url.startswith("/") else self.wire.url, *arguments, **keywords)  # type: ignore[misc]
-
-
-def pool_classes(shared: Wire) -> dict[str, type[HTTPConnectionPool]]:
-    """Connection pools by scheme whose connections go through `shared`."""
-
-    class Plain(_Wired, HTTPConnection):
-        wire = shared
-
-    class Secure(_Wired, HTTPSConnection):
-        wire = shared
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-        def _validate_conn(self, conn: Any) -> None:
-            # Without urllib3's warning for every connection that is not verified: the user said so.
-            if conn.is_closed:
-                conn.connect()
-
-    return {"http": PlainPool, "https": SecurePool}
