@@ -1,0 +1,261 @@
+"""The frontier in dictionaries: for tests, and the plainest account of what a frontier does.
+
+Nothing is indexed and nothing is counted in advance, so every call looks at every URL: right for thousands of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from crawler.model import (
+    ErrorKind,
+    Failed,
+    Fetched,
+    FinishReason,
+    HostState,
+    Lease,
+    Leases,
+    Limits,
+    Outcome,
+    Refusal,
+    Request,
+    Retry,
+    Skipped,
+    State,
+    Stats,
+)
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of one admitted URL. `rank` is its place among the depths of its host: 0 for sitemaps, else 1 + depth."""
+
+    request: Request
+    rank: int
+    order: int
+    state: State = "queued"
+    not_before: float = 0.0
+    reason: str | None = None
+    detail: str | None = None
+
+
+@dataclass(slots=True)
+class _Host:
+    state: HostState = field(default_factory=HostState)
+    token: int = 0
+    leased_until: float | None = None
+
+
+class MemoryFrontier:
+    """Implements `crawler.ports.Frontier` in memory; `clock` gives monotonic seconds. Not for two threads at once.
+
+    `entries` (by id) and `refused` (by id) may be looked at.
+    """
+
+    def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.entries: dict[int, Entry] = {}
+        self.refused: dict[int, Refusal] = {}
+        self._hosts: dict[str, _Host] = {}
+        self._limits = limits or Limits()
+        self._clock = clock
+        self._ok_pages = 0
+        self._size = 0
+
+    def __repr__(self) -> str:
+        return f"<MemoryFrontier {self.stats()}>"
+
+    # -- what goes in ----------------------------------------------------------------------------------------------------
+
+    def add(self, requests: Sequence[Request]) -> int:
+        """See `Frontier.add`."""
+        before = len(self.entries)
+        for request in requests:
+            host = self._hosts.setdefault(request.host, _Host())
+            if request.id not in self.entries:
+                rank = 0 if request.role == "sitemap" else 1 + request.depth
+                entry = self.entries[request.id] = Entry(replace(request, headers=()), rank, len(self.entries))
+                if host.state.closed:
+                    _fail_with_host(entry, host.state)
+        return len(self.entries) - before
+
+    def refuse(self, refusals: Sequence[Refusal]) -> None:
+        """See `Frontier.refuse`."""
+        for refusal in refusals:
+            self.refused.setdefault(refusal.id, refusal)
+
+    # -- leases ----------------------------------------------------------------------------------------------------------
+
+    def lease(self, hosts: int, per_host: int, ttl: float) -> Leases:
+        """See `Frontier.lease`."""
+        now = self._clock()
+        self.reclaim()
+        due = sorted((at, name) for name in self._hosts if (at := self.due_at(name)) is not None)
+        leases: list[Lease] = []
+        for at, name in due:
+            if at <= now and len(leases) < hosts and (lease := self.lease_host(name, per_host, ttl)) is not None:
+                leases.append(lease)
+        return Leases(tuple(leases), self.next_due())
+
+    def next_due(self) -> float | None:
+        """When the next free host may be asked; None when nothing waits for a time, or nothing more may be granted."""
+        due = [at for name in self._hosts if (at := self.due_at(name)) is not None]
+        return min(due, default=None) if self._room() else None
+
+    def due_at(self, name: str) -> float | None:
+        """When a host may be asked; None when somebody holds it or nothing open is queued for it."""
+        host, queue = self._hosts[name], self._queue(name)
+        if host.leased_until is not None or host.state.closed or not queue:
+            return None
+        return max(host.state.next_at, min(entry.not_before for entry in queue))
+
+    def lease_host(self, name: str, per_host: int, ttl: float) -> Lease | None:
+        """A lease of this host, which must be free; None when nothing of it may be granted now."""
+        host, now = self._hosts[name], self._clock()
+        requests = self._take_head(name, per_host, now)
+        if not requests:
+            return None
+        host.token += 1
+        host.leased_until = now + ttl
+        return Lease(name, host.token, now + ttl, requests, host.state)
+
+    def _take_head(self, name: str, per_host: int, now: float) -> tuple[Request, ...]:
+        ready = [entry for entry in self._queue(name) if entry.not_before <= now]
+        head = ready[: min(per_host, self._room())]
+        for entry in head:
+            entry.state = "leased"
+        return tuple(entry.request for entry in head)
+
+    def _queue(self, name: str) -> list[Entry]:
+        """The open part of a host's queue: the lowest rank first, then in the order of discovery."""
+        limit = self._rank_limit()
+        queue = [entry for entry in self.entries.values() if entry.request.host == name and entry.state == "queued" and entry.rank <= limit]
+        return sorted(queue, key=lambda entry: (entry.rank, entry.order))
+
+    def _rank_limit(self) -> int:
+        """With a depth limit only the lowest rank that is not finished is open."""
+        if self._limits.max_depth is None:
+            return 1 << 40
+        pending = [entry.rank for entry in self.entries.values() if entry.state in ("queued", "leased")]
+        return min(min(pending, default=0), 1 + self._limits.max_depth)
+
+    def _room(self) -> int:
+        """How many URLs may be granted now."""
+        if self._limits.max_size is not None and self._size >= self._limits.max_size:
+            return 0
+        if self._limits.max_pages is None:
+            return 1 << 40
+        granted = sum(entry.state == "leased" and entry.request.role == "page" for entry in self.entries.values())
+        return max(0, self._limits.max_pages - self._ok_pages - granted)
+
+    def extend(self, leases: Sequence[Lease], per_host: int, ttl: float) -> Leases:
+        """See `Frontier.extend`."""
+        now = self._clock()
+        kept: list[Lease] = []
+        due: list[float] = []
+        for lease in self.held(leases):
+            self._hosts[lease.host].leased_until = now + ttl
+            requests = self._take_head(lease.host, per_host, now)
+            kept.append(replace(lease, deadline=now + ttl, requests=requests))
+            at = min((entry.not_before for entry in self._queue(lease.host)), default=now)
+            if not requests and at > now:
+                due.append(at)
+        return Leases(tuple(kept), min(due, default=None))
+
+    def held(self, leases: Sequence[Lease]) -> list[Lease]:
+        """See `Frontier.held`."""
+        return [lease for lease in leases if self._is_held(lease)]
+
+    def _is_held(self, lease: Lease) -> bool:
+        host = self._hosts.get(lease.host)
+        return host is not None and host.leased_until is not None and host.token == lease.token
+
+    # -- what comes back -------------------------------------------------------------------------------------------------
+
+    def done(self, lease: Lease, outcomes: Sequence[Outcome], state: HostState) -> bool:
+        """See `Frontier.done`."""
+        if not self._is_held(lease):
+            return False
+        for outcome in outcomes:
+            entry = self.entries.get(outcome.request.id)
+            if entry is not None and entry.state == "leased" and entry.request.host == lease.host:
+                self._settle(entry, outcome)
+        self._keep_state(lease.host, state)
+        return True
+
+    def _settle(self, entry: Entry, outcome: Outcome) -> None:
+        tried = 1
+        entry.state, entry.reason, entry.detail, entry.not_before = "done", None, None, 0.0
+        match outcome:
+            case Retry(_, at, why, counted):
+                entry.state, entry.detail, entry.not_before, tried = "queued", why, at, int(counted)
+            case Skipped(_, reason, detail):
+                entry.state, entry.reason, entry.detail, tried = "skipped", reason, detail, 0
+            case Failed(_, error):
+                entry.state, entry.reason, entry.detail = "failed", error.kind, error.detail
+            case Fetched(_, ok, size):
+                self._size += size
+                self._ok_pages += ok and entry.request.role == "page"
+        entry.request = replace(entry.request, attempts=entry.request.attempts + tried)
+
+    def _keep_state(self, name: str, state: HostState) -> None:
+        self._hosts[name].state = state
+        if state.closed:
+            for entry in self.entries.values():
+                if entry.request.host == name and entry.state == "queued":
+                    _fail_with_host(entry, state)
+
+    def release(self, lease: Lease, state: HostState) -> None:
+        """See `Frontier.release`."""
+        if self._is_held(lease):
+            self._free(lease.host)
+            self._keep_state(lease.host, replace(state, next_at=max(state.next_at, self._clock())))
+
+    def reclaim(self) -> None:
+        """Ends the leases whose time is over; their holders may have asked just now, so the host rests for its delay."""
+        now = self._clock()
+        for name, host in self._hosts.items():
+            if host.leased_until is not None and host.leased_until < now:
+                self._free(name)
+                self._keep_state(name, replace(host.state, next_at=max(host.state.next_at, now + host.state.delay)))
+
+    def _free(self, name: str) -> None:
+        host = self._hosts[name]
+        host.token += 1
+        host.leased_until = None
+        for entry in self.entries.values():
+            if entry.request.host == name and entry.state == "leased":
+                entry.state = "queued"
+
+    # -- what is known ---------------------------------------------------------------------------------------------------
+
+    def stats(self) -> Stats:
+        """See `Frontier.stats`."""
+        count = Counter(entry.state for entry in self.entries.values())
+        return Stats(
+            count["queued"], count["leased"], count["done"], count["failed"], count["skipped"], self._ok_pages, self._size
+        )  # fmt: skip
+
+    def finished(self) -> FinishReason | None:
+        """See `Frontier.finished`."""
+        stats, limits = self.stats(), self._limits
+        if stats.leased:
+            return None
+        if not stats.queued:
+            return "queue empty"
+        if limits.max_pages is not None and stats.ok_pages >= limits.max_pages:
+            return "page limit"
+        if limits.max_size is not None and stats.size >= limits.max_size:
+            return "size limit"
+        lowest = min(entry.rank for entry in self.entries.values() if entry.state == "queued")
+        return "depth limit" if limits.max_depth is not None and lowest > 1 + limits.max_depth else None
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
+def _fail_with_host(entry: Entry, state: HostState) -> None:
+    kind: ErrorKind = state.closed_kind or "refused"
+    entry.state, entry.reason, entry.detail = "failed", kind, state.closed
