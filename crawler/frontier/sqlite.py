@@ -13,10 +13,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from typing import get_args
 
 from crawler.core.retry import LONGEST_RETRY_AFTER
 from crawler.core.urls import fingerprint
 from crawler.model import (
+    ErrorKind,
     Failed,
     Fetched,
     FinishReason,
@@ -93,9 +95,9 @@ class SqliteFrontier:
                 if self._execute(_ADD, row).rowcount:
                     new[host_id] += 1
                     self._ranks[rank] += 1
-            for host_id, count in new.items():
-                self._execute("UPDATE hosts SET queued = queued + ?, due_at = 0 WHERE host_id = ?", (count, host_id))
             self._totals["queued"] += new.total()
+            for host_id, count in new.items():
+                self._grow_queue(host_id, count)
         return new.total()
 
     def refuse(self, refusals: Sequence[Refusal]) -> None:
@@ -124,9 +126,8 @@ class SqliteFrontier:
                 if not rows:
                     break
                 leases += [lease for row in rows if (lease := self._lease_host(row, per_host, now, ttl))]
-            due = self._execute(
-                "SELECT min(max(next_at, due_at)) FROM hosts WHERE queued > 0 AND leased_until IS NULL AND closed = ''"
-            ).fetchone()[0]
+            query = "SELECT min(max(next_at, due_at)) FROM hosts WHERE queued > 0 AND leased_until IS NULL AND closed = ''"
+            due = self._execute(query).fetchone()[0]
         return Leases(tuple(leases), due if due is not None and due < NEVER and self._room(1) else None)
 
     def _lease_host(self, row: _HostRow, per_host: int, now: float, ttl: float) -> Lease | None:
@@ -215,9 +216,8 @@ class SqliteFrontier:
 
     def _check(self, lease: Lease) -> int | None:
         """The number of the lease's host while its token is good."""
-        row = self._execute(
-            "SELECT host_id FROM hosts WHERE host = ? AND token = ? AND leased_until IS NOT NULL", (lease.host, lease.token)
-        ).fetchone()
+        query = "SELECT host_id FROM hosts WHERE host = ? AND token = ? AND leased_until IS NOT NULL"
+        row = self._execute(query, (lease.host, lease.token)).fetchone()
         return None if row is None else int(row[0])
 
     # -- what comes back -------------------------------------------------------------------------------------------------
@@ -273,9 +273,17 @@ class SqliteFrontier:
             self._execute("UPDATE hosts SET robots = ? WHERE host_id = ?", (_dump_robots(state.robots), host_id))
             self._robots[host_id] = state.robots
         if state.closed:
-            self._fail_queue(host_id, state)
+            self._fail_queue(host_id, state.closed, state.closed_kind)
 
-    def _fail_queue(self, host_id: int, state: HostState) -> None:
+    def _grow_queue(self, host_id: int, count: int) -> None:
+        """Counts URLs that now wait for a host; for one that was given up they fail at once, as nobody would ever ask for them."""
+        query = "UPDATE hosts SET queued = queued + ?, due_at = 0 WHERE host_id = ? RETURNING closed"
+        closed = self._execute(query, (count, host_id)).fetchone()[0]
+        if closed:
+            kind = closed.partition(":")[0]
+            self._fail_queue(host_id, closed, kind if kind in get_args(ErrorKind) else None)
+
+    def _fail_queue(self, host_id: int, closed: str, kind: str | None) -> None:
         """A closed host: all that waits for it fails in one step, with the reason."""
         query = "SELECT rank, count(*) FROM _frontier WHERE host_id = ? AND state = 'queued' GROUP BY rank"
         pending = self._execute(query, (host_id,)).fetchall()
@@ -284,7 +292,7 @@ class SqliteFrontier:
             return
         self._execute(
             "UPDATE _frontier SET state = 'failed', reason = ?, detail = ? WHERE host_id = ? AND state = 'queued'",
-            (state.closed_kind or "refused", state.closed, host_id),
+            (kind or "refused", closed, host_id),
         )
         self._execute("UPDATE hosts SET queued = 0, failed = failed + ? WHERE host_id = ?", (count, host_id))
         self._totals["queued"] -= count
@@ -301,6 +309,7 @@ class SqliteFrontier:
             at = max(state.next_at, self._clock())
             self._free(host_id)
             self._keep_state(host_id, replace(state, next_at=at))
+            self._robots.pop(host_id, None)
 
     def _reclaim(self, now: float) -> None:
         """Ends the leases whose time is over. The next request waits for the host's delay: the holder may have asked just now."""
@@ -314,11 +323,10 @@ class SqliteFrontier:
         granted = self._execute("SELECT count(*) FROM _frontier WHERE host_id = ? AND state = 'leased' AND role = 'page'", (host_id,))
         self._totals["granted"] -= granted.fetchone()[0]
         back = self._execute("UPDATE _frontier SET state = 'queued' WHERE host_id = ? AND state = 'leased'", (host_id,)).rowcount
-        self._execute(
-            "UPDATE hosts SET token = token + 1, leased_until = NULL, queued = queued + ?, due_at = 0 WHERE host_id = ?", (back, host_id)
-        )
         self._totals["leased"] -= back
         self._totals["queued"] += back
+        self._execute("UPDATE hosts SET token = token + 1, leased_until = NULL WHERE host_id = ?", (host_id,))
+        self._grow_queue(host_id, back)
 
     def void_leases(self, same_clock: bool) -> None:
         """For the sole holder of a folder, at its start: ends all leases at once. When the clock is another one (the machine was
