@@ -33,10 +33,11 @@ from crawler.engine.visit import Visitor, seed_request
 from crawler.errors import DiskFullError, UsageError
 from crawler.fetch.http import HttpFetcher
 from crawler.frontier.sqlite import SqliteFrontier
-from crawler.model import FinishReason, Page, Progress, Record
-from crawler.report.summary import Summary, summarize
+from crawler.model import FinishReason, Page, Record
 from crawler.ports import BlockingFetcher as BlockingFetcherPort
 from crawler.ports import Fetcher
+from crawler.progress import Progress
+from crawler.report.summary import Summary, summarize
 from crawler.settings import Settings
 from crawler.store.database import Database
 from crawler.store.files import PageFiles

@@ -374,38 +374,3 @@ class Record:
     page: Page
     links: tuple[LinkRow, ...] = ()
     keep_body: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class HostProgress:
-    """One host while the crawl runs: URLs in flight and waiting in memory, seconds between two requests."""
-
-    host: str
-    in_flight: int
-    waiting: int
-    delay: float
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a running crawl is, for a screen. Counts cover the whole folder, `run_pages`, `elapsed` and `rate` this run.
-
-    `pages` counts every attempted URL that was stored (the rows of the table), `rate` is pages per second over the last
-    ten seconds, `size` bytes of decoded bodies, `slowest` the URL that is in flight for the longest time and its seconds.
-    """
-
-    elapsed: float = 0.0
-    pages: int = 0
-    run_pages: int = 0
-    ok: int = 0
-    redirects: int = 0
-    client_errors: int = 0
-    server_errors: int = 0
-    failed: int = 0
-    queued: int = 0
-    in_flight: int = 0
-    size: int = 0
-    rate: float = 0.0
-    slowest: tuple[str, float] | None = None
-    hosts: tuple[HostProgress, ...] = ()
-    more_hosts: int = 0

@@ -118,7 +118,7 @@ def _crawl(settings: Settings) -> int:
         text = json.dumps(summary.to_json(), indent=2, ensure_ascii=False)
         opened.folder.write("summary.json", text + "\n")
         log.write("finished", reason=reason, pages=summary.pages, queued=summary.queued)
-        _say_summary(summary, settings, text)
+        _say_summary(summary, settings)
         return _exit_code(opened, summary, reason)
 
 
@@ -137,19 +137,21 @@ def _say_finished(opened: Assembly, settings: Settings) -> int:
     summary = opened.summary()
     say(f"{settings.output}/ holds this crawl, finished: {summary.pages:,} pages. Nothing is left to do (--fresh begins anew).")
     if settings.json:
-        print(json.dumps(summary.to_json(), indent=2, ensure_ascii=False))
+        print(json.dumps(summary.to_json(), indent=2, ensure_ascii=sys.stdout.isatty()))
     return 0
 
 
-def _say_summary(summary: Summary, settings: Settings, text: str) -> None:
+def _say_summary(summary: Summary, settings: Settings) -> None:
     from crawler.cli.farewell import render_summary
+    from crawler.cli.screen_text import encodable
 
     if settings.json:
-        print(text)
+        print(json.dumps(summary.to_json(), indent=2, ensure_ascii=sys.stdout.isatty()))
     if not settings.quiet:
         width = shutil.get_terminal_size().columns if sys.stderr.isatty() else 100
         color = wants_color(settings.color, sys.stderr, os.environ)
-        sys.stderr.write(render_summary(summary, settings.output or "", width, color).rstrip("\n") + "\n")
+        shown = render_summary(summary, settings.output or "", width, color).rstrip("\n") + "\n"
+        sys.stderr.write(encodable(shown, sys.stderr.encoding))
 
 
 def _exit_code(opened: Assembly, summary: Summary, reason: FinishReason) -> int:
@@ -189,7 +191,8 @@ class _Show:
             from crawler.store.row import row_of
 
             rows = (row_of(record) for record in records if record.page.role != "sitemap")
-            self._rows.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            # Escapes only where a terminal would obey what the web says.
+            self._rows.writelines(json.dumps(row, ensure_ascii=self._rows.isatty()) + "\n" for row in rows)
             self._rows.flush()
         if self._verbose:
             for record in records:

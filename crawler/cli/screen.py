@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Literal, Protocol, TextIO
 
-from crawler.model import Page, Progress
+from crawler.model import Page
+from crawler.progress import Progress
 
 ProgressChoice = Literal["auto", "bar", "plain", "json", "none"]
 

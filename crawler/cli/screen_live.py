@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from crawler.cli.screen_text import encodable, page_line, paragraph, render_progress, start_line
-from crawler.model import Page, Progress
+from crawler.model import Page
+from crawler.progress import Progress
 from crawler.text import printable
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TextIO
 
 from crawler.cli.messages import say
 from crawler.cli.screen_text import encodable, page_line, plain_progress, start_line
-from crawler.model import Page, Progress
+from crawler.model import Page
+from crawler.progress import Progress
 from crawler.text import printable
 
 # A log has no width: one line each.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from textwrap import wrap
 
-from crawler.model import Page, Progress
+from crawler.model import Page
+from crawler.progress import Progress
 from crawler.text import human_clock, human_count, human_duration, human_size, printable
 
 COLUMN = 57

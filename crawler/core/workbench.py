@@ -17,16 +17,17 @@ Three short loops drive it (one at a time, many at once, many workers in virtual
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from crawler.core import retry
+from crawler.core.leased import LeasedHost
 from crawler.core.politeness import Pace, Politeness
-from crawler.core.robots import ROBOTS_MAX_AGE, Robots, parse_robots, robots_url
+from crawler.core.robots import robots_url
 from crawler.core.urls import fingerprint, origin
-from crawler.model import Failed, HostProgress, HostState, Lease, Leases, PageError, Request, Retry, RobotsFacts, Skipped
+from crawler.model import Failed, HostState, Lease, Leases, PageError, Request, Retry, RobotsFacts, Skipped
+from crawler.progress import HostProgress
 
 Renewal = tuple[Lease, HostState]
 
@@ -58,33 +59,6 @@ Step = Request | Skipped | Failed | Need | Wait | Idle
 IDLE = Idle()
 
 
-class _Host:
-    """One leased host."""
-
-    __slots__ = ("exhausted", "lease", "listed", "origins", "pace", "queue", "started", "unacknowledged", "waiting_for")
-
-    def __init__(self, lease: Lease, pace: Pace) -> None:
-        self.lease = lease
-        self.pace = pace
-        self.queue: deque[Request] = deque(lease.requests)
-        self.origins: dict[str, tuple[Robots, float]] = {}
-        self.waiting_for: str | None = None  # the origin whose robots.txt is in flight
-        self.started: dict[int, float] = {}  # id -> when it started
-        self.unacknowledged = len(lease.requests)
-        self.exhausted = False  # the frontier had nothing more for it when asked last
-        self.listed = False  # has an entry in the heap of ready times
-
-    @property
-    def is_over(self) -> bool:
-        """Nothing of it waits, is in flight or unacknowledged, and there is no more to come."""
-        return not (self.started or self.queue or self.unacknowledged) and (self.exhausted or bool(self.pace.closed))
-
-    def drop_queue(self) -> None:
-        """What waits goes back with the host."""
-        self.unacknowledged -= len(self.queue)
-        self.queue.clear()
-
-
 class Workbench:
     """Holds at most `max_hosts` hosts with at most `per_host` waiting URLs each, and says what to do next.
 
@@ -100,7 +74,7 @@ class Workbench:
         self._max_hosts = max_hosts
         self._per_host = per_host
         self._ttl = ttl
-        self._hosts: dict[str, _Host] = {}
+        self._hosts: dict[str, LeasedHost] = {}
         self._ready: list[tuple[float, int, str]] = []
         self._turn = 0
         self._asked = False
@@ -159,7 +133,7 @@ class Workbench:
             return float("inf")
         return min(self._renew_at, self._retry_at, self._lease_at if len(self._hosts) < self._max_hosts else float("inf"))
 
-    def _start(self, host: _Host, now: float) -> Request | Skipped | Failed | None:
+    def _start(self, host: LeasedHost, now: float) -> Request | Skipped | Failed | None:
         """Starts the head of a host's queue, or judges it; None when the host cannot start anything now."""
         pace = host.pace
         if pace.closed:
@@ -175,10 +149,10 @@ class Workbench:
         request = host.queue[0]
         if self._agent is not None:
             place = origin(request.url)
-            known = host.origins.get(place)
-            if known is None or now - known[1] > ROBOTS_MAX_AGE:
+            robots = host.robots_of(place, now)
+            if robots is None:
                 return self._ask_robots(host, place, now)
-            decision = known[0].decide(self._agent, request.url)
+            decision = robots.decide(self._agent, request.url)
             if not decision.allowed:
                 host.queue.popleft()
                 self._settle(host)
@@ -189,7 +163,7 @@ class Workbench:
         self._settle(host)
         return request
 
-    def _ask_robots(self, host: _Host, place: str, now: float) -> Request | None:
+    def _ask_robots(self, host: LeasedHost, place: str, now: float) -> Request | None:
         if host.started:
             return None  # robots.txt goes alone; the next answer brings us back here
         host.waiting_for = place
@@ -199,7 +173,7 @@ class Workbench:
         host.pace.started(now)
         return Request(url, identity, host.lease.host, role="robots")
 
-    def _give_up(self, host: _Host) -> Failed | None:
+    def _give_up(self, host: LeasedHost) -> Failed | None:
         """A closed host: its first URL is told as failed, the rest fails at the frontier when the host is given back."""
         if host.queue and not host.started:
             request = host.queue.popleft()
@@ -208,7 +182,7 @@ class Workbench:
         self._settle(host)
         return None
 
-    def _list(self, host: _Host) -> None:
+    def _list(self, host: LeasedHost) -> None:
         """Puts the host into the heap of ready times, at the end of those that are ready together."""
         if host.listed or not host.queue or host.waiting_for is not None:
             return
@@ -219,7 +193,7 @@ class Workbench:
         host.listed = True
         heappush(self._ready, (at, self._turn, host.lease.host))
 
-    def _settle(self, host: _Host) -> None:
+    def _settle(self, host: LeasedHost) -> None:
         """After every change of a host: is it ready for more, short of URLs, or over?"""
         self._list(host)
         name = host.lease.host
@@ -255,7 +229,9 @@ class Workbench:
             if lease is None:
                 self.lost(old)
             else:
-                self._top_up(lease)
+                host = self._hosts[lease.host]
+                host.take(lease)
+                self._settle(host)
         for lease in leased.leases:
             self._admit(lease)
         if extended.next_due is not None:
@@ -267,20 +243,8 @@ class Workbench:
                 self._lease_at = now
         self._renew_at = min((host.lease.deadline for host in self._hosts.values()), default=float("inf")) - self._ttl / 2
 
-    def _top_up(self, lease: Lease) -> None:
-        host = self._hosts[lease.host]
-        host.queue.extend(lease.requests)
-        host.unacknowledged += len(lease.requests)
-        host.exhausted = not lease.requests
-        host.lease = replace(lease, requests=())
-        self._settle(host)
-
     def _admit(self, lease: Lease) -> None:
-        pace = Pace(self._rules(lease.host), lease.state)
-        host = _Host(lease, pace)
-        for facts in lease.state.robots:
-            self._learn_robots(host, facts)
-        host.lease = replace(lease, requests=())
+        host = LeasedHost(lease, Pace(self._rules(lease.host), lease.state), self._agent)
         self._hosts[lease.host] = host
         self._settle(host)
 
@@ -321,7 +285,7 @@ class Workbench:
         host = self._hosts.get(lease.host)
         return host.pace.state if host is not None else lease.state
 
-    def _landed(self, request: Request) -> tuple[_Host, float] | None:
+    def _landed(self, request: Request) -> tuple[LeasedHost, float] | None:
         host = self._hosts.get(request.host)
         if host is None or request.id not in host.started:
             return None
@@ -380,26 +344,11 @@ class Workbench:
         host.waiting_for = None
         if facts.text is None:
             host.pace.cancelled()
-            if facts.status:
-                host.pace.remember(replace(host.pace.state, answered=True))
-            error = PageError("robots_unavailable", facts.error) if facts.status else _error_of(facts)
-            host.pace.unreachable(now, started, error, request.id)
-            if error.kind == "tls" and not host.pace.state.answered:
-                host.pace.close(str(error), "tls")
+            host.robots_failed(facts, now, started, request.id)
         else:
             host.pace.answered(now, started, 200, ttfb)
-            others = tuple(known for known in host.pace.state.robots if known.origin != facts.origin)
-            host.pace.remember(replace(host.pace.state, robots=(*others, facts)))
-            self._learn_robots(host, facts)
+            host.robots_arrived(facts, self._agent)
         self._settle(host)
-
-    def _learn_robots(self, host: _Host, facts: RobotsFacts) -> None:
-        if self._agent is None or facts.text is None:
-            return
-        robots = parse_robots(facts.text)
-        host.origins[facts.origin] = (robots, facts.read_at)
-        delays = [delay for known, _ in host.origins.values() if (delay := known.crawl_delay(self._agent)) is not None]
-        host.pace.crawl_delay(max(delays, default=None))
 
     def acknowledged(self, lease: Lease, count: int) -> None:
         """So many outcomes of this lease are stored at the frontier."""
@@ -424,9 +373,3 @@ class Workbench:
         busiest = sorted(self._hosts.values(), key=lambda host: (-len(host.started), -len(host.queue), host.lease.host))
         rows = tuple(HostProgress(host.lease.host, len(host.started), len(host.queue), host.pace.delay) for host in busiest[:most])
         return rows, max(0, len(busiest) - most)
-
-
-def _error_of(facts: RobotsFacts) -> PageError:
-    """The network error behind a robots.txt that never came, as `RobotsFacts.error` spells it ("kind: detail")."""
-    kind, _, detail = facts.error.partition(": ")
-    return PageError(kind, detail)  # type: ignore[arg-type]

@@ -22,7 +22,9 @@ from typing import TypeVar
 from crawler.core.workbench import Idle, Need, Wait, Workbench
 from crawler.engine.commit import BATCH, GroupCommit, Visit
 from crawler.engine.hooks import Hooks, Skip
-from crawler.engine.visit import LARGE_BODY, Reading, Visitor, hook_failed, read, retry_after, robots_story
+from crawler.engine.reading import LARGE_BODY, Reading, read, retry_after
+from crawler.engine.robots_story import robots_story
+from crawler.engine.visit import Visitor, hook_failed
 from crawler.model import Failed, FinishReason, Record, Request, Response, Retry, Skipped
 from crawler.ports import Fetcher, Frontier
 

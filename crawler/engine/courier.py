@@ -12,7 +12,8 @@ from crawler.core.politeness import Pace, Politeness
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
 from crawler.core.urls import normalize_seed
-from crawler.engine.visit import LARGE_BODY, Visitor, read, retry_after, seed_request
+from crawler.engine.reading import LARGE_BODY, read, retry_after
+from crawler.engine.visit import Visitor, seed_request
 from crawler.errors import UsageError
 from crawler.model import Failed, Page, PageError, Request, Response
 from crawler.ports import Fetcher

@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from crawler.core.workbench import Idle, Need, Wait, Workbench
 from crawler.engine.commit import GroupCommit, Visit
 from crawler.engine.hooks import Hooks, Skip
-from crawler.engine.visit import Reading, Visitor, hook_failed, read, retry_after, robots_story
+from crawler.engine.reading import Reading, read, retry_after
+from crawler.engine.robots_story import robots_story
+from crawler.engine.visit import Visitor, hook_failed
 from crawler.errors import UsageError
 from crawler.model import Failed, FinishReason, Record, Request, Retry, Skipped
 from crawler.ports import BlockingFetcher, Frontier

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from crawler.model import HostProgress, Page, Progress, Record, Stats
+from crawler.model import Page, Record, Stats
+from crawler.progress import HostProgress, Progress
 
 WINDOW = 10.0
 """Seconds over which the rate is measured."""

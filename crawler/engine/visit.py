@@ -1,24 +1,22 @@
 """The story of one page: from a response to what is kept of it. No waiting, no clock, no choice of engine in here.
 
-`read` turns a response into what it says; it changes nothing, so a large page may be read in another thread.
-`Visitor` turns that into a `Visit`: the outcome, the record, the admitted URLs and the refused ones.
+`crawler.engine.reading` turns a response into what it says; `Visitor` turns that into a `Visit`: the outcome, the record, the
+admitted URLs and the refused ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
 
-from crawler.core.extract import extract_data
-from crawler.core.html import ParsedPage, parse_header_links, parse_html, parse_refresh
-from crawler.core.robots import ROBOTS_MAX_SIZE, parse_robots
+from crawler.core.html import ParsedPage, parse_header_links, parse_refresh
+from crawler.core.robots import parse_robots
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
-from crawler.core.sitemaps import Sitemap, parse_sitemap
-from crawler.core.urls import Resolver, Target, Verdict, canonical, fingerprint, host_key, origin
+from crawler.core.urls import Resolver, Target, Verdict, canonical, fingerprint, host_key
 from crawler.engine.commit import Visit, as_failed
+from crawler.engine.reading import REDIRECT_STATUS, Reading, location_of, media_type, robots_meta_of
 from crawler.model import (
     Failed,
     Fetched,
@@ -38,47 +36,12 @@ from crawler.model import (
     Skipped,
 )
 
-HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 FOLLOWED_KINDS = frozenset({"a", "area", "iframe", "frame", "link", "refresh", "header", "redirect", "sitemap"})
-REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
-LARGE_BODY = 256 * 1024
-"""Bodies above this many bytes are read off the event loop."""
-
-ROBOTS_REDIRECTS = 5
 # Rels of a Link header that name helpers of the page, not pages.
 _HELPERS = frozenset({"preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch", "stylesheet", "icon"})
 
 Anchor = tuple[str, str, str, str]
 Follow = Callable[[Page, Sequence[Link]], Iterable[Link]]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a response says: the media type, and the parsed page or sitemap."""
-
-    content_type: str = ""
-    page: ParsedPage | None = None
-    sitemap: Sitemap | None = None
-    data: Mapping[str, object] = field(default_factory=dict)
-
-
-def media_type(response: Response) -> str:
-    """The media type of a response in lower case, without parameters."""
-    return (response.header("content-type") or "").partition(";")[0].strip().lower()
-
-
-def read(request: Request, response: Response, extract: Mapping[str, str] | None = None) -> Reading:
-    """Reads a response: HTML and sitemaps are parsed, everything else is kept as it came. Safe in any thread."""
-    if response.error is not None or (response.status != 200 and not 200 < response.status < 300):
-        return Reading(media_type(response))
-    if request.role == "sitemap":
-        return Reading(sitemap=parse_sitemap(response.body.read(), request.url))
-    content_type = media_type(response)
-    if content_type not in HTML_TYPES and not (content_type == "" and response.body.read()[:64].lstrip()[:1] == b"<"):
-        return Reading(content_type)
-    body = response.body.read()
-    page = parse_html(body, request.url, response.header("content-type") or "")
-    return Reading(content_type or "text/html", page, data=extract_data(body, page.charset, extract) if extract else {})
 
 
 class Visitor:
@@ -173,7 +136,7 @@ class Visitor:
             description=parsed.description if parsed else "",
             canonical=self._canonical(parsed) if parsed else None,
             lang=parsed.lang if parsed else "",
-            robots_meta=_robots_meta(response, parsed),
+            robots_meta=robots_meta_of(response, parsed),
             fetched_at=fetched_at,
             ttfb=response.ttfb,
             elapsed=response.elapsed,
@@ -253,8 +216,8 @@ class Visitor:
     # -- redirects -------------------------------------------------------------------------------------------------------
 
     def _redirect_visit(self, request: Request, response: Response, fetched_at: datetime) -> Visit:
-        location = response.header("location") or ""
-        target = self._resolver.targets(request.url, [_as_utf8(location)])[0] if location else None
+        location = location_of(response)
+        target = self._resolver.targets(request.url, [location])[0] if location else None
         error = self._redirect_error(request, target, location)
         if error is not None:
             to_itself = error.kind == "redirect_loop" and target is not None and target.id == request.id
@@ -337,41 +300,6 @@ class Visitor:
         return Visit(outcome)
 
 
-def robots_story(request: Request) -> Generator[Request, Response, tuple[RobotsFacts, float]]:
-    """What a host says in its robots.txt: yields what to fetch, is sent what came, returns the facts and the time to the first
-    byte. RFC 9309, 2.3.1: five redirects are followed, 4xx means no rules, 5xx and no answer mean that all is refused for now;
-    429 asks to come back later, so it counts as 5xx (as Google does)."""
-    place, step = origin(request.url), request
-    for _ in range(1 + ROBOTS_REDIRECTS):
-        response = yield step
-        if response.error is not None and response.error.kind != "too_big":
-            return RobotsFacts(place, response.status, None, 0.0, str(response.error)), 0.0
-        if response.status in REDIRECT_STATUS and (location := response.header("location")):
-            target = Resolver(lambda url, host: None).targets(step.url, [_as_utf8(location)])[0]
-            if target is None or not target.host:
-                break
-            step = replace(request, url=target.url, id=target.id, host=target.host)
-            continue
-        if response.status >= 500 or response.status == 429:
-            return RobotsFacts(place, response.status, None, 0.0, f"robots.txt answered {response.status}"), 0.0
-        text = response.body.read()[:ROBOTS_MAX_SIZE] if 200 <= response.status < 300 else b""
-        return RobotsFacts(place, response.status, text, 0.0), response.ttfb or 0.0
-    return RobotsFacts(place, 404, b"", 0.0, "too many redirects"), 0.0
-
-
-def retry_after(response: Response) -> float | None:
-    """Seconds that a Retry-After header asks for, as number or HTTP date (RFC 9110, 10.2.3); None without a usable one."""
-    value = (response.header("retry-after") or "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:9])
-    if not value:
-        return None
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
-
-
 def hook_failed(request: Request, visit: Visit, error: Exception) -> Visit:
     """The visit of a page whose hook raised: failed, with the links it had, stored as an error."""
     assert visit.record is not None
@@ -385,22 +313,6 @@ def seed_request(url: str, strip_query: frozenset[str] = frozenset()) -> Request
     return Request(url, fingerprint(url), host_key(url))
 
 
-def _robots_meta(response: Response, parsed: ParsedPage | None) -> str:
-    """Meta robots and X-Robots-Tag, joined."""
-    values = [value for name, value in response.headers if name.lower() == "x-robots-tag"]
-    if parsed is not None and parsed.robots_meta:
-        values.append(parsed.robots_meta)
-    return ", ".join(values)
-
-
 def _says_nofollow(robots_meta: str) -> bool:
     words = {word.strip().lower() for word in robots_meta.split(",")}
     return not words.isdisjoint({"nofollow", "none"})
-
-
-def _as_utf8(value: str) -> str:
-    """A Location as browsers read it: its bytes are UTF-8 where they can be (headers arrive as Latin-1)."""
-    try:
-        return value.encode("latin-1").decode("utf-8")
-    except (UnicodeDecodeError, UnicodeEncodeError):
-        return value

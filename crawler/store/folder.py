@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,14 +137,12 @@ def _locked(path: Path) -> int:
         descriptor = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
         raise _unusable(path, error) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if not _has_locked(descriptor):
         holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
         os.close(descriptor)
         raise FolderInUseError(
             f"{path}/ is in use by process {holder}", "two crawls cannot share one folder", f"crawler status {path}, or -o another-folder"
-        ) from None
+        )
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -151,6 +150,17 @@ def _locked(path: Path) -> int:
         os.close(descriptor)
         raise _unusable(path, error) from error
     return descriptor
+
+
+def _has_locked(descriptor: int) -> bool:
+    """Tries for a moment: `crawler status` looks at the lock by holding it for some microseconds."""
+    for _ in range(20):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            time.sleep(0.005)
+    return False
 
 
 def _remove_crawl(path: Path) -> None:

@@ -27,7 +27,8 @@ from crawler.cli.screen_text import (
     start_line,
     two_columns,
 )
-from crawler.model import Body, HostProgress, Page, PageError, Progress
+from crawler.model import Body, Page, PageError
+from crawler.progress import HostProgress, Progress
 
 PROGRESS = Progress(
     elapsed=41.3,

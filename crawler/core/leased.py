@@ -1,0 +1,81 @@
+"""One leased host on the workbench: its queue, its pace, what its robots.txt say."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+
+from crawler.core.politeness import Pace
+from crawler.core.robots import ROBOTS_MAX_AGE, Robots, parse_robots
+from crawler.model import Lease, PageError, Request, RobotsFacts
+
+
+class LeasedHost:
+    """A host that this worker is alone with. The workbench decides; this keeps what it decides by."""
+
+    __slots__ = ("exhausted", "lease", "listed", "origins", "pace", "queue", "started", "unacknowledged", "waiting_for")
+
+    def __init__(self, lease: Lease, pace: Pace, agent: str | None) -> None:
+        self.lease = replace(lease, requests=())
+        self.pace = pace
+        self.queue: deque[Request] = deque(lease.requests)
+        self.origins: dict[str, tuple[Robots, float]] = {}
+        self.waiting_for: str | None = None  # the origin whose robots.txt is in flight
+        self.started: dict[int, float] = {}  # id -> when it started
+        self.unacknowledged = len(lease.requests)
+        self.exhausted = False  # the frontier had nothing more for it when asked last
+        self.listed = False  # has an entry in the heap of ready times
+        if agent is not None:
+            for facts in lease.state.robots:
+                self._learn(facts, agent)
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing of it waits, is in flight or unacknowledged, and there is no more to come."""
+        return not (self.started or self.queue or self.unacknowledged) and (self.exhausted or bool(self.pace.closed))
+
+    def take(self, lease: Lease) -> None:
+        """A renewed lease with further URLs, or without: then there are no more for now."""
+        self.queue.extend(lease.requests)
+        self.unacknowledged += len(lease.requests)
+        self.exhausted = not lease.requests
+        self.lease = replace(lease, requests=())
+
+    def drop_queue(self) -> None:
+        """What waits goes back with the host."""
+        self.unacknowledged -= len(self.queue)
+        self.queue.clear()
+
+    def robots_of(self, origin: str, now: float) -> Robots | None:
+        """The rules of an origin; None when they are unknown or too old to be trusted (RFC 9309, 2.4)."""
+        known = self.origins.get(origin)
+        return None if known is None or now - known[1] > ROBOTS_MAX_AGE else known[0]
+
+    def robots_arrived(self, facts: RobotsFacts, agent: str | None) -> None:
+        """An origin's robots.txt, kept with the host."""
+        others = tuple(known for known in self.pace.state.robots if known.origin != facts.origin)
+        self.pace.remember(replace(self.pace.state, robots=(*others, facts)))
+        if agent is not None:
+            self._learn(facts, agent)
+
+    def robots_failed(self, facts: RobotsFacts, now: float, started: float, salt: int) -> None:
+        """No robots.txt: all of the host waits and it is asked for again, until the host is given up."""
+        if facts.status:
+            self.pace.remember(replace(self.pace.state, answered=True))
+        error = PageError("robots_unavailable", facts.error) if facts.status else _network_error(facts)
+        self.pace.unreachable(now, started, error, salt)
+        if error.kind == "tls" and not self.pace.state.answered:
+            self.pace.close(str(error), "tls")
+
+    def _learn(self, facts: RobotsFacts, agent: str) -> None:
+        if facts.text is None:
+            return
+        self.origins[facts.origin] = (parse_robots(facts.text), facts.read_at)
+        delays = [delay for robots, _ in self.origins.values() if (delay := robots.crawl_delay(agent)) is not None]
+        self.pace.crawl_delay(max(delays, default=None))
+
+
+def _network_error(facts: RobotsFacts) -> PageError:
+    """The network error behind a robots.txt that never came, as `RobotsFacts.error` spells it ("kind: detail")."""
+    kind, _, detail = facts.error.partition(": ")
+    return PageError(kind, detail)  # type: ignore[arg-type]
