@@ -46,9 +46,9 @@ class Answer:
                 self._known.setdefault(key, []).append(value)
         if status == 101:
             raise FetchFailure("protocol", "the server switched protocols without being asked to")
-        for coding in self._known.get("transfer-encoding", ()):
-            if coding.strip().lower() not in ("chunked", "identity"):
-                raise FetchFailure("protocol", f"Transfer-Encoding {coding} was not asked for")
+        transfer = self._known.get("transfer-encoding")
+        if transfer and [coding.strip().lower() for coding in transfer] not in (["chunked"], ["identity"]):
+            raise FetchFailure("protocol", f"Transfer-Encoding {', '.join(transfer)} was not asked for")
 
     @property
     def cookies(self) -> list[str]:
