@@ -30,6 +30,7 @@ from crawler.engine.stream import PageStream
 from crawler.engine.synchronous import SynchronousEngine
 from crawler.engine.tally import Tally
 from crawler.engine.visit import Visitor, seed_request
+from crawler.engine.writer import to_the_end
 from crawler.errors import DiskFullError, UsageError
 from crawler.fetch.http import HttpFetcher
 from crawler.frontier.sqlite import SqliteFrontier
@@ -318,7 +319,7 @@ class Crawler:
         """When the crawler is left: ends a crawl that still runs. Its error belongs to the reader of the stream, who may be gone."""
         stream.close()
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await to_the_end(task)
 
     # -- single pages ----------------------------------------------------------------------------------------------------
 

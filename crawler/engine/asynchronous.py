@@ -12,12 +12,10 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
 
 from crawler.core.workbench import Idle, Need, Wait, Workbench
 from crawler.engine.commit import BATCH, GroupCommit, Visit
@@ -25,7 +23,8 @@ from crawler.engine.hooks import Hooks, Skip
 from crawler.engine.reading import LARGE_BODY, Reading, read, retry_after
 from crawler.engine.robots_story import robots_story
 from crawler.engine.visit import Visitor, hook_failed
-from crawler.model import Failed, FinishReason, Record, Request, Response, Retry, Skipped
+from crawler.engine.writer import Writer, to_the_end
+from crawler.model import Failed, FinishReason, Leases, Record, Request, Response, Retry, Skipped
 from crawler.ports import Fetcher, Frontier
 
 BACKLOG = 4 * BATCH
@@ -35,15 +34,6 @@ POLL = 0.5
 """Seconds between two questions to a frontier in which others hold all the work."""
 
 Deliver = Callable[[Sequence[Record]], Awaitable[None]]
-Result = TypeVar("Result")
-
-
-@dataclass(slots=True)
-class _Flight:
-    """A request in flight, for the screen."""
-
-    request: Request
-    started: float
 
 
 class AsynchronousEngine:
@@ -78,9 +68,11 @@ class AsynchronousEngine:
         self._hooks = hooks or Hooks()
         self._extract = extract
         self._parked: deque[asyncio.Future[Request]] = deque()
-        self._flying: dict[int, _Flight] = {}
+        self._flying: dict[int, tuple[str, float]] = {}  # id -> URL and when it started
         self._busy = 0  # workers between a request and its visit
         self._need: Need | None = None
+        self._answer: tuple[Leases, Leases] | None = None  # what the frontier said to it
+        self._writer = Writer()
         self._outbox: deque[Sequence[Record]] = deque()
         self._reason: FinishReason | None = None
         self._grace = 0.0
@@ -99,8 +91,7 @@ class AsynchronousEngine:
 
     async def run(self) -> FinishReason:
         """Runs to the end and says why it ended. Raises what a worker, the store or the deliverer raised, unwrapped."""
-        with ThreadPoolExecutor(1, "crawler-writer") as writer:
-            self._writer = writer
+        with self._writer:
             try:
                 async with asyncio.TaskGroup() as group:
                     workers = [group.create_task(self._work_on(), name=f"crawler-worker-{n}") for n in range(self._concurrency)]
@@ -118,20 +109,20 @@ class AsynchronousEngine:
             finally:
                 self._stop_timer()
                 if not self._closed:
-                    await asyncio.shield(self._abandon())
+                    await to_the_end(asyncio.create_task(self._abandon()))
         assert self._reason is not None
         return self._reason
 
     def flying(self) -> Sequence[tuple[str, float]]:
         """The URLs in flight, each with the seconds since it started."""
         now = self._clock()
-        return [(flight.request.url, now - flight.started) for flight in self._flying.values()]
+        return [(url, now - started) for url, started in self._flying.values()]
 
     def stop(self, reason: FinishReason, grace: float) -> None:
         """Starts nothing new, gives what is in flight `grace` seconds, then ends. Calling it again with 0 ends at once."""
         if self._reason is None:
             self._reason = reason
-        self._grace = grace
+        self._grace = min(grace, self._grace) if self._over.is_set() else grace
         self._over.set()
         self._room.set()
         self._landed()
@@ -150,15 +141,19 @@ class AsynchronousEngine:
     async def _abandon(self) -> None:
         """After an error or a cancellation: keeps what was fetched and gives the leases back, as far as that is possible. The
         next start voids what stays leased; the error that brought us here is the one to raise."""
+        await self._writer.rest()
+        self._take()
         with suppress(Exception):
             while len(self._commit):
                 batch = self._commit.cut()
-                await self._in_writer(partial(self._commit.write, batch))
+                await self._writer.run(partial(self._commit.write, batch))
         with suppress(Exception):
-            await self._in_writer(partial(self._commit.give_back, self._workbench.release_all()))
+            await self._give_back()
 
-    async def _in_writer(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, work)
+    async def _give_back(self) -> None:
+        """Ends all leases, also those that were about to be given back."""
+        due = self._need.release if self._need is not None else ()
+        await self._writer.run(partial(self._commit.give_back, [*due, *self._workbench.release_all()]))
 
     # -- workers ---------------------------------------------------------------------------------------------------------
 
@@ -236,7 +231,7 @@ class AsynchronousEngine:
     async def _serve(self, request: Request) -> None:
         """One request from start to visit. Cut off by a stop, it is released: neither tried nor failed."""
         lease = self._workbench.lease_of(request)
-        self._flying[request.id] = _Flight(request, self._clock())
+        self._flying[request.id] = (request.url, self._clock())
         try:
             if request.role == "robots":
                 await self._ask_robots(request)
@@ -318,15 +313,14 @@ class AsynchronousEngine:
         while True:
             self._work.clear()
             if self._need is not None and not self._closing:
-                need, self._need = self._need, None
-                extended, leased = await self._in_writer(partial(self._commit.ask, need))
-                self._workbench.take(need, extended, leased, self._clock())
+                await self._writer.run(partial(self._ask, self._need))
+                self._take()
                 self._wake()
             elif not self._outbox and len(self._commit) and (self._closing or self._is_starved or self._commit.due_at() <= self._clock()):
                 await self._write_batch()
                 self._wake()
             elif self._closing and not len(self._commit):
-                await self._in_writer(partial(self._commit.give_back, self._workbench.release_all()))
+                await self._give_back()
                 self._closed = True
                 self._mail.set()
                 return
@@ -337,11 +331,18 @@ class AsynchronousEngine:
 
     async def _until_work(self) -> None:
         due = self._commit.due_at() if not self._outbox else float("inf")
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, due - self._clock()) if due < float("inf") else None):
                 await self._work.wait()
-        except TimeoutError:
-            pass
+
+    def _ask(self, need: Need) -> None:
+        self._answer = self._commit.ask(need)
+
+    def _take(self) -> None:
+        """Gives the workbench what the frontier answered, if it did."""
+        if self._need is not None and self._answer is not None:
+            self._workbench.take(self._need, *self._answer, self._clock())
+            self._need = self._answer = None
 
     @property
     def _is_starved(self) -> bool:
@@ -355,7 +356,7 @@ class AsynchronousEngine:
 
     async def _write_batch(self) -> None:
         batch = self._commit.cut()
-        committed = await self._in_writer(partial(self._commit.write, batch))
+        committed = await self._writer.run(partial(self._commit.write, batch))
         self._commit.acknowledge(committed)
         if len(self._commit) < BACKLOG:
             self._room.set()
@@ -364,7 +365,7 @@ class AsynchronousEngine:
             self._mail.set()
 
     async def _find_end(self) -> None:
-        reason = await self._in_writer(self._frontier.finished)
+        reason = await self._writer.run(self._frontier.finished)
         if reason is not None:
             self.stop(reason, 0.0)
             return

@@ -1,0 +1,435 @@
+"""However a crawl is left, it leaves nothing behind but a folder that goes on: what was shown is stored, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.register_assert_rewrite("running")
+from running import assert_at_rest, no_surroundings, rows, stored, value
+
+from crawler import Crawler, Settings, crawl
+from crawler.app import Assembly, run_asynchronously
+from crawler.engine.asynchronous import AsynchronousEngine
+from crawler.engine.hooks import Hooks
+from crawler.engine.visit import Visitor
+from crawler.frontier.sqlite import SqliteFrontier
+from crawler.model import Page, Record
+from crawler.store.results import ResultStore
+from crawler.testing import Gate, Site, answer
+
+pytestmark = pytest.mark.usefixtures(no_surroundings.__name__)
+
+NewSite = Callable[..., Site]
+FREE, HELD = 24, 24
+FEW = 5
+
+
+class Broken(Exception):
+    """What a test breaks a part with."""
+
+
+def pages(gate: Gate) -> dict[str, Any]:
+    """A start page, pages that are answered at once, each with one page below it, and pages that wait for the gate."""
+    free = {f"/{n}": answer(body=f"<title>{n}</title>", links=[f"/{n}/below"]) for n in range(FREE)}
+    below = {f"/{n}/below": f"<p>below {n}" for n in range(FREE)}
+    held = {f"/held/{n}": answer(body=f"held {n}", gate=gate) for n in range(HELD)}
+    return {"/": answer(links=[*free, *held]), **free, **below, **held}
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+def web(new_site: NewSite, gate: Gate) -> Site:
+    return new_site(pages(gate))
+
+
+@asynccontextmanager
+async def nothing_left_behind(site: Site, folder: Path, shown: list[str]) -> AsyncIterator[None]:
+    """After the block there is no task, no connection, no lease and no complaint, and what was shown is stored, once."""
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+    yield
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    await no_connections(site)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []
+    assert_at_rest(folder)
+    assert len(set(shown)) == len(shown)
+    assert set(shown) <= set(stored(folder))
+
+
+async def no_connections(site: Site) -> None:
+    """Waits until the site has seen the end of every connection."""
+    async with asyncio.timeout(5):
+        while site.open_connections:
+            await asyncio.sleep(0)
+
+
+async def goes_on(site: Site, gate: Gate, folder: Path, shown: Sequence[str], **settings: object) -> None:
+    """A second crawl shows what was not stored yet; then all is there, once."""
+    gate.open()
+    before = stored(folder)
+    async with Crawler(output=folder, **settings) as crawler:
+        rest = [page.url async for page in crawler.crawl(site.url())]
+    assert not set(rest) & set(before)
+    assert sorted(rest + before) == stored(folder) == sorted(site.reachable())
+    assert set(shown) <= set(before)
+    assert crawler.summary is not None
+    assert crawler.summary.complete
+    assert_at_rest(folder)
+
+
+# -- the reader leaves -------------------------------------------------------------------------------------------------
+
+
+async def read(stream: AsyncIterator[Page], shown: list[str], then: Callable[[], Awaitable[None]] | None) -> None:
+    """Reads a few pages, then does `then`, and goes on if that let it; leaves the loop without one."""
+    async for page in stream:
+        shown.append(page.url)
+        if len(shown) == FEW:
+            if then is None:
+                break
+            await then()
+
+
+async def raise_an_error() -> None:
+    raise Broken("the reader")
+
+
+async def be_cancelled() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+
+
+async def be_cancelled_again_and_again() -> None:
+    """Once now, and at each of the next turns of the loop."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    task.cancel()
+
+    def again(left: int) -> None:
+        if left:
+            task.cancel()
+            loop.call_soon(again, left - 1)
+
+    loop.call_soon(again, 20)
+
+
+LEAVING: dict[str, tuple[Callable[[], Awaitable[None]] | None, type[BaseException] | None]] = {
+    "break": (None, None),
+    "an exception": (raise_an_error, Broken),
+    "cancellation": (be_cancelled, asyncio.CancelledError),
+    "impatient cancellation": (be_cancelled_again_and_again, asyncio.CancelledError),
+}
+
+
+@pytest.mark.parametrize("way", LEAVING)
+async def test_a_reader_may_leave_by_any_way(web: Site, gate: Gate, tmp_path: Path, way: str) -> None:
+    """break, an exception, cancellation: the reader's own exception arrives, nothing stays behind, and the next crawl completes."""
+    then, expected = LEAVING[way]
+    shown: list[str] = []
+    caught: BaseException | None = None
+
+    async def leave() -> None:
+        async with Crawler(output=tmp_path / "out") as crawler:
+            stream = crawler.crawl(web.url())
+            await read(stream, shown, then)
+
+    async with nothing_left_behind(web, tmp_path / "out", shown):
+        task = asyncio.create_task(leave())
+        try:
+            await task
+        except (Broken, asyncio.CancelledError) as error:
+            caught = error
+        del task
+    assert type(caught) is (expected or type(None))
+    assert value(tmp_path / "out", "SELECT finish_reason FROM runs") == "interrupted"
+    await goes_on(web, gate, tmp_path / "out", shown)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+async def test_a_deadline_ends_a_crawl(web: Site, gate: Gate, tmp_path: Path, inside: bool) -> None:
+    """`asyncio.timeout`, around the loop or around the crawler, raises its TimeoutError and nothing else."""
+    shown: list[str] = []
+
+    async def crawl_until_the_deadline() -> None:
+        loop = asyncio.get_running_loop()
+        if inside:
+            async with Crawler(output=tmp_path / "out") as crawler, asyncio.timeout(None) as limit:
+                async for page in crawler.crawl(web.url()):
+                    shown.append(page.url)
+                    limit.reschedule(loop.time())
+        else:
+            async with asyncio.timeout(None) as limit, Crawler(output=tmp_path / "out") as crawler:
+                async for page in crawler.crawl(web.url()):
+                    shown.append(page.url)
+                    limit.reschedule(loop.time())
+
+    async with nothing_left_behind(web, tmp_path / "out", shown):
+        with pytest.raises(TimeoutError):
+            await crawl_until_the_deadline()
+    assert shown
+    await goes_on(web, gate, tmp_path / "out", shown)
+
+
+async def test_a_reader_may_leave_while_answers_hang(web: Site, gate: Gate, tmp_path: Path) -> None:
+    """Requests in flight are cut off and their URLs given back untried: neither done nor failed."""
+    shown: list[str] = []
+    async with nothing_left_behind(web, tmp_path / "out", shown):
+        async with Crawler(output=tmp_path / "out") as crawler:
+            async for page in crawler.crawl(web.url()):
+                shown.append(page.url)
+                if len(shown) == 1:
+                    await web.asked("/held/0")
+                    break
+        await no_connections(web)
+    state = "SELECT state, attempts, reason FROM urls WHERE url = ?"
+    assert rows(tmp_path / "out", state, web.url("/held/0")) == [("queued", 0, None)]
+    await goes_on(web, gate, tmp_path / "out", shown)
+
+
+async def test_what_was_fetched_is_kept_when_the_reader_leaves(web: Site, tmp_path: Path) -> None:
+    """A page that has arrived is stored although nobody will see it."""
+    async with Crawler(output=tmp_path / "out") as crawler:
+        async for _ in crawler.crawl(web.url()):
+            await web.asked("/held/0")
+            break
+    free = {web.url(f"/{n}") for n in range(FREE)}
+    assert free <= set(stored(tmp_path / "out"))
+
+
+async def test_a_reader_may_stand_still_and_be_cancelled(web: Site, gate: Gate, tmp_path: Path) -> None:
+    """The crawl waits for a reader that does not read; cancelling the reader ends it at once."""
+    gate.open()
+    shown: list[str] = []
+    reading = asyncio.Event()
+
+    async def stand_still() -> None:
+        async with Crawler(output=tmp_path / "out") as crawler:
+            async for page in crawler.crawl(web.url()):
+                shown.append(page.url)
+                reading.set()
+                await asyncio.Event().wait()
+
+    async with nothing_left_behind(web, tmp_path / "out", shown):
+        task = asyncio.create_task(stand_still())
+        await reading.wait()
+        await web.asked("/held/0")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        del task
+    await goes_on(web, gate, tmp_path / "out", shown)
+
+
+async def test_a_stream_nobody_reads_starts_nothing(web: Site, tmp_path: Path) -> None:
+    """Without a reader there is no request, no folder and nothing to clean up."""
+    async with Crawler(output=tmp_path / "out") as crawler:
+        crawler.crawl(web.url())
+    assert web.count() == 0
+    assert not (tmp_path / "out").exists()
+
+
+async def test_a_stream_read_to_its_end_shows_everything(web: Site, gate: Gate, tmp_path: Path) -> None:
+    """Every attempted URL is shown exactly once, in the order of storing."""
+    gate.open()
+    shown: list[str] = []
+    async with nothing_left_behind(web, tmp_path / "out", shown), Crawler(output=tmp_path / "out") as crawler:
+        async for page in crawler.crawl(web.url()):
+            shown.append(page.url)
+    assert sorted(shown) == sorted(web.reachable())
+    assert [(url,) for url in shown] == rows(tmp_path / "out", "SELECT url FROM pages ORDER BY row")
+
+
+def test_the_blocking_crawl_may_be_left(web: Site, gate: Gate, tmp_path: Path) -> None:
+    """`for page in crawl(url)`: break and exceptions leave a folder at rest that goes on."""
+    gate.open()
+    folder = tmp_path / "out"
+    for page in crawl(web.url(), output=folder):
+        first = page.url
+        break
+    assert_at_rest(folder)
+    assert first in stored(folder)
+    with pytest.raises(Broken):
+        for page in crawl(web.url(), output=folder):
+            assert page.url != first
+            raise Broken
+    assert_at_rest(folder)
+    for _ in crawl(web.url(), output=folder):
+        pass
+    assert stored(folder) == sorted(web.reachable())
+    assert [reason for (reason,) in rows(folder, "SELECT finish_reason FROM runs")] == ["interrupted", "interrupted", "queue empty"]
+
+
+# -- a part breaks -----------------------------------------------------------------------------------------------------
+
+
+def breaking(patch: pytest.MonkeyPatch, part: type, method: str, error: BaseException, calls: int, forever: bool = False) -> None:
+    """Makes a method raise at the given call, and at all later ones with `forever`."""
+    original = getattr(part, method)
+    count = 0
+
+    def broken(self: object, *arguments: Any, **keywords: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == calls or (forever and count > calls):
+            raise error
+        return original(self, *arguments, **keywords)
+
+    patch.setattr(part, method, broken)
+
+
+BREAKING = {
+    "the store": (ResultStore, "write", 3, False),
+    "the store for good": (ResultStore, "write", 2, True),
+    "adding": (SqliteFrontier, "add", 3, False),
+    "acknowledging": (SqliteFrontier, "done", 3, False),
+    "acknowledging for good": (SqliteFrontier, "done", 1, True),
+    "leasing": (SqliteFrontier, "lease", 2, False),
+    "topping up": (SqliteFrontier, "extend", 2, False),
+    "a worker": (Visitor, "visit", 10, False),
+    "a worker at its first page": (Visitor, "visit", 1, False),
+    "every worker": (Visitor, "visit", 8, True),
+}
+
+
+@pytest.mark.parametrize("part", BREAKING)
+async def test_a_part_that_breaks_ends_the_crawl(web: Site, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    """The very exception of the part reaches the reader, after the pages before it; the folder goes on."""
+    gate.open()
+    kind, method, calls, forever = BREAKING[part]
+    error = Broken(part)
+    shown: list[str] = []
+    with monkeypatch.context() as patch:
+        breaking(patch, kind, method, error, calls, forever)
+        async with nothing_left_behind(web, tmp_path / "out", shown):
+            with pytest.raises(Broken) as caught:
+                async with Crawler(output=tmp_path / "out") as crawler:
+                    async for page in crawler.crawl(web.url()):
+                        shown.append(page.url)
+            assert caught.value is error
+    assert value(tmp_path / "out", "SELECT finish_reason FROM runs") == "error"
+    await goes_on(web, gate, tmp_path / "out", shown)
+
+
+@pytest.mark.parametrize("part", ["the store", "acknowledging", "a worker"])
+def test_a_part_that_breaks_ends_the_blocking_crawl(
+    web: Site, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """The same in the synchronous mode."""
+    gate.open()
+    kind, method, calls, forever = BREAKING[part]
+    error = Broken(part)
+    shown: list[str] = []
+    with monkeypatch.context() as patch:
+        breaking(patch, kind, method, error, calls, forever)
+        with pytest.raises(Broken) as caught:
+            shown.extend(page.url for page in crawl(web.url(), output=tmp_path / "out"))
+    assert caught.value is error
+    assert_at_rest(tmp_path / "out")
+    for _ in crawl(web.url(), output=tmp_path / "out"):
+        pass
+    assert stored(tmp_path / "out") == sorted(web.reachable())
+
+
+async def test_when_nothing_can_be_given_back_the_next_crawl_takes_it(
+    web: Site, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frontier that cannot even release leaves leases; the sole holder of the folder voids them."""
+    gate.open()
+    with monkeypatch.context() as patch:
+        breaking(patch, SqliteFrontier, "release", Broken("release"), 1, forever=True)
+        breaking(patch, ResultStore, "write", Broken("write"), 2)
+        with pytest.raises(Broken, match="write"):
+            async with Crawler(output=tmp_path / "out") as crawler:
+                shown = [page.url async for page in crawler.crawl(web.url())]
+    assert value(tmp_path / "out", "SELECT count(*) FROM hosts WHERE leased_until IS NOT NULL") == 1
+    shown = []
+    await goes_on(web, gate, tmp_path / "out", shown)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+async def test_who_shows_pages_may_fail(web: Site, gate: Gate, tmp_path: Path, at: int) -> None:
+    """What is delivered to breaks: its own exception ends the crawl, and the folder goes on."""
+    gate.open()
+    shown: list[str] = []
+    error = Broken("nobody reads")
+    calls = 0
+
+    async def deliver(records: Sequence[Record]) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            raise error
+        shown.extend(record.page.url for record in records if record.page.role != "sitemap")
+
+    async with nothing_left_behind(web, tmp_path / "out", shown):
+        with Assembly(Settings(seeds=(web.url(),), output=str(tmp_path / "out")), Hooks()) as opened:
+            with pytest.raises(Broken) as caught:
+                await run_asynchronously(opened, deliver)
+            assert caught.value is error
+    await goes_on(web, gate, tmp_path / "out", shown)
+
+
+async def test_a_stop_waits_for_a_slow_reader_and_shows_all_that_is_stored(web: Site, gate: Gate, tmp_path: Path) -> None:
+    """A stop is no cancellation: what is stored is shown, however slow the reader is, and nothing new is asked for."""
+    shown: list[str] = []
+    engines: list[AsynchronousEngine] = []
+    go_on = asyncio.Event()
+
+    async def deliver(records: Sequence[Record]) -> None:
+        if not shown:
+            await web.asked("/held/0")
+            engines[0].stop("interrupted", 0.0)
+            go_on.set()
+        await go_on.wait()
+        shown.extend(record.page.url for record in records if record.page.role != "sitemap")
+
+    async with nothing_left_behind(web, tmp_path / "out", shown):
+        with Assembly(Settings(seeds=(web.url(),), output=str(tmp_path / "out")), Hooks()) as opened:
+            assert await run_asynchronously(opened, deliver, engines.append) == "interrupted"
+    assert sorted(shown) == stored(tmp_path / "out")
+    assert len(shown) > FREE
+    await goes_on(web, gate, tmp_path / "out", shown)
+
+
+async def test_large_bodies_leave_no_temporary_files(new_site: NewSite, tmp_path: Path) -> None:
+    """A crawl that is left while large bodies arrive, are read or wait to be stored leaves none of them in `.tmp`."""
+    large = "<p>" + "lamp " * 120_000
+    site = new_site({"/": answer(links=[f"/{n}" for n in range(12)]), **{f"/{n}": answer(body=large) for n in range(12)}})
+    for number in range(1, 5):
+        shown: list[str] = []
+        async with nothing_left_behind(site, tmp_path / "out", shown), Crawler(output=tmp_path / "out") as crawler:
+            async for page in crawler.crawl(site.url()):
+                shown.append(page.url)
+                await site.asked(count=min(14, 3 * number))
+                break
+    await goes_on(site, Gate(), tmp_path / "out", [])
+
+
+async def test_a_later_stop_never_prolongs_an_earlier_one(web: Site, gate: Gate, tmp_path: Path) -> None:
+    """A time limit that is reached while a crawl is cut off at once gives nobody time again."""
+    engines: list[AsynchronousEngine] = []
+
+    async def deliver(records: Sequence[Record]) -> None:
+        await web.asked("/held/0")
+        engines[0].stop("interrupted", 0.0)
+        engines[0].stop("time limit", 3600.0)
+
+    with Assembly(Settings(seeds=(web.url(),), output=str(tmp_path / "out")), Hooks()) as opened:
+        async with asyncio.timeout(20):
+            assert await run_asynchronously(opened, deliver, engines.append) == "interrupted"
+    assert_at_rest(tmp_path / "out")
+    await goes_on(web, gate, tmp_path / "out", [])

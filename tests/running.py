@@ -1,0 +1,121 @@
+"""Runs the command line as people do, and looks into the folder that it leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from crawler.cli.main import main
+
+# What the surroundings may say about a crawl; a test says it itself.
+_SURROUNDINGS = ("CRAWLER_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM")
+SECONDS = 30
+"""How long a process may take before a test calls it stuck."""
+
+Capture = pytest.CaptureFixture[str]
+
+
+class Ran(NamedTuple):
+    """A finished command: its exit code and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+def is_surrounding(name: str) -> bool:
+    """Whether an environment variable would change what a command does."""
+    return name.upper().startswith(_SURROUNDINGS)
+
+
+@pytest.fixture
+def no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in the environment changes what a command does."""
+    for name in filter(is_surrounding, list(os.environ)):
+        monkeypatch.delenv(name)
+
+
+def run(capfd: Capture, *words: object) -> Ran:
+    """A command line in this process: much quicker than one of its own, and the same but for signals."""
+    capfd.readouterr()
+    code = main([str(word) for word in words])
+    gc.collect()
+    return Ran(code, *capfd.readouterr())
+
+
+def start(*words: object, environment: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
+    """A command line in a process of its own, with pipes for what it writes."""
+    own = {name: value for name, value in os.environ.items() if not is_surrounding(name)}
+    command = [sys.executable, "-m", "crawler", *map(str, words)]
+    defaults: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, env=own | dict(environment or {}), **(defaults | options))
+
+
+def ended(process: subprocess.Popen[str], given: str | None = None) -> Ran:
+    """Waits for a process; it is killed when it does not end by itself."""
+    try:
+        out, err = process.communicate(given, timeout=SECONDS)
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
+    return Ran(process.returncode, out or "", err or "")
+
+
+@contextlib.contextmanager
+def running(*words: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A command line in a process of its own that is gone when the test is over."""
+    process = start(*words, **options)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def rows(folder: Path, query: str, *values: object) -> list[tuple[Any, ...]]:
+    """What a query on the folder's database says."""
+    with closing(sqlite3.connect(folder / "crawl.db")) as connection:
+        return connection.execute(query, values).fetchall()
+
+
+def value(folder: Path, query: str, *values: object) -> Any:
+    """The one value that a query on the folder's database gives."""
+    [[found]] = rows(folder, query, *values)
+    return found
+
+
+def stored(folder: Path) -> list[str]:
+    """The URLs in `pages`, sorted, with repetitions."""
+    return [url for (url,) in rows(folder, "SELECT url FROM pages ORDER BY url")]
+
+
+def assert_at_rest(folder: Path) -> None:
+    """The database is whole, nothing is leased, no URL is there twice, and every saved body is what its row says."""
+    assert rows(folder, "PRAGMA integrity_check") == [("ok",)]
+    assert rows(folder, "SELECT host, leased_until FROM hosts WHERE leased_until IS NOT NULL") == []
+    assert rows(folder, "SELECT url FROM urls WHERE state = 'leased'") == []
+    assert rows(folder, "SELECT url, count(*) FROM pages GROUP BY url HAVING count(*) > 1") == []
+    assert list((folder / "pages" / ".tmp").iterdir()) == []
+    for file, digest, size in rows(folder, "SELECT file, sha256, bytes FROM pages WHERE file IS NOT NULL"):
+        body = (folder / file).read_bytes()
+        assert (hashlib.sha256(body).hexdigest(), len(body)) == (digest, size), file
+
+
+def error_lines(text: str) -> Sequence[str]:
+    """The one error among what was written, line by line: what, why, what to try. Fails when there is a traceback or a second one."""
+    assert "Traceback" not in text, text
+    lines = text.rstrip("\n").split("\n")
+    [at] = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+    return lines[at:]
