@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
@@ -42,7 +41,7 @@ from crawler.report.summary import Summary, summarize
 from crawler.settings import Settings
 from crawler.store.database import Database
 from crawler.store.files import PageFiles
-from crawler.store.folder import Folder, boot_id, end_run, identify, start_run
+from crawler.store.folder import Folder, boot_id, end_run, identify, last_end, start_run
 from crawler.store.results import ResultStore
 from crawler.wiring import fetch_options_of, host_headers_of, hostname, identity_of, limits_of, politeness_of, read_seeds
 
@@ -50,14 +49,6 @@ GRACE = 3.0
 """Seconds that requests in flight get when a crawl is stopped."""
 
 Engine = AsynchronousEngine | SynchronousEngine
-
-
-def read_lines(name: str) -> Sequence[str]:
-    """The lines of a file with seeds; "-" is standard input. Raises UsageError when it cannot be read."""
-    try:
-        return sys.stdin.readlines() if name == "-" else Path(name).read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read seeds from {name}", str(error), "crawler crawl -i FILE, one URL on each line") from error
 
 
 class Assembly:
@@ -71,7 +62,7 @@ class Assembly:
         self.hooks = Hooks([*host_headers_of(settings), *hooks.on_request], hooks.on_page, hooks.follow)
         self.clock = clock
         self.reason: FinishReason = "error"
-        self.seeds = read_seeds(settings, read_lines)
+        self.seeds = read_seeds(settings)
         self.scope = Scope(
             self.seeds,
             settings.scope,
@@ -100,6 +91,8 @@ class Assembly:
         if self.folder is None:
             self._stack.callback(self.database.close)
         self.files: PageFiles | None = self.folder.files() if self.folder and settings.save == "files" else None
+        if self.files is not None:
+            self._stack.callback(self.files.sweep)  # bodies that were cut off on their way into the store
         self.frontier = SqliteFrontier(self.database, limits_of(settings), self.clock)
         with self.database.transaction():
             self.is_new = identify(self.database, identity_of(settings, self.seeds), settings.output or "memory")
@@ -107,7 +100,9 @@ class Assembly:
             self.frontier.void_leases(same_clock=self.database.meta("boot_id") == boot)
             self.database.set_meta(boot_id=boot)
             self.frontier.add([seed_request(seed) for seed in self.seeds])
-            self.is_finished = not self.is_new and self.frontier.finished() is not None
+            ended = None if self.is_new else self.frontier.finished()
+            # A run that was cut off when all was stored is not over before another one has said so.
+            self.is_finished = ended is not None and ended == last_end(self.database)
             self.run = 0 if self.is_finished else start_run(self.database, __version__, json.dumps(to_plain(settings)))
         self.store = ResultStore(
             self.database, self.files, self.run, keep_links=settings.links == "all", min_free=settings.min_free_disk if self.folder else 0

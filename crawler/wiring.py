@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
@@ -21,14 +22,22 @@ from crawler.settings import OPTIONS, Settings
 _IDENTITY = tuple(name for name, option in OPTIONS.items() if option.fixed and name not in ("seeds", "input_file"))
 
 
-def read_seeds(settings: Settings, lines: Callable[[str], Sequence[str]]) -> tuple[str, ...]:
-    """The canonical URLs of all seeds, each once, in their order; `lines` reads an input file. Raises UsageError."""
+def read_seeds(settings: Settings) -> tuple[str, ...]:
+    """The canonical URLs of all seeds, those of the input file too, each once, in their order. Raises UsageError."""
     typed = list(settings.seeds)
     if settings.input_file is not None:
-        typed += [line.strip() for line in lines(settings.input_file) if line.strip() and not line.lstrip().startswith("#")]
+        typed += [line.strip() for line in _lines(settings.input_file) if line.strip() and not line.lstrip().startswith("#")]
     if not typed:
         raise UsageError("no seed was given", "a crawl begins with at least one URL", "crawler crawl https://example.org")
     return tuple(dict.fromkeys(canonical(normalize_seed(seed), frozenset(settings.strip_query)) for seed in typed))
+
+
+def _lines(name: str) -> Sequence[str]:
+    """The lines of a file; "-" is standard input. Raises UsageError when it cannot be read."""
+    try:
+        return sys.stdin.readlines() if name == "-" else Path(name).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read seeds from {name}", str(error), "crawler crawl -i FILE, one URL on each line") from error
 
 
 def identity_of(settings: Settings, seeds: Sequence[str]) -> dict[str, Any]:

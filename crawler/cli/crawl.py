@@ -78,7 +78,6 @@ def _without_scheme(settings: Settings) -> str:
 
 def default_folder(settings: Settings) -> str:
     """crawl-HOST, of the first seed."""
-    from crawler.app import read_lines
     from crawler.core.urls import host_key
     from crawler.wiring import read_seeds
 
@@ -86,7 +85,7 @@ def default_folder(settings: Settings) -> str:
         if not settings.seeds:
             raise UsageError("seeds from standard input need a folder", "the folder is named after the first seed", "-o DIR")
         return default_folder(replace(settings, input_file=None))
-    seeds = read_seeds(settings, read_lines)
+    seeds = read_seeds(settings)
     return "crawl-" + host_key(seeds[0]).replace(":", "-").replace("[", "").replace("]", "")
 
 

@@ -117,6 +117,12 @@ def end_run(database: Database, run: int, reason: FinishReason) -> None:
         database.connection.execute("UPDATE runs SET ended = ?, finish_reason = ? WHERE run = ?", (utc_text(), reason, run))
 
 
+def last_end(database: Database) -> str | None:
+    """Why the last run ended; None when there was none, and after a kill."""
+    row = database.connection.execute("SELECT finish_reason FROM runs ORDER BY run DESC LIMIT 1").fetchone()
+    return None if row is None else row[0]
+
+
 def utc_text() -> str:
     """Now, as the database spells it: UTC, RFC 3339."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
