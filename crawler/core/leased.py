@@ -34,11 +34,12 @@ class LeasedHost:
         """Nothing of it waits, is in flight or unacknowledged, and there is no more to come."""
         return not (self.started or self.queue or self.unacknowledged) and (self.exhausted or bool(self.pace.closed))
 
-    def take(self, lease: Lease) -> None:
-        """A renewed lease with further URLs, or without: then there are no more for now."""
+    def take(self, lease: Lease, topped_up: bool) -> None:
+        """A renewed lease. If it was to be topped up and has no URLs, there are no more for now."""
         self.queue.extend(lease.requests)
         self.unacknowledged += len(lease.requests)
-        self.exhausted = not lease.requests
+        if topped_up:
+            self.exhausted = not lease.requests
         self.lease = replace(lease, requests=())
 
     def drop_queue(self) -> None:

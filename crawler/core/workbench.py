@@ -46,10 +46,12 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A trip to the frontier: give back `release`, renew and top up `extend`, then lease up to `hosts` further hosts."""
+    """A trip to the frontier: give back `release`, renew `renew`, renew and top up `extend`, then lease up to `hosts` further
+    hosts."""
 
     hosts: int
     per_host: int
+    renew: tuple[Lease, ...] = ()
     extend: tuple[Lease, ...] = ()
     release: tuple[Renewal, ...] = ()
 
@@ -184,7 +186,7 @@ class Workbench:
 
     def _list(self, host: LeasedHost) -> None:
         """Puts the host into the heap of ready times, at the end of those that are ready together."""
-        if host.listed or not host.queue or host.waiting_for is not None:
+        if host.listed or not host.queue or host.waiting_for is not None or (host.pace.closed and host.started):
             return
         at = float("-inf") if host.pace.closed else host.pace.ready_at()
         if at is None:
@@ -212,25 +214,26 @@ class Workbench:
             if host is not None:
                 release.append((host.lease, host.pace.state))
         self._over.clear()
-        if now >= self._renew_at:
-            extend = tuple(host.lease for host in self._hosts.values())
-        else:
-            extend = tuple(self._hosts[name].lease for name in self._low if name in self._hosts)
+        extend = tuple(self._hosts[name].lease for name in self._low if name in self._hosts)
+        # A host that has enough is renewed alone: topping up all would fill the memory with the queues of slow hosts.
+        due = now >= self._renew_at
+        renew = tuple(host.lease for name, host in self._hosts.items() if name not in self._low) if due else ()
         self._low.clear()
         room = self._max_hosts - len(self._hosts) if now >= self._lease_at or release else 0
-        return Need(room, self._per_host, extend, tuple(release))
+        return Need(room, self._per_host, renew, extend, tuple(release))
 
     def take(self, need: Need, extended: Leases, leased: Leases, now: float) -> None:
-        """What the frontier answered to `need`: the renewed leases with further URLs, and new ones."""
+        """What the frontier answered to `need`: the renewed leases, those to top up with further URLs, and new ones."""
         self._asked = False
-        kept = {lease.token: lease for lease in extended.leases}
-        for old in need.extend:
-            lease = kept.get(old.token)
+        kept = {lease.host: lease for lease in extended.leases}
+        topped_up = {lease.host for lease in need.extend}
+        for old in need.renew + need.extend:
+            lease = kept.get(old.host)
             if lease is None:
                 self.lost(old)
             else:
                 host = self._hosts[lease.host]
-                host.take(lease)
+                host.take(lease, lease.host in topped_up)
                 self._settle(host)
         for lease in leased.leases:
             self._admit(lease)

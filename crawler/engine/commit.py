@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from crawler.core.seen import SeenFilter
 from crawler.core.workbench import Need, Workbench
-from crawler.model import HostState, Lease, Leases, Outcome, Record, Refusal, Request, Retry, Stats
+from crawler.model import Fetched, HostState, Lease, Leases, Outcome, Record, Refusal, Request, Retry, Stats
 from crawler.ports import Frontier, Store, Transaction
 from crawler.store.files import PageFiles
 
@@ -19,6 +19,10 @@ BATCH = 64
 
 INTERVAL = 0.25
 """Seconds after which a visit is committed, at the latest."""
+
+
+_OF_THE_LINK = frozenset({"requisite", "nofollow", "hook"})
+"""Reasons that hang on the link, not on its URL: another page may link to the same URL as to a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Committed:
     """What a commit made certain."""
 
     records: Sequence[Record]
-    acknowledged: dict[str, tuple[Lease, int]]
+    acknowledged: Sequence[tuple[Lease, int]]
     requeued: set[str]
     lost: Sequence[Lease]
     admitted: Iterable[Request]
@@ -103,28 +107,29 @@ class GroupCommit:
 
     def write(self, batch: Batch) -> Committed:
         """Commits a batch. When it returns, all of it is certain; when it raises, none of it is."""
-        leases = {lease.host: lease for lease, _ in batch.visits}
+        # By token: one batch may hold visits of a lost lease and of the next one of the same host.
+        leases = {_fence(lease): lease for lease, _ in batch.visits}
         with self._transaction():
             # The fence first: a lost lease's bodies must not be renamed into place.
-            held = {lease.host: lease for lease in self._frontier.held(list(leases.values()))}
-            visits = self._within_size([(lease, visit) for lease, visit in batch.visits if lease.host in held])
+            held = {_fence(lease): lease for lease in self._frontier.held(list(leases.values()))}
+            visits = self._within_size([(lease, visit) for lease, visit in batch.visits if _fence(lease) in held])
             records = self._store.write([visit.record for _, visit in visits if visit.record is not None])
             admitted = {request.id: request for _, visit in visits for request in visit.requests}
             refused = {refusal.id: refusal for _, visit in visits for refusal in visit.refusals}
             added = self._frontier.add(list(admitted.values())) if admitted else 0
             if refused:
                 self._frontier.refuse(list(refused.values()))
-            outcomes: dict[str, list[Outcome]] = {host: [] for host in held}
+            outcomes: dict[str, list[Outcome]] = {lease.host: [] for lease in held.values()}
             for lease, visit in visits:
                 if visit.outcome is not None:
                     outcomes[lease.host].append(visit.outcome)
-            for host, lease in held.items():
-                self._frontier.done(lease, outcomes[host], batch.states[host])
+            for lease in held.values():
+                self._frontier.done(lease, outcomes[lease.host], batch.states[lease.host])
             stats = self._frontier.stats()
-        acknowledged = {host: (lease, len(outcomes[host])) for host, lease in held.items()}
-        lost = [lease for host, lease in leases.items() if host not in held]
+        acknowledged = [(lease, len(outcomes[lease.host])) for lease in held.values()]
+        lost = [lease for fence, lease in leases.items() if fence not in held]
         for lease, visit in batch.visits:
-            if lease.host not in held:
+            if _fence(lease) not in held:
                 discard(visit.record)
         requeued = {host for host, ended in outcomes.items() if any(isinstance(outcome, Retry) for outcome in ended)}
         return Committed(records, acknowledged, requeued, lost, admitted.values(), refused.values(), added, stats)
@@ -138,8 +143,8 @@ class GroupCommit:
             if size >= self._max_size and visit.record is not None and visit.outcome is not None:
                 discard(visit.record)
                 visit = Visit(Retry(visit.outcome.request, 0.0, "size limit", counted=False))
-            elif visit.record is not None:
-                size += visit.record.page.content.size
+            elif isinstance(visit.outcome, Fetched):
+                size += visit.outcome.size
             kept.append((lease, visit))
         return kept
 
@@ -147,11 +152,11 @@ class GroupCommit:
         """Tells the filters and the workbench what is certain now."""
         self.stats = committed.stats
         self._seen.update(request.id for request in committed.admitted)
-        self._refused.update(refusal.id for refusal in committed.refused)
+        self._refused.update(refusal.id for refusal in committed.refused if refusal.reason not in _OF_THE_LINK)
         for lease in committed.lost:
             self._workbench.lost(lease)
         self._workbench.added(committed.requeued.union(request.host for request in committed.admitted if committed.added))
-        for lease, count in committed.acknowledged.values():
+        for lease, count in committed.acknowledged:
             self._workbench.acknowledged(lease, count)
 
     def ask(self, need: Need) -> tuple[Leases, Leases]:
@@ -160,9 +165,10 @@ class GroupCommit:
             for lease, state in need.release:
                 self._frontier.release(lease, state)
             ttl = self._workbench.ttl
+            renewed = self._frontier.extend(need.renew, 0, ttl) if need.renew else Leases()
             extended = self._frontier.extend(need.extend, need.per_host, ttl) if need.extend else Leases()
             leased = self._frontier.lease(need.hosts, need.per_host, ttl) if need.hosts else Leases()
-        return extended, leased
+        return replace(extended, leases=(*renewed.leases, *extended.leases)), leased
 
     def give_back(self, renewals: Iterable[tuple[Lease, HostState]]) -> None:
         """Releases leases at the end, and makes everything survive a loss of power."""
@@ -170,6 +176,10 @@ class GroupCommit:
             for lease, state in renewals:
                 self._frontier.release(lease, state)
         self._store.flush()
+
+
+def _fence(lease: Lease) -> tuple[str, int]:
+    return lease.host, lease.token
 
 
 def discard(record: Record | None) -> None:

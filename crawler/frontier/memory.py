@@ -160,7 +160,7 @@ class MemoryFrontier:
             requests = self._take_head(lease.host, per_host, now)
             kept.append(replace(lease, deadline=now + ttl, requests=requests))
             at = min((entry.not_before for entry in self._queue(lease.host)), default=now)
-            if not requests and at > now:
+            if not requests and per_host and at > now:
                 due.append(at)
         return Leases(tuple(kept), min(due, default=None))
 

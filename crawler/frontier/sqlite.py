@@ -205,7 +205,7 @@ class SqliteFrontier:
                 self._execute("UPDATE hosts SET leased_until = ? WHERE host_id = ?", (now + ttl, host_id))
                 requests = self._take_head(host_id, lease.host, per_host, now)
                 kept.append(replace(lease, deadline=now + ttl, requests=requests))
-                at = None if requests else self._next_due(host_id)
+                at = None if requests or not per_host else self._next_due(host_id)
                 if at is not None and at > now:
                     due = at if due is None else min(due, at)
         return Leases(tuple(kept), due)
