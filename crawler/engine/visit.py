@@ -192,24 +192,26 @@ class Visitor:
             if identity in seen or identity in refused:
                 continue
             verdict = target.refusal
-            if verdict is None and (reason := self._refused_as_link(kind, rel, closed)) is not None:
-                if identity not in self._noted:
-                    self._noted.update((identity,))
-                    refusals.append(Refusal(target.url, identity, *reason, url, depth))
-                continue
-            if verdict is None and chosen is not None and target.url not in chosen:
-                verdict = ("hook", "not chosen")
+            if verdict is None:
+                reason = self._refused_as_link(kind, rel.lower().split(), closed)
+                if reason is None and chosen is not None and target.url not in chosen:
+                    reason = ("hook", "not chosen")
+                if reason is not None:
+                    if identity not in self._noted:
+                        self._noted.update((identity,))
+                        refusals.append(Refusal(target.url, identity, *reason, url, depth))
+                    continue
             if verdict is not None:
                 refusals.append(Refusal(target.url, identity, *verdict, url, depth))
             else:
                 requests.append(Request(target.url, identity, target.host, depth=depth, parent=url))
         return rows, requests, refusals
 
-    def _refused_as_link(self, kind: str, rel: str, closed: bool) -> Verdict | None:
-        """Why a link is not followed whatever its URL; None when it is."""
-        if kind not in FOLLOWED_KINDS or (kind == "header" and not _HELPERS.isdisjoint(rel.split())):
+    def _refused_as_link(self, kind: str, rel: list[str], closed: bool) -> Verdict | None:
+        """Why a link is not followed whatever its URL; None when it is. `rel` is its words in lower case."""
+        if kind not in FOLLOWED_KINDS or (kind == "header" and not _HELPERS.isdisjoint(rel)):
             return "requisite", kind
-        if self._respect_nofollow and (closed or "nofollow" in rel.split()):
+        if self._respect_nofollow and (closed or "nofollow" in rel):
             return "nofollow", "robots meta" if closed else "rel=nofollow"
         return ("scope", "--sitemap only") if self._only_sitemaps else None
 
