@@ -17,7 +17,7 @@ from urllib3.connection import HTTPConnection
 
 from crawler.fetch.answer import Answer
 from crawler.fetch.body import BodyReader
-from crawler.fetch.cookies import CookieJar, origin_of
+from crawler.fetch.cookies import open_jar, origin_of
 from crawler.fetch.failures import explain, tls_cause
 from crawler.fetch.guard import CONNECTING, Connecting, Guard
 from crawler.fetch.headers import RequestHeaders
@@ -45,7 +45,7 @@ class BlockingFetcher:
         self._spool = spool
         self._memory = None if spool is None else options.spool_threshold
         self._guard = Guard(options.allowed_private, options.allow_private)
-        self._jar = CookieJar(options.cookies_file) if options.cookies or options.cookies_file else None
+        self._jar = open_jar(options)
         self._headers = RequestHeaders(options, self._jar)
         self._proxies = Proxies(options)
         self._connections = Connections(self._guard, options.connect_timeout, lambda: self._tls)
@@ -59,6 +59,8 @@ class BlockingFetcher:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._connections.close()
+        if self._jar is not None and self._options.cookies_kept is not None:
+            self._jar.save(self._options.cookies_kept)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -132,7 +134,8 @@ class BlockingFetcher:
             target = f"http://{place}{target}"
             headers.update(proxy_headers(proxy))
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        return f"GET {target} HTTP/1.1\r\nHost: {place}\r\n{lines}\r\n".encode()
+        host = "" if any(name.lower() == "host" for name in headers) else f"Host: {place}\r\n"
+        return f"GET {target} HTTP/1.1\r\n{host}{lines}\r\n".encode()
 
     def _read(self, head: Head, body: BodyReader) -> Body:
         file: BinaryIO | None = None

@@ -5,13 +5,16 @@ Only a cookie from the user's own file may serve a domain with its subdomains, w
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from email.utils import mktime_tz, parsedate_tz
 from pathlib import Path
 
 from crawler.errors import UsageError
+from crawler.fetch.options import FetchOptions
 
 _MAX_LENGTH = 4096  # of one cookie, RFC 6265, 6.1
 _MAX_PER_ORIGIN = 50
@@ -61,6 +64,27 @@ class CookieJar:
         """Whether there is a cookie to be sent to anybody."""
         return bool(self._kept or self._given)
 
+    def restore(self, file: Path) -> None:
+        """Takes the cookies that `save` wrote. What cannot be read is as good as absent: sites set their cookies anew."""
+        try:
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            restored = {origin: [Cookie(*fields) for fields in cookies] for origin, cookies in kept.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return
+        for origin, cookies in restored.items():
+            self._kept[origin] = {(cookie.name, cookie.path): cookie for cookie in cookies}
+
+    def save(self, file: Path) -> None:
+        """Writes all cookies that sites have set to a file that only its owner can read. A full disk is passed over."""
+        kept = {origin: [astuple(cookie) for cookie in cookies.values()] for origin, cookies in self._kept.items() if cookies}
+        part = file.with_name(f"{file.name}.part")
+        try:
+            with open(part, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as written:
+                json.dump(kept, written)
+            part.replace(file)
+        except OSError:
+            pass
+
     def keep(self, origin: str, path: str, lines: Iterable[str]) -> None:
         """Takes the Set-Cookie lines of an answer for `path` of `origin`. What cannot be used is dropped."""
         host = _host(origin)
@@ -94,6 +118,16 @@ class CookieJar:
         if kept is None:
             kept = {(given.cookie.name, given.cookie.path): given.cookie for given in self._given if given.serves(origin)}
         return kept
+
+
+def open_jar(options: FetchOptions) -> CookieJar | None:
+    """The jar that the options ask for, with the cookies of its files."""
+    if not options.cookies and options.cookies_file is None:
+        return None
+    jar = CookieJar(options.cookies_file)
+    if options.cookies_kept is not None:
+        jar.restore(options.cookies_kept)
+    return jar
 
 
 def _load(file: Path) -> list[_Given]:

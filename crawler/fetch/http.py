@@ -17,11 +17,12 @@ from yarl import URL
 from crawler.fetch.answer import Answer
 from crawler.fetch.body import BodyReader
 from crawler.fetch.client_failures import ConnectionDropped, explain_client
-from crawler.fetch.cookies import CookieJar, origin_of
+from crawler.fetch.cookies import open_jar, origin_of
 from crawler.fetch.guard import CONNECTING, Connecting, Guard
 from crawler.fetch.headers import RequestHeaders
 from crawler.fetch.options import MAX_HEADERS, MAX_LINE, FetchOptions
 from crawler.fetch.proxies import Proxies
+from crawler.fetch.resolver import Resolver
 from crawler.fetch.spool import SpoolFile
 from crawler.fetch.tls import tls_context
 from crawler.model import Body, Request, Response
@@ -42,7 +43,7 @@ class HttpFetcher:
         self._spool = spool
         self._memory = None if spool is None else options.spool_threshold
         self._guard = Guard(options.allowed_private, options.allow_private)
-        self._jar = CookieJar(options.cookies_file) if options.cookies or options.cookies_file else None
+        self._jar = open_jar(options)
         self._headers = RequestHeaders(options, self._jar)
         self._proxies = Proxies(options)
         if options.ca_certificate is not None:
@@ -52,11 +53,12 @@ class HttpFetcher:
     async def __aenter__(self) -> Self:
         if self._spool is not None:
             self._spool.mkdir(parents=True, exist_ok=True)
+        self._resolver = Resolver()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,  # the engine bounds itself
                 ttl_dns_cache=300,
-                resolver=aiohttp.ThreadedResolver(),  # said aloud: aiodns would take its place by being installed
+                resolver=self._resolver,
                 socket_factory=self._guard.socket,
             ),
             headers=self._headers.common,
@@ -73,6 +75,9 @@ class HttpFetcher:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._session is not None:
             await self._session.close()
+            await self._resolver.close()  # the connector closes only a resolver that it made itself
+        if self._jar is not None and self._options.cookies_kept is not None:
+            await asyncio.to_thread(self._jar.save, self._options.cookies_kept)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -124,8 +129,11 @@ class HttpFetcher:
         protocol = connection.protocol if connection is not None else None
         try:
             while chunk := await self._next(content, answer, limit):
-                for piece in body.decode(chunk):
-                    if body.add(piece):
+                for number, piece in enumerate(body.decode(chunk)):
+                    full = body.add(piece)
+                    if number:
+                        await asyncio.sleep(0)  # one chunk that holds so much is work: others first
+                    if full:
                         assert self._spool is not None
                         limit.reschedule(None)  # the disk's time is not the server's
                         spool = spool or await SpoolFile.create(self._spool)

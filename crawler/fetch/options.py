@@ -29,7 +29,8 @@ class FetchOptions:
     `headers` are sent with every request and replace the fetcher's own of the same name. What tells who we are
     (Authorization, Cookie) goes to the `auth_origins` only, and so does `auth` (user and password, Basic). An
     origin reads `https://example.org`, with `:8443` when the port is not the usual one.
-    `cookies_file` is a Netscape cookie file; `cookies` turns the jar on, which keeps every cookie with its origin.
+    `cookies_file` is a Netscape cookie file; `cookies` turns the jar on, which keeps every cookie with its origin, and from one run
+    to the next in the file `cookies_kept` (read when the fetcher is made, written with mode 0600 when it is closed).
 
     `proxy` (http:// or https://) wins over HTTP_PROXY and HTTPS_PROXY, which count only with `trust_env`; so does NO_PROXY.
     `verify=False` accepts any certificate; `ca_certificate` is a PEM file that is trusted besides the system's own.
@@ -50,6 +51,7 @@ class FetchOptions:
     ca_certificate: Path | None = None
     cookies: bool = True
     cookies_file: Path | None = None
+    cookies_kept: Path | None = None
     auth: tuple[str, str] | None = None
     auth_origins: frozenset[str] = frozenset()
     allowed_private: Set[str] = frozenset()

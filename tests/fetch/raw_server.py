@@ -79,6 +79,11 @@ class RawServer:
         """The URL of a path on this server."""
         return f"{'https' if self._context else 'http'}://{host}:{self.port}{path}"
 
+    def track(self, sock: socket.socket) -> socket.socket:
+        """A socket that is closed with the server."""
+        self._sockets.append(sock)
+        return sock
+
     def stop(self) -> None:
         """Ends all connections."""
         self.over.set()
@@ -99,8 +104,7 @@ class RawServer:
         with suppress(OSError, ValueError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._context is not None:
-                sock = self._context.wrap_socket(sock, server_side=True)
-                self._sockets.append(sock)
+                sock = self.track(self._context.wrap_socket(sock, server_side=True))
             sock.sendall(self._greeting)
             connection = Connection(self, sock)
             while head := connection.request():
@@ -108,7 +112,7 @@ class RawServer:
                 self.asked.set()
                 for step in self._steps[head.split()[1].decode()]:
                     if isinstance(step, bytes):
-                        sock.sendall(step)
+                        connection.sock.sendall(step)
                     else:
                         step(connection)
 

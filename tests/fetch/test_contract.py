@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import ssl
 import time
 import zlib
 from collections.abc import Callable
@@ -509,6 +510,17 @@ def test_cookies_from_a_file(server: RawServer, fetch_all: FetchAll, tmp_path: P
     assert sent(server)["cookie"] == "id=mine"
 
 
+def test_cookies_are_kept_from_one_run_to_the_next(server: RawServer, fetch: Fetch, tmp_path: Path) -> None:
+    """With `cookies_kept` a second fetcher sends what the first one was given."""
+    url = server.answer(http(b"", "Set-Cookie: id=42"))
+
+    for _ in range(2):
+        fetch(url, cookies_kept=tmp_path / "cookies.json")
+
+    assert "cookie" not in sent(server, 0)
+    assert sent(server, 1)["cookie"] == "id=42"
+
+
 # Addresses.
 
 
@@ -576,6 +588,17 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str
     return asked
 
 
+def test_names_are_looked_up_side_by_side(server: RawServer, fetch_all: FetchAll, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten names, ten lookups, each with its own answer."""
+    asked = resolve_to(monkeypatch, ["127.0.0.1"])
+    server.answer(http(b"here"))
+
+    responses = fetch_all([f"http://host-{number}.example:{server.port}/" for number in range(10)])
+
+    assert [outcome(response) for response in responses] == [(200, b"here", "ok")] * 10
+    assert asked == [f"host-{number}.example" for number in range(10)]
+
+
 # Proxies.
 
 
@@ -588,6 +611,29 @@ def test_a_proxy_is_told_the_whole_url(server: RawServer, fetch: Fetch) -> None:
     assert outcome(response) == (200, b"through", "ok")
     assert sent(server)["host"] == "site.example"
     assert sent(server)["proxy-authorization"] == "Basic dXM6cHc="
+
+
+def test_a_tunnel_through_a_proxy(server: RawServer, fetch: Fetch, certificates: Callable[..., Path]) -> None:
+    """For https the proxy opens a tunnel, and TLS is between us and the site: its name is checked, the proxy sees no request."""
+    certificate = certificates("DNS:site.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def tunnel(connection: Connection) -> None:
+        connection.sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        connection.sock = connection.server.track(context.wrap_socket(connection.sock, server_side=True))
+
+    server.answer(tunnel, path="site.example:443")
+    server.answer(http(b"through"), path="/a?b=1")
+    proxy = f"http://us:pw@127.0.0.1:{server.port}"
+
+    response = fetch("https://site.example/a?b=1", proxy=proxy, ca_certificate=certificate, allow_private=False)
+
+    assert outcome(response) == (200, b"through", "ok")
+    assert sent(server, 0)["proxy-authorization"] == "Basic dXM6cHc="
+    assert sent(server, 1)["host"] == "site.example"
+    assert "proxy-authorization" not in sent(server, 1)
+    assert outcome(fetch("https://site.example/a?b=1", proxy=proxy)) == (0, b"", "tls")
 
 
 def test_a_proxy_that_says_no(server: RawServer, fetch: Fetch) -> None:

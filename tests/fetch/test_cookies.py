@@ -178,3 +178,44 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """A missing file is an error that names it."""
     with pytest.raises(UsageError, match=r"nowhere\.txt"):
         CookieJar(tmp_path / "nowhere.txt")
+
+
+def test_a_jar_survives_its_crawl(tmp_path: Path) -> None:
+    """What was saved is restored: values, paths, ends, session cookies too; only the owner can read the file."""
+    file = tmp_path / "cookies.json"
+    jar("id=1; Path=/; Max-Age=1000", "session=2", 'q="a b"').save(file)
+
+    restored = CookieJar()
+    restored.restore(file)
+
+    assert restored.header(SITE, "/a/b") == 'session=2; q="a b"; id=1'
+    assert restored.header("https://example.org", "/a/b") is None
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["cookies.json"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"https://x": [[1]]}', '{"https://x": 5}', "\x00"])
+def test_a_damaged_jar_is_an_empty_one(tmp_path: Path, text: str) -> None:
+    """Cookies that cannot be read again stop nobody."""
+    file = tmp_path / "cookies.json"
+    file.write_text(text)
+
+    made = CookieJar()
+    made.restore(file)
+    made.restore(tmp_path / "nowhere.json")
+
+    assert not made
+
+
+def test_a_jar_that_cannot_be_saved(tmp_path: Path) -> None:
+    """A folder that is gone, or a full disk, stops nobody either."""
+    jar("id=1").save(tmp_path / "nowhere" / "cookies.json")
+
+
+def test_what_is_secret_is_not_kept(tmp_path: Path) -> None:
+    """The cookies of the user's own file stay in that file until a site that saw them sets cookies of its own."""
+    made = CookieJar(netscape(tmp_path, "www.example.org FALSE / FALSE 0 secret 1"))
+
+    made.save(tmp_path / "cookies.json")
+
+    assert "secret" not in (tmp_path / "cookies.json").read_text()

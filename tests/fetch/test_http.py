@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import socket
+import threading
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
@@ -146,3 +147,17 @@ async def test_the_peers_outage_is_told_from_ours(server: RawServer, monkeypatch
 
     assert response.error is not None
     assert (response.error.kind, response.error.detail[:6]) == ("internal", "EMFILE")
+
+
+async def test_closing_leaves_nothing_behind(server: RawServer) -> None:
+    """After `async with` there is no thread, task or socket of the fetcher left."""
+    url = server.answer(http(b"hello"), host="localhost")
+    tasks = asyncio.all_tasks()
+    async with HttpFetcher(FetchOptions(allow_private=True)) as fetcher:
+        assert (await fetcher.fetch(request(url))).error is None
+        assert any(thread.name == "resolver" for thread in threading.enumerate())
+    for thread in threading.enumerate():
+        if thread.name == "resolver":
+            thread.join(1)
+            assert not thread.is_alive()
+    assert asyncio.all_tasks() == tasks
