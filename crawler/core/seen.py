@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class SeenFilter:
-    """Holds the most recent ids: at least `size` / 2 of them, at most `size`.
+    """Holds the most recent ids: at least `size` / 2 of them, at most `size` (a larger batch is whole until the next one).
 
     An id that is in it was acknowledged; one that is not may or may not be known: the frontier decides. Two generations:
     when the younger is full it becomes the older one, and the older is forgotten. 64-bit ids cost about 70 bytes each.
@@ -28,7 +28,7 @@ class SeenFilter:
     def update(self, ids: Iterable[int]) -> None:
         """Remembers ids that were acknowledged."""
         self._young.update(ids)
-        if len(self._young) > self._half:
+        if len(self._young) >= self._half:
             self._old = self._young
             self._young = set()
 
