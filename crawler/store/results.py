@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
+from functools import cache
 from pathlib import Path
 
 from crawler.core.urls import fingerprint
@@ -25,10 +25,13 @@ _PAGE_COLUMNS = (
 _INSERT_PAGE = f"INSERT INTO pages ({', '.join(_PAGE_COLUMNS)}) VALUES ({', '.join('?' * len(_PAGE_COLUMNS))})"
 # One statement for many rows costs half of many statements.
 _LINKS_AT_ONCE = 100
-_INSERT_LINK = "INSERT INTO links (link, src, dst, kind, rel, text, position) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_INSERT_LINKS = _INSERT_LINK + ", (?, ?, ?, ?, ?, ?, ?)" * (_LINKS_AT_ONCE - 1)
+_LINK_COLUMNS = 6
 
-_LinkRecord = tuple[int, int, int, str, str, str, int]
+
+@cache
+def _insert_links(rows: int) -> str:
+    """The statement that appends so many links."""
+    return "INSERT INTO links (src, dst, kind, rel, text, position) VALUES " + ", ".join(["(?, ?, ?, ?, ?, ?)"] * rows)
 
 
 class ResultStore:
@@ -46,23 +49,24 @@ class ResultStore:
         self._run = run
         self._keep_links = keep_links
         self._min_free = min_free
-        self._link = int(self._execute("SELECT coalesce(max(link), 0) FROM links").fetchone()[0])
 
     def write(self, records: Sequence[Record]) -> Sequence[Record]:
         """See `Store.write`."""
-        link = self._link
         self._check_room()
         try:
             staged = [self._stage(record) for record in records]
             with self._database.transaction():
-                links: list[_LinkRecord] = []
-                written = [self._write_page(record, path, links) for record, path in zip(records, staged, strict=True)]
-                self._write_links(links)
+                replaced = [self._make_room(record.page) for record in records]
+                # Counted after the old rows have gone: SQLite gives the next row the highest number and one more.
+                link = int(self._execute("SELECT coalesce(max(link), 0) FROM links").fetchone()[0]) + 1
+                written = []
+                for record, path, has_room in zip(records, staged, replaced, strict=True):
+                    written.append(self._write_page(record, path, link) if has_room else _discard(record, path))
+                    link += len(record.links) if self._keep_links and has_room else 0
+                if self._keep_links:
+                    self._write_links([record for record, has_room in zip(records, replaced, strict=True) if has_room])
         except OSError as error:
             raise _readable(error) from error
-        except BaseException:
-            self._link = link
-            raise
         return written
 
     def _check_room(self) -> None:
@@ -85,33 +89,35 @@ class ResultStore:
             return None
         return content.path if content.data is None else self._files.stage(content.data)
 
-    def _write_page(self, record: Record, staged: str | Path | None, links: list[_LinkRecord]) -> Record:
+    def _make_room(self, page: Page) -> bool:
+        """Takes away what was stored of this URL before; False when that has to stay."""
+        before = self._execute("SELECT run, outcome, first_link, link_count FROM pages WHERE id = ?", (page.id,)).fetchone()
+        if before is None:
+            return True
+        run, outcome, first_link, link_count = before
+        if run == self._run and outcome in ("ok", "not_modified") and not page.ok:
+            return False
+        if run != self._run:
+            self._execute(
+                "INSERT OR REPLACE INTO history SELECT id, run, status, outcome, error, redirect_to, bytes, sha256, title, fetched_at "
+                "FROM pages WHERE id = ?",
+                (page.id,),
+            )
+        if first_link is not None:
+            self._execute("DELETE FROM links WHERE link BETWEEN ? AND ?", (first_link, first_link + link_count - 1))
+        self._execute("DELETE FROM pages WHERE id = ?", (page.id,))
+        return True
+
+    def _write_page(self, record: Record, staged: str | Path | None, link: int) -> Record:
         page = record.page
         if page.role == "sitemap":
-            # A sitemap is a source of links, not a page: it has no row of its own.
-            self._collect_links(record, links)
-            return record
-        before = self._execute("SELECT run, outcome, first_link, link_count FROM pages WHERE id = ?", (page.id,)).fetchone()
-        if before is not None:
-            if before[0] == self._run and before[1] in ("ok", "not_modified") and not page.ok:
-                PageFiles.discard([staged] if staged else [])
-                return record
-            self._retire(page.id, *before)
+            return record  # a source of links, not a page: it has no row of its own
         if staged is not None and self._files is not None:
             name = self._files.place(staged, page.url)
             page = replace(page, file=name, content=replace(page.content, path=self._files.root.parent / name))
-        first = self._collect_links(record, links)
-        self._execute(_INSERT_PAGE, (*self._columns(page), first, len(record.links)))
-        return replace(record, page=page)
-
-    def _collect_links(self, record: Record, links: list[_LinkRecord]) -> int | None:
-        """Numbers the links of a page; returns the first number, None when there is none to keep."""
-        if not self._keep_links or not record.links:
-            return None
-        first, source = self._link + 1, record.page.id
-        links.extend((first + position, source, *row, position) for position, row in enumerate(record.links))
-        self._link += len(record.links)
-        return first
+            record = replace(record, page=page)
+        self._execute(_INSERT_PAGE, (*self._columns(page), link if self._keep_links and record.links else None, len(record.links)))
+        return record
 
     def _columns(self, page: Page) -> tuple[object, ...]:
         """The values of `_PAGE_COLUMNS` up to the links."""
@@ -127,24 +133,18 @@ class ResultStore:
             json.dumps(page.raw_headers) if page.raw_headers else None, json.dumps(page.data) if page.data else None,
         )  # fmt: skip
 
-    def _retire(self, identity: int, run: int, outcome: str, first_link: int | None, link_count: int) -> None:
-        """Makes room for a new row: the old one goes to history when it is of an earlier run, its links go."""
-        if run != self._run:
-            self._execute(
-                "INSERT OR REPLACE INTO history SELECT id, run, status, outcome, error, redirect_to, bytes, sha256, title, fetched_at "
-                "FROM pages WHERE id = ?",
-                (identity,),
-            )
-        if first_link is not None:
-            self._execute("DELETE FROM links WHERE link BETWEEN ? AND ?", (first_link, first_link + link_count - 1))
-        self._execute("DELETE FROM pages WHERE id = ?", (identity,))
-
-    def _write_links(self, links: list[_LinkRecord]) -> None:
-        whole = len(links) - len(links) % _LINKS_AT_ONCE
-        for start in range(0, whole, _LINKS_AT_ONCE):
-            self._execute(_INSERT_LINKS, tuple(chain.from_iterable(links[start : start + _LINKS_AT_ONCE])))
-        if whole < len(links):
-            self._database.connection.executemany(_INSERT_LINK, links[whole:])
+    def _write_links(self, records: Sequence[Record]) -> None:
+        """Appends the links of all records; flat values and few statements, because a page has a hundred links."""
+        values: list[object] = []
+        for record in records:
+            source = record.page.id
+            for position, (target, kind, rel, text) in enumerate(record.links):
+                values += (source, target, kind, rel, text, position)
+        whole = len(values) - len(values) % (_LINKS_AT_ONCE * _LINK_COLUMNS)
+        for start in range(0, whole, _LINKS_AT_ONCE * _LINK_COLUMNS):
+            self._execute(_insert_links(_LINKS_AT_ONCE), values[start : start + _LINKS_AT_ONCE * _LINK_COLUMNS])
+        if whole < len(values):
+            self._execute(_insert_links((len(values) - whole) // _LINK_COLUMNS), values[whole:])
 
     def flush(self) -> None:
         """See `Store.flush`."""
@@ -152,6 +152,12 @@ class ResultStore:
 
     def close(self) -> None:
         """The database belongs to the folder: nothing to close."""
+
+
+def _discard(record: Record, staged: str | Path | None) -> Record:
+    if staged is not None:
+        PageFiles.discard([staged])
+    return record
 
 
 def _readable(error: OSError) -> OutputError:
