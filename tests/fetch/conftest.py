@@ -47,14 +47,23 @@ def new_server() -> Iterator[Callable[..., RawServer]]:
 Fetch = Callable[..., list[Response]]
 
 
-def fetch_asynchronously(urls: Sequence[str | Request], spool: Path | None = None, **options: Any) -> list[Response]:
+def fetch_asynchronously(
+    urls: Sequence[str | Request], spool: Path | None = None, *, loop_factory: Any = None, **options: Any
+) -> list[Response]:
     """Fetches one URL after the other with one HttpFetcher."""
 
     async def story() -> list[Response]:
         async with HttpFetcher(_options(options), spool) as fetcher:
             return [await fetcher.fetch(url if isinstance(url, Request) else request(url)) for url in urls]
 
-    return asyncio.run(story())
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(story())
+
+
+def fetch_on_uvloop(urls: Sequence[str | Request], spool: Path | None = None, **options: Any) -> list[Response]:
+    """The same on uvloop, where sockets and timers are not asyncio's own."""
+    uvloop = pytest.importorskip("uvloop")
+    return fetch_asynchronously(urls, spool, loop_factory=uvloop.new_event_loop, **options)
 
 
 def fetch_blocking(urls: Sequence[str | Request], spool: Path | None = None, **options: Any) -> list[Response]:
@@ -68,16 +77,16 @@ def _options(options: dict[str, Any]) -> FetchOptions:
     return FetchOptions(**defaults | options)
 
 
-@pytest.fixture(params=[fetch_asynchronously, fetch_blocking], ids=["asynchronous", "blocking"])
+@pytest.fixture(params=[fetch_asynchronously, fetch_on_uvloop, fetch_blocking], ids=["asynchronous", "uvloop", "blocking"])
 def fetch_all(request: pytest.FixtureRequest) -> Fetch:
-    """Both ways to fetch some URLs in turn: a law holds for both or for none."""
+    """Each way to fetch some URLs in turn: a law holds for all or for none."""
     way: Fetch = request.param
     return way
 
 
 @pytest.fixture
 def fetch(fetch_all: Fetch) -> Callable[..., Response]:
-    """Both ways to fetch one URL."""
+    """Each way to fetch one URL."""
     return lambda url, spool=None, **options: fetch_all([url], spool, **options)[0]
 
 

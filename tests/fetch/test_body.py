@@ -63,10 +63,17 @@ CODINGS: dict[str, Callable[[bytes], bytes]] = {
     "zstd": zstd,
 }
 TEXT = b"".join(b"<p>line %d of a page</p>\n" % number for number in range(3000))
-each_coding = pytest.mark.parametrize("coding", CODINGS)
 
 
-@each_coding
+@pytest.fixture(params=CODINGS)
+def coding(request: pytest.FixtureRequest) -> str:
+    """Every coding that can be decoded with what is installed."""
+    name: str = request.param
+    if name.removeprefix("x-") not in accept_encoding().split(", "):
+        pytest.skip(f"nothing is installed that decodes {name}")
+    return name
+
+
 def test_every_coding_comes_out_as_it_went_in(coding: str) -> None:
     """What was encoded is decoded, also under a name in capitals, and the name is among those we offer."""
     assert read(coding, CODINGS[coding](TEXT)) == TEXT
@@ -74,14 +81,12 @@ def test_every_coding_comes_out_as_it_went_in(coding: str) -> None:
     assert coding.removeprefix("x-") in accept_encoding().split(", ")
 
 
-@each_coding
 def test_chunks_may_be_cut_anywhere(coding: str) -> None:
     """One byte at a time makes no difference."""
     packed = CODINGS[coding](b"hello hello hello")
     assert read(coding, *(packed[at : at + 1] for at in range(len(packed)))) == b"hello hello hello"
 
 
-@each_coding
 def test_a_coding_cut_short_is_truncated(coding: str) -> None:
     """Wherever the stream stops before its end mark, checksum included, the body is not whole."""
     packed = CODINGS[coding](TEXT)
@@ -89,7 +94,6 @@ def test_a_coding_cut_short_is_truncated(coding: str) -> None:
         assert fails(coding, packed[:cut]) == "truncated"
 
 
-@each_coding
 def test_garbage_is_no_body(coding: str) -> None:
     """Bytes that are not what the header says: `decode`."""
     assert fails(coding, b"\xff\xff<html>this was never compressed</html>" * 10) == "decode"
@@ -103,13 +107,11 @@ def test_a_wrong_checksum_is_no_body(coding: str) -> None:
     assert fails(coding, bytes(packed)) == "decode"
 
 
-@each_coding
 def test_an_empty_body_is_whole(coding: str) -> None:
     """No bytes at all, under any coding, is an empty body: servers send that with redirects."""
     assert read(coding) == b""
 
 
-@each_coding
 def test_a_bomb_gives_little_at_a_time_and_stops_at_the_limit(coding: str) -> None:
     """No piece is large, no more than a mebibyte beyond the limit is decoded, and the failure is `too_big`."""
     reader = BodyReader(coding, 2**20, None)
@@ -230,6 +232,7 @@ def test_any_bytes_end_well(junk: bytes, coding: str) -> None:
 )
 def test_samples_of_others(corpora: Path, name: str, coding: str) -> None:
     """Files made by other programs decode to what they hold."""
+    CODINGS[coding.partition(",")[0]](b"")  # skips where it cannot be decoded
     data = (corpora / "compressed" / name).read_bytes()
     body = read(coding, data)
     if name == "feed-sample1.xml.gz":
@@ -242,6 +245,7 @@ def test_samples_of_others(corpora: Path, name: str, coding: str) -> None:
 @pytest.mark.parametrize(("name", "coding"), [("bomb-deflate.bin", "deflate"), ("bomb-zstd.bin", "zstd")])
 def test_bombs_of_others(corpora: Path, name: str, coding: str) -> None:
     """Bombs made by other people hit the limit."""
+    CODINGS[coding](b"")  # skips where it cannot be decoded
     assert fails(coding, (corpora / "compressed" / name).read_bytes(), limit=2**20) == "too_big"
 
 
