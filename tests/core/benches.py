@@ -7,7 +7,9 @@ from crawler.core.urls import fingerprint, host_key
 from crawler.core.workbench import Idle, Need, Wait, Workbench
 from crawler.model import Failed, HostState, Lease, Leases, Request, RobotsFacts, Skipped
 
-FOREVER = 1e9
+NEVER = float("inf")
+"""The deadline of a lease that needs no renewal."""
+
 ALL_ALLOWED = b""
 
 
@@ -21,7 +23,7 @@ def pages(*urls: str) -> tuple[Request, ...]:
     return tuple(page(url) for url in urls)
 
 
-def lease_of(*requests: Request, token: int = 1, deadline: float = FOREVER, state: HostState | None = None) -> Lease:
+def lease_of(*requests: Request, token: int = 1, deadline: float = NEVER, state: HostState | None = None) -> Lease:
     """A lease of the host of these requests."""
     return Lease(requests[0].host, token, deadline, requests, state or HostState())
 
@@ -36,7 +38,7 @@ def bench_of(
     rules: Politeness | None = None,
     agent: str | None = "asyncrawl",
     now: float = 0.0,
-    ttl: float = FOREVER,
+    ttl: float = 60.0,
     per_host: int = 128,
 ) -> Workbench:
     """A workbench that has got these leases from a frontier that had nothing more."""
@@ -48,8 +50,8 @@ def bench_of(
 
 
 def answer_need(bench: Workbench, need: Need, now: float) -> None:
-    """A frontier that renews what it is asked to and has nothing more."""
-    kept = tuple(Lease(each.host, each.token, now + bench.ttl, (), each.state) for each in need.renew + need.extend)
+    """A frontier that renews for ever what it is asked to and has nothing more."""
+    kept = tuple(Lease(each.host, each.token, NEVER, (), each.state) for each in need.renew + need.extend)
     bench.take(need, Leases(kept), Leases(), now)
 
 
