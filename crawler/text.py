@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 _UNITS = ("KB", "MB", "GB", "TB")
 
 
@@ -66,3 +68,8 @@ def human_clock(seconds: float) -> str:
 def human_count(number: int) -> str:
     """A whole number with thousands separators: `1,204`."""
     return f"{number:,}"
+
+
+def utc_text(moment: datetime) -> str:
+    """A moment in UTC as files and databases spell it: RFC 3339 with microseconds and Z, so that texts sort as times."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -91,6 +91,7 @@ def default_folder(settings: Settings) -> str:
 
 def _crawl(settings: Settings) -> int:
     from crawler.app import Assembly
+    from crawler.cli.heap import collect_rarely
     from crawler.engine.hooks import Hooks
     from crawler.store.log import EventLog
 
@@ -106,6 +107,7 @@ def _crawl(settings: Settings) -> int:
         log.write("started" if opened.is_new else "resumed", seeds=list(opened.seeds)[:100], run=opened.run, pid=os.getpid())
         show = _Show(opened, screen, log, stack.enter_context(_open_jsonl(settings.jsonl)) if settings.jsonl else None)
         screen.start(f"Crawling {printable(opened.seeds[0])}{_more(opened.seeds)}", settings.output, _facts(settings, opened.is_new))
+        collect_rarely()
         try:
             reason = _run_async(opened, show) if settings.mode == "async" else _run_sync(opened, show)
         except CrawlerError as error:

@@ -1,7 +1,8 @@
-"""Keeps freed memory in the process instead of handing it back to the kernel page by page."""
+"""How a process that crawls treats its memory: settings of the whole process, so commands set them, never an import."""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -26,3 +27,14 @@ def keep_freed_memory() -> bool:
         return False
     accepted = [variable in os.environ or library.mallopt(parameter, value) == 1 for variable, parameter, value in _PARAMETERS]
     return all(accepted)
+
+
+def collect_rarely() -> None:
+    """Takes what is loaded out of the garbage collector's sight and lets it look at the rest seldom.
+
+    To be called when all is loaded. A page makes hundreds of short-lived tuples and no cycles worth naming: with the usual
+    thresholds the collector takes a fifth of the crawl's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)

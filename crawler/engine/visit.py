@@ -177,34 +177,33 @@ class Visitor:
     def _judge_links(
         self, request: Request, page: Page, targets: Sequence[Target | None], anchors: Sequence[Anchor], chosen: set[str] | None
     ) -> tuple[list[LinkRow], list[Request], list[Refusal]]:
-        """Rows for all links; requests and refusals for those that no filter knows. The hot loop: a page has a hundred links
-        and about one new one."""
-        rows: list[LinkRow] = []
+        """Rows for all links; requests and refusals for those that no filter knows. A page has a hundred links and about one new
+        one, so the hundred are not looked at one by one."""
+        pairs = [(target, anchor) for target, anchor in zip(targets, anchors, strict=True) if target is not None]
+        rows: list[LinkRow] = [(target[0], kind, rel, text) for target, (_, kind, rel, text) in pairs]
         requests: list[Request] = []
         refusals: list[Refusal] = []
-        seen, refused, url, depth = self._seen, self._refused, request.url, request.depth + 1
+        unknown = self._refused.unknown(self._seen.unknown([row[0] for row in rows]))
+        if not unknown:
+            return rows, requests, refusals
+        url, depth = request.url, request.depth + 1
         closed = self._respect_nofollow and _says_nofollow(page.robots_meta)
-        for target, (_, kind, rel, text) in zip(targets, anchors, strict=True):
-            if target is None:
-                continue
-            identity = target.id
-            rows.append((identity, kind, rel, text))
-            if identity in seen or identity in refused:
+        for target, (_, kind, rel, _) in pairs:
+            if target.id not in unknown:
                 continue
             verdict = target.refusal
             if verdict is None:
-                reason = self._refused_as_link(kind, rel.lower().split(), closed)
-                if reason is None and chosen is not None and target.url not in chosen:
-                    reason = ("hook", "not chosen")
-                if reason is not None:
-                    if identity not in self._noted:
-                        self._noted.update((identity,))
-                        refusals.append(Refusal(target.url, identity, *reason, url, depth))
-                    continue
+                verdict = self._refused_as_link(kind, rel.lower().split(), closed)
+                if verdict is None and chosen is not None and target.url not in chosen:
+                    verdict = ("hook", "not chosen")
+                if verdict is not None:
+                    if target.id in self._noted:
+                        continue
+                    self._noted.update((target.id,))
             if verdict is not None:
-                refusals.append(Refusal(target.url, identity, *verdict, url, depth))
+                refusals.append(Refusal(target.url, target.id, *verdict, url, depth))
             else:
-                requests.append(Request(target.url, identity, target.host, depth=depth, parent=url))
+                requests.append(Request(target.url, target.id, target.host, depth=depth, parent=url))
         return rows, requests, refusals
 
     def _refused_as_link(self, kind: str, rel: list[str], closed: bool) -> Verdict | None:

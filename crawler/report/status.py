@@ -10,6 +10,7 @@ from typing import Any
 from crawler.report import queries
 from crawler.report.folder import one_moment
 from crawler.report.summary import ErrorGroup
+from crawler.text import utc_text
 
 RATE_SECONDS = 10.0
 
@@ -107,6 +108,6 @@ def _last_run(cursor: sqlite3.Cursor, holder: int | None, now: datetime) -> dict
 
 def _rate(cursor: sqlite3.Cursor, elapsed: float, now: datetime) -> float:
     seconds = min(RATE_SECONDS, elapsed)
-    since = (now.astimezone(UTC) - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    since = utc_text(now.astimezone(UTC) - timedelta(seconds=seconds))
     recent: int = cursor.execute(queries.RECENT, {"since": since}).fetchone()["recent"]
     return round(recent / seconds, 3) if seconds > 0 else 0.0

@@ -16,6 +16,7 @@ from crawler.errors import DifferentCrawlError, DiskFullError, FolderInUseError,
 from crawler.model import FinishReason
 from crawler.store.database import FILE_NAME, Database
 from crawler.store.files import PageFiles
+from crawler.text import utc_text
 
 LOCK_NAME = ".lock"
 # What `--fresh` removes: what a crawl made, and nothing else.
@@ -106,7 +107,7 @@ def start_run(database: Database, version: str, settings: str) -> int:
     """Begins a run and returns its number; call it in the transaction that adds the seeds. A run that a kill cut off stays
     without an end."""
     row = database.connection.execute(
-        "INSERT INTO runs (started, version, settings) VALUES (?, ?, ?) RETURNING run", (utc_text(), version, settings)
+        "INSERT INTO runs (started, version, settings) VALUES (?, ?, ?) RETURNING run", (utc_text(datetime.now(UTC)), version, settings)
     ).fetchone()
     return int(row[0])
 
@@ -114,18 +115,15 @@ def start_run(database: Database, version: str, settings: str) -> int:
 def end_run(database: Database, run: int, reason: FinishReason) -> None:
     """Writes down when and why a run ended."""
     with database.transaction():
-        database.connection.execute("UPDATE runs SET ended = ?, finish_reason = ? WHERE run = ?", (utc_text(), reason, run))
+        database.connection.execute(
+            "UPDATE runs SET ended = ?, finish_reason = ? WHERE run = ?", (utc_text(datetime.now(UTC)), reason, run)
+        )
 
 
 def last_end(database: Database) -> str | None:
     """Why the last run ended; None when there was none, and after a kill."""
     row = database.connection.execute("SELECT finish_reason FROM runs ORDER BY run DESC LIMIT 1").fetchone()
     return None if row is None else row[0]
-
-
-def utc_text() -> str:
-    """Now, as the database spells it: UTC, RFC 3339."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def boot_id() -> str:

@@ -15,7 +15,7 @@ from crawler.errors import DiskFullError, OutputError
 from crawler.model import Page, Record
 from crawler.store.database import Database
 from crawler.store.files import PageFiles
-from crawler.text import human_size
+from crawler.text import human_size, utc_text
 
 _PAGE_COLUMNS = (
     "id", "url", "run", "status", "outcome", "error", "error_detail", "redirect_to", "redirect_id", "role", "depth", "parent",
@@ -128,7 +128,7 @@ class ResultStore:
             fingerprint(page.parent) if page.parent else None, page.content_type or None, page.charset or None,
             page.content.size, page.content.sha256, page.title or None, page.description or None, page.canonical,
             page.lang or None, page.robots_meta or None, page.headers.get("etag"), page.headers.get("last-modified"),
-            page.fetched_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if page.fetched_at else "",
+            utc_text(page.fetched_at) if page.fetched_at else "",
             None if page.ttfb is None else round(page.ttfb * 1000, 3), round(page.elapsed * 1000, 3), page.attempts, page.file,
             json.dumps(page.raw_headers) if page.raw_headers else None, json.dumps(page.data) if page.data else None,
         )  # fmt: skip

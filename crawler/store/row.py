@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crawler.model import Record
+from crawler.text import utc_text
 
 
 def row_of(record: Record) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def row_of(record: Record) -> dict[str, Any]:
         "bytes": page.content.size,
         "sha256": page.sha256,
         "title": page.title or None,
-        "fetched_at": page.fetched_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if page.fetched_at else None,
+        "fetched_at": utc_text(page.fetched_at) if page.fetched_at else None,
         "ttfb_ms": None if page.ttfb is None else round(page.ttfb * 1000, 3),
         "total_ms": round(page.elapsed * 1000, 3),
         "attempts": page.attempts,
