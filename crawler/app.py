@@ -32,6 +32,7 @@ from crawler.engine.visit import Visitor, seed_request
 from crawler.engine.writer import to_the_end
 from crawler.errors import DiskFullError, UsageError
 from crawler.fetch.http import HttpFetcher
+from crawler.fetch.options import FetchOptions
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import FinishReason, Page, Record
 from crawler.ports import BlockingFetcher as BlockingFetcherPort
@@ -151,6 +152,10 @@ class Assembly:
         """Where large bodies are streamed to; None keeps them in memory."""
         return self.files.temporary if self.files else None
 
+    def fetch_options(self) -> FetchOptions:
+        """How the pages of this crawl are asked for."""
+        return fetch_options_of(self.settings, self.seeds, folder=self.folder.path if self.folder else None)
+
     def asynchronous(self, fetcher: Fetcher, deliver: Callable[[Sequence[Record]], object]) -> AsynchronousEngine:
         """The engine that fetches many pages at once."""
         return AsynchronousEngine(
@@ -202,7 +207,7 @@ def run_synchronously(opened: Assembly, started: Callable[[SynchronousEngine], N
     settings = opened.settings
     opened.reason = "error"
     try:
-        with BlockingFetcher(fetch_options_of(settings, opened.seeds), opened.spool) as fetcher:
+        with BlockingFetcher(opened.fetch_options(), opened.spool) as fetcher:
             engine = opened.synchronous(fetcher)
             if started is not None:
                 started(engine)
@@ -348,7 +353,7 @@ class Crawler:
                 continue  # becomes the error of that page
         if self._courier is None:
             settings = self._settings
-            fetcher = await self._stack.enter_async_context(HttpFetcher(fetch_options_of(settings, (), self._allowed)))
+            fetcher = await self._stack.enter_async_context(HttpFetcher(fetch_options_of(settings, (), allowed=self._allowed)))
             self._courier = Courier(
                 fetcher, politeness_of(settings), time.monotonic,
                 concurrency=settings.concurrency, max_redirects=settings.max_redirects, extract=dict(settings.extract),
@@ -376,7 +381,7 @@ async def run_asynchronously(
     opened.reason = "error"
     try:
         async with AsyncExitStack() as stack:
-            fetcher = await stack.enter_async_context(HttpFetcher(fetch_options_of(settings, opened.seeds), opened.spool))
+            fetcher = await stack.enter_async_context(HttpFetcher(opened.fetch_options(), opened.spool))
             engine = opened.asynchronous(fetcher, count_and_deliver)
             if settings.max_time is not None:
                 timer = asyncio.get_running_loop().call_later(settings.max_time, engine.stop, "time limit", 1.0)

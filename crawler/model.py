@@ -114,7 +114,8 @@ class Body:
 class Response:
     """What a fetcher got: a status line, headers in their order, a decoded body; or an error, or both.
 
-    `status` is 0 when no status line arrived. `error` says that the answer is not whole; what did arrive is kept.
+    `status` is 0 when no status line arrived. `error` says that the answer is not whole: status and headers are then what did
+    arrive, the body is empty.
     `ttfb` and `elapsed` are seconds from the start of the request to the headers and to the last byte.
     """
 

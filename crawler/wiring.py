@@ -17,6 +17,7 @@ from crawler.errors import UsageError
 from crawler.fetch.options import FetchOptions
 from crawler.model import Limits, Request
 from crawler.settings import OPTIONS, Settings
+from crawler.store.folder import COOKIES_NAME
 
 # What decides which URLs belong to a crawl and which are the same: it may not change when the crawl goes on.
 _IDENTITY = tuple(name for name, option in OPTIONS.items() if option.fixed and name not in ("seeds", "input_file"))
@@ -67,8 +68,11 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(settings.max_pages, settings.max_depth, settings.max_size)
 
 
-def fetch_options_of(settings: Settings, seeds: Sequence[str], allowed: AbstractSet[str] | None = None) -> FetchOptions:
-    """How to ask; credentials go to the seeds' origins, private addresses are open to the seeds' hosts (or `allowed`)."""
+def fetch_options_of(
+    settings: Settings, seeds: Sequence[str], *, allowed: AbstractSet[str] | None = None, folder: Path | None = None
+) -> FetchOptions:
+    """How to ask; credentials go to the seeds' origins, private addresses are open to the seeds' hosts (or `allowed`). Cookies
+    are kept in the crawl's folder between runs."""
     return FetchOptions(
         user_agent=settings.agent,
         headers=settings.header,
@@ -80,6 +84,7 @@ def fetch_options_of(settings: Settings, seeds: Sequence[str], allowed: Abstract
         verify=not settings.insecure,
         ca_certificate=Path(settings.ca_certificate) if settings.ca_certificate else None,
         cookies=settings.cookie_jar,
+        cookies_kept=folder / COOKIES_NAME if folder is not None and settings.cookie_jar else None,
         cookies_file=Path(settings.cookies) if settings.cookies else None,
         auth=_credentials(settings.auth_env),
         auth_origins=frozenset(origin(seed) for seed in seeds),

@@ -23,6 +23,9 @@ LONGEST_RETRY_AFTER = 300.0
 
 RETRIED_STATUS = frozenset({408, 425, 429})
 RETRIED_KINDS: frozenset[ErrorKind] = frozenset({"reset", "timeout", "truncated"})
+NO_CONNECTION = "no connection"
+"""How the detail of a timeout begins when it ended the wait for a connection."""
+
 HOST_KINDS: frozenset[ErrorKind] = frozenset({"refused", "dns"})
 
 
@@ -33,7 +36,7 @@ def is_retried_status(status: int) -> bool:
 
 def is_host_failure(error: PageError) -> bool:
     """Whether no connection could be made at all, so that the host, not the URL, is in trouble."""
-    return error.kind in HOST_KINDS or (error.kind == "timeout" and error.detail.startswith("connect"))
+    return error.kind in HOST_KINDS or (error.kind == "timeout" and error.detail.startswith(NO_CONNECTION))
 
 
 def tries(status: int, retries: int) -> int:

@@ -4,22 +4,43 @@ from __future__ import annotations
 
 from time import perf_counter
 
+from crawler.core.retry import NO_CONNECTION
+from crawler.core.robots import ROBOTS_MAX_SIZE
 from crawler.fetch.body import BodyReader, too_big
 from crawler.fetch.failures import FetchFailure
 from crawler.fetch.options import LOWEST_RATE, FetchOptions
-from crawler.model import Body, PageError, Response
+from crawler.model import Body, PageError, Request, Response
 
 _NOTHING = Body()
+# More than robots.txt are read for, by as much as may come in one piece.
+ROBOTS_BEGINNING = 2 * ROBOTS_MAX_SIZE
 _READ_HERE = frozenset({"content-encoding", "content-length", "set-cookie", "transfer-encoding"})
 
 
 class Answer:
-    """Collects one answer. `waiting_for` tells what a timeout would mean."""
+    """Collects one answer. `waiting_for` tells what a timeout would mean.
 
-    __slots__ = ("_headers", "_known", "_options", "_reader", "_started", "body", "error", "status", "ttfb", "url", "waiting_for")
+    Of a robots.txt the beginning is enough: what lies beyond is left, and no error (RFC 9309, 2.5).
+    """
 
-    def __init__(self, url: str, options: FetchOptions) -> None:
-        self.url = url
+    __slots__ = (
+        "_beginning",
+        "_headers",
+        "_known",
+        "_options",
+        "_reader",
+        "_started",
+        "body",
+        "error",
+        "status",
+        "ttfb",
+        "url",
+        "waiting_for",
+    )
+
+    def __init__(self, request: Request, options: FetchOptions) -> None:
+        self.url = request.url
+        self._beginning = request.role == "robots"
         self.status = 0
         self.body = _NOTHING
         self.error: PageError | None = None
@@ -63,10 +84,11 @@ class Answer:
     def body_reader(self, memory: int | None) -> BodyReader:
         """The reader for the body, to hold about `memory` bytes at most. Raises FetchFailure (`too_big`, `decode`) when it is not
         worth beginning."""
+        limit = ROBOTS_BEGINNING if self._beginning else self._options.max_body
         length = self._known.get("content-length", ("",))[0]
-        if length.isdecimal() and int(length) > self._options.max_body and self.status not in (204, 304):
-            raise too_big(self._options.max_body)
-        self._reader = BodyReader(",".join(self._known.get("content-encoding", ())), self._options.max_body, memory)
+        if not self._beginning and length.isdecimal() and int(length) > limit and self.status not in (204, 304):
+            raise too_big(limit)
+        self._reader = BodyReader(",".join(self._known.get("content-encoding", ())), limit, None if self._beginning else memory)
         return self._reader
 
     def connecting(self, begins: bool) -> None:
@@ -88,7 +110,7 @@ class Answer:
         """The error for a wait that was in vain."""
         match self.waiting_for:
             case "connection":
-                return PageError("timeout", f"no connection within {self._options.connect_timeout:g} s")
+                return PageError("timeout", f"{NO_CONNECTION} within {self._options.connect_timeout:g} s")
             case "headers":
                 return PageError("timeout", f"no headers within {self._options.timeout:g} s")
             case "data":
@@ -105,6 +127,9 @@ class Answer:
 
     def failed(self, error: PageError) -> None:
         """Ends the answer with an error; what has come of the body is dropped."""
+        if self._beginning and error.kind == "too_big" and self._reader is not None:
+            self.body = self._reader.rest()
+            return
         self.error = error
         self.body = _NOTHING
 

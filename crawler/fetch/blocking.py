@@ -68,7 +68,7 @@ class BlockingFetcher:
 
     def fetch(self, request: Request) -> Response:
         """The answer to a GET of this URL. Whatever goes wrong is `response.error`."""
-        answer = Answer(request.url, self._options)
+        answer = Answer(request, self._options)
         try:
             self._exchange(request, urlsplit(request.url), answer)
         except Exception as error:

@@ -85,7 +85,7 @@ class HttpFetcher:
 
     async def fetch(self, request: Request) -> Response:
         """The answer to a GET of this URL. Whatever goes wrong is `response.error`; only CancelledError is raised."""
-        answer = Answer(request.url, self._options)
+        answer = Answer(request, self._options)
         try:
             async with asyncio.timeout(self._options.timeout) as limit:
                 await self._exchange(request, answer, limit)

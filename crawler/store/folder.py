@@ -19,8 +19,9 @@ from crawler.store.files import PageFiles
 from crawler.text import utc_text
 
 LOCK_NAME = ".lock"
+COOKIES_NAME = "cookies.json"
 # What `--fresh` removes: what a crawl made, and nothing else.
-_OURS = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "pages", "crawl.toml", "crawl.log", "summary.json", "report.html")
+_OURS = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "pages", "crawl.toml", "crawl.log", COOKIES_NAME, "summary.json", "report.html")
 
 
 class Folder:
