@@ -1,0 +1,180 @@
+"""The frontier in SQLite against the plain one in memory: whatever is asked, in whatever order, both say the same."""
+
+from __future__ import annotations
+
+from frontiers import Clock, check_counts, request, rows_of
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from crawler.frontier.memory import MemoryFrontier
+from crawler.frontier.sqlite import SqliteFrontier
+from crawler.model import (
+    Failed,
+    Fetched,
+    HostState,
+    Lease,
+    Limits,
+    NotModified,
+    Outcome,
+    PageError,
+    Redirected,
+    Refusal,
+    Request,
+    Retry,
+    RobotsFacts,
+    Skipped,
+)
+from crawler.store.database import Database
+
+TTL = 60.0
+HOSTS = ("a.test", "b.test", "c.test:8080")
+ROBOTS = (RobotsFacts("https://a.test", 200, b"Disallow: \xe9", 1.0),)
+
+seconds = st.sampled_from([0.0, 0.1, 1.0, 5.0, 29.0, 61.0, 400.0])
+numbers = st.integers(0, 60)
+requests = st.builds(
+    lambda host, path, depth, role: request(f"https://{host}/{path}", depth, role),
+    st.sampled_from(HOSTS),
+    st.integers(0, 7),
+    st.integers(0, 3),
+    st.sampled_from(["page", "page", "page", "sitemap", "probe"]),
+)
+limits = st.builds(
+    Limits,
+    max_pages=st.sampled_from([None, None, 1, 4]),
+    max_depth=st.sampled_from([None, None, 0, 1, 2]),
+    max_size=st.sampled_from([None, None, 500]),
+)
+closings = st.sampled_from([("", None), ("", None), ("", None), ("", None), ("dns: gone", "dns")])
+
+
+class Frontiers(RuleBasedStateMachine):
+    """Two frontiers that are told the same; every answer and every row is compared."""
+
+    @initialize(limits=limits)
+    def open(self, limits: Limits) -> None:
+        self.clock = Clock()
+        self.limits = limits
+        self.database = Database(None)
+        self.frontier = SqliteFrontier(self.database, limits, self.clock)
+        self.model = MemoryFrontier(limits, self.clock)
+        self.leases: list[Lease] = []
+
+    def teardown(self) -> None:
+        if hasattr(self, "database"):
+            self.database.close()
+
+    @rule(batch=st.lists(requests, max_size=8))
+    def add(self, batch: list[Request]) -> None:
+        assert self.frontier.add(batch) == self.model.add(batch)
+
+    @rule(batch=st.lists(requests, max_size=3), reason=st.sampled_from(["scope", "trap", "nofollow"]))
+    def refuse(self, batch: list[Request], reason: str) -> None:
+        refusals = [Refusal(each.url, each.id, reason, "rule", None, each.depth) for each in batch]  # type: ignore[arg-type]
+        self.frontier.refuse(refusals)
+        self.model.refuse(refusals)
+
+    @rule(hosts=st.integers(0, 3), per_host=st.integers(1, 4))
+    def lease(self, hosts: int, per_host: int) -> None:
+        """Which of the hosts that are due comes first is the frontier's choice; all else follows."""
+        given = self.frontier.lease(hosts, per_host, TTL)
+        self.model.reclaim()
+        for lease in given.leases:
+            due = self.model.due_at(lease.host)
+            assert due is not None
+            assert due <= self.clock.now
+            assert lease == self.model.lease_host(lease.host, per_host, TTL)
+            self.leases.append(lease)
+        expected = self.model.next_due()
+        if len(given.leases) < hosts:
+            assert expected is None or expected > self.clock.now, "a host that was due was not given out"
+            assert given.next_due is None or given.next_due > self.clock.now, "asking again at once would bring nothing"
+        assert (given.next_due is None) <= (expected is None)
+        if given.next_due is not None and expected is not None:
+            assert given.next_due <= expected
+
+    @rule(which=st.lists(numbers, max_size=3), per_host=st.integers(0, 4))
+    def extend(self, which: list[int], per_host: int) -> None:
+        leases = list({(lease.host, lease.token): lease for number in which for lease in self._lease(number)}.values())
+        given = self.frontier.extend(leases, per_host, TTL)
+        assert given == self.model.extend(leases, per_host, TTL)
+        self.leases += given.leases
+
+    @rule(
+        which=numbers,
+        ends=st.lists(st.integers(0, 8), min_size=1, max_size=5),
+        after=seconds,
+        closing=closings,
+        spare=st.lists(requests, max_size=1),
+    )
+    def done(self, which: int, ends: list[int], after: float, closing: tuple[str, str | None], spare: list[Request]) -> None:
+        for lease in self._lease(which):
+            said = zip((*lease.requests, *spare), ends, strict=False)
+            outcomes = [self._outcome(each, end, after) for each, end in said]
+            state = self._state(after, *closing)
+            assert self.frontier.done(lease, outcomes, state) == self.model.done(lease, outcomes, state)
+
+    @rule(which=numbers, after=seconds, closing=closings)
+    def release(self, which: int, after: float, closing: tuple[str, str | None]) -> None:
+        for lease in self._lease(which):
+            state = self._state(after, *closing)
+            self.frontier.release(lease, state)
+            self.model.release(lease, state)
+
+    @rule(passed=seconds)
+    def pass_time(self, passed: float) -> None:
+        self.clock.advance(passed)
+
+    @rule()
+    def begin_anew(self) -> None:
+        """Another process that finds the same database: nothing is known but what is in there."""
+        self.frontier = SqliteFrontier(self.database, self.limits, self.clock)
+
+    @rule(batch=st.lists(requests, max_size=3), which=numbers)
+    def roll_back(self, batch: list[Request], which: int) -> None:
+        """What happens inside of a transaction that fails has not happened."""
+        try:
+            with self.database.transaction():
+                self.frontier.add(batch)
+                for lease in self._lease(which):
+                    self.frontier.done(lease, [Fetched(each, ok=True, size=99) for each in lease.requests], HostState(closed="x"))
+                    self.frontier.release(lease, HostState())
+                self.frontier.lease(2, 2, TTL)
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            pass
+
+    @invariant()
+    def agree(self) -> None:
+        if hasattr(self, "model"):
+            assert rows_of(self.frontier) == rows_of(self.model)
+            assert self.frontier.stats() == self.model.stats()
+            assert self.frontier.finished() == self.model.finished()
+            assert self.frontier.held(self.leases) == self.model.held(self.leases)
+            check_counts(self.frontier)
+
+    def _lease(self, number: int) -> list[Lease]:
+        """One of the leases given so far, the latest for 0; none when there was none yet."""
+        return [self.leases[-1 - number % len(self.leases)]] if self.leases else []
+
+    def _state(self, after: float, closed: str, kind: str | None) -> HostState:
+        return HostState(self.clock.now + after, after / 10, 2.5, int(after), after > 1, closed, kind, ROBOTS[: int(after) % 2])  # type: ignore[arg-type]
+
+    def _outcome(self, request: Request, end: int, after: float) -> Outcome:
+        ends: list[Outcome] = [
+            Fetched(request, ok=True, size=200),
+            Fetched(request, ok=True, size=200),
+            Fetched(request, ok=False),
+            Redirected(request),
+            NotModified(request),
+            Skipped(request, "robots", "line 1"),
+            Failed(request, PageError("reset", "by peer")),
+            Retry(request, self.clock.now + after, "status 500"),
+            Retry(request, self.clock.now, "refused", counted=False),
+        ]
+        return ends[end]
+
+
+Frontiers.TestCase.settings = settings(max_examples=50, stateful_step_count=35)
+test_both_frontiers_say_the_same = Frontiers.TestCase
