@@ -27,7 +27,7 @@ from crawler.engine.writer import Writer, to_the_end
 from crawler.model import Failed, FinishReason, Leases, Record, Request, Response, Retry, Skipped
 from crawler.ports import Fetcher, Frontier
 
-BACKLOG = 4 * BATCH
+BACKLOG = 2 * BATCH
 """Uncommitted visits above which workers wait."""
 
 POLL = 0.5

@@ -14,7 +14,7 @@ FORMAT = 1
 FILE_NAME = "crawl.db"
 
 # SQLite keeps this much of the file in memory (KiB); the operating system's cache holds the rest.
-CACHE_KIB = 16 * 1024
+CACHE_KIB = 8 * 1024
 
 
 class Database:
