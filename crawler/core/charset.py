@@ -176,7 +176,10 @@ _CONTENT_CHARSET = re.compile(
 
 def prescan(body: bytes) -> str | None:
     """The encoding that the page declares itself, or None. Source: HTML, "prescan a byte stream to determine its encoding"."""
-    head = body[:PRESCAN_BYTES]
+    return _prescan(body[:1024]) or (_prescan(body[:PRESCAN_BYTES]) if len(body) > 1024 else None)
+
+
+def _prescan(head: bytes) -> str | None:
     if head.startswith(b"<\0?\0x\0"):
         return "utf-16le"
     if head.startswith(b"\0<\0?\0x"):

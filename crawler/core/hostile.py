@@ -1,4 +1,8 @@
-"""Pages that would keep an HTML parser busy out of all proportion, and a linear scan for what they link."""
+"""Pages that would keep an HTML parser busy out of all proportion, and a linear scan for what they link.
+
+Lexbor, as the standard has it, walks the open elements for every tag, copies unclosed formatting elements into every
+paragraph that follows, and compares every attribute of a tag with all others: quadratic in what a page may repeat at will.
+"""
 
 from __future__ import annotations
 
@@ -6,47 +10,105 @@ import html
 import re
 from collections.abc import Iterator
 
-SMALL = 32 * 1024
-"""Bytes below which even the worst page is parsed in a fraction of a second."""
+FEW_TAGS = 2_000
+"""Fewer cannot be nested so that it matters."""
+MEDIUM = 32 * 1024
+"""Bytes below which the attributes of one tag can keep the parser busy for a fraction of a second only."""
+LARGE = 256 * 1024
+"""The same for attributes that hide among quotes, and for different names."""
 MOST_DEPTH = 5_000
-MOST_WORK = 3_000_000
+"""Open elements. Browsers stop nesting at 512."""
+MOST_WORK = 20_000_000
+"""Open elements, summed up over all tags: steps of the parser."""
+MOST_COPIES = 1_000_000
+"""Open formatting elements, summed up over all tags: elements that the parser may have to make."""
 MOST_ATTRIBUTES = 4_000
+"""On one tag."""
+MOST_NAMES = 25_000
+"""Different names of elements and attributes."""
 
-_VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr", "!"])
-# Elements that the next of their kind, or the end of their parent, closes: unclosed ones do not nest.
-_IMPLIED = frozenset(
-    ["p", "li", "dt", "dd", "option", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "caption", "body", "head", "html"]
-)
+# Elements that end by themselves, by the next of their kind or with their parent: unclosed ones do not nest.
+_UNNESTED = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
+).union(["p", "li", "dt", "dd", "option", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "caption", "body", "head", "html"])
+_FORMATTING = frozenset(["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"])
 _RAW_TEXT = frozenset(["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes", "template"])
 
 
 def looks_hostile(body: bytes) -> bool:
-    """Whether parsing this page may take time or memory out of proportion: deep nesting, or thousands of attributes on a tag.
+    """Whether parsing this page may take time or memory out of proportion: nesting, attributes or names by the thousands.
 
-    An estimate by a linear scan, which ordinary pages do not need: most are cleared by a count of their tags.
+    Linear. Estimates clear nearly all pages, most by a count of their tags; what they cannot clear is walked tag by tag.
     """
-    if len(body) < SMALL or body.count(b"<") < 2_000:
-        return len(body) >= SMALL and _has_long_tag(body)
-    return _has_long_tag(body) or _is_deep(body)
+    suspicious = (
+        _may_be_deep(body)
+        or (len(body) > MEDIUM and _may_have_long_tag(body))
+        or (len(body) > LARGE and (_HIDDEN_LONG_TAG.search(body) or _LONG_VALUE.search(body) or _has_many_names(body)))
+    )
+    return bool(suspicious) and _is_hostile(body)
 
 
-_LONG_TAG = re.compile(rb"<[a-zA-Z](?:[^>\"']{1,64}+|\"[^\"]{0,99999}+\"|'[^']{0,99999}+'){400}|=\s*(?:\"[^\"]{100000}|'[^']{100000})")
+_CHUNK = 4 * 1024
+# Unclosed formatting elements are copied only up to three times unless their attributes differ (HTML, 13.2.4.3).
+_FORMATTING_WITH_ATTRIBUTES = re.compile(
+    rb"<(?:[biusBIUS]|big|code|em|font|nobr|small|strike|strong|tt|BIG|CODE|EM|FONT|NOBR|SMALL|STRIKE|STRONG|TT)[\s/]"
+)
 
 
-def _has_long_tag(body: bytes) -> bool:
-    return _LONG_TAG.search(body) is not None
-
-
-def _is_deep(body: bytes) -> bool:
+def _may_be_deep(body: bytes) -> bool:
+    """By counts of start and end tags, chunk by chunk, which take every element that has no end tag for an open one."""
+    tags = body.count(b"<")
+    if tags < FEW_TAGS:
+        return False
     depth = work = 0
-    for found in re.finditer(rb"<(/?)([a-zA-Z!][a-zA-Z0-9]*)", body):
-        name = found[2].lower().decode()
-        if name in _VOID or name in _IMPLIED:
-            work += depth
-            continue
-        depth = max(0, depth - 1) if found[1] else depth + 1
-        work += depth
+    for start in range(0, len(body), _CHUNK):
+        ends = body.count(b"</", start, start + _CHUNK)
+        starts = body.count(b"<", start, start + _CHUNK) - ends
+        after = max(0, depth + starts - ends)
+        work += starts * max(depth, after)
+        depth = after
         if depth > MOST_DEPTH or work > MOST_WORK:
+            return True
+    return work > MOST_COPIES and tags * len(_FORMATTING_WITH_ATTRIBUTES.findall(body)) > MOST_COPIES
+
+
+_STRETCH = 1_500
+_LONG_TAG = re.compile(rb"<[a-zA-Z][^>]{%d}" % (2 * _STRETCH))
+
+
+def _may_have_long_tag(body: bytes) -> bool:
+    # A tag of two stretches covers one that begins at a multiple of its length, so that few bytes have to be looked at.
+    for start in range(0, len(body) - _STRETCH, _STRETCH):
+        if body.find(b">", start, start + _STRETCH) < 0:
+            return _LONG_TAG.search(body) is not None
+    return False
+
+
+# A tag of 160 or more pieces: 64 characters outside of quotes, or a value in quotes, where `>` may hide. What is too long
+# to be measured so counts as suspicious by itself. The bounds keep the search linear.
+_HIDDEN_LONG_TAG = re.compile(rb"""<[a-zA-Z](?:[^>"']{1,64}+|"[^"]{0,9999}+"|'[^']{0,9999}+'){160}""")
+_LONG_VALUE = re.compile(rb"""=[\t\n\f\r ]{0,9}+(?:"[^"]{10000}|'[^']{10000})""")
+
+
+def _has_many_names(body: bytes) -> bool:
+    without_values = re.sub(rb">[^<]*+<|\"[^\"]*+\"|'[^']*+'", b"><", body)
+    return len(set(re.findall(rb"[^\s<>=/\"']+", without_values))) > MOST_NAMES
+
+
+def _is_hostile(body: bytes) -> bool:
+    depth = formatting = work = copies = 0
+    names: set[str] = set()
+    for name, is_end, attributes, _ in _tags(body.decode("utf-8", "replace")):
+        names.add(name)
+        names.update(attributes)
+        if name not in _UNNESTED:
+            step = -1 if is_end else 1
+            depth = max(0, depth + step)
+            if name in _FORMATTING:
+                formatting = max(0, formatting + step)
+        work += depth
+        copies += formatting
+        if depth > MOST_DEPTH or work > MOST_WORK or copies > MOST_COPIES or len(attributes) > MOST_ATTRIBUTES or len(names) > MOST_NAMES:
             return True
     return False
 
@@ -54,48 +116,64 @@ def _is_deep(body: bytes) -> bool:
 def scan_elements(body: bytes) -> Iterator[tuple[str, dict[str, str | None], str]]:
     """The start tags of a page in order: (name, attributes, text), the text only of title and style elements.
 
-    No tree is built, so nothing that a tree is needed for is known. Linear in the size of the page.
+    No tree is built, so nothing is known that a tree is needed for. Linear in the size of the page.
     """
     text = body.decode("utf-8", "replace")
-    lower = text.lower() if len(text.lower()) == len(text) else text
-    position = 0
-    while (position := text.find("<", position)) >= 0:
-        if text.startswith("<!--", position):
-            position = text.find("-->", position + 2)
-            if position < 0:
-                return
-            continue
-        found = _TAG_NAME.match(text, position)
-        if found is None:
-            position += 1
-            continue
-        name = found[2].lower()
-        attributes, position = _attributes(text, found.end())
-        if found[1]:
-            continue
-        if name not in _RAW_TEXT:
-            yield name, attributes, ""
-            continue
-        end = lower.find(f"</{name}", position)
-        inside = text[position : end if end >= 0 else len(text)] if name in ("title", "style") else ""
-        yield name, attributes, html.unescape(inside) if name == "title" else inside
-        if end < 0:
-            return
-        position = end
+    for name, is_end, attributes, inside in _tags(text):
+        if not is_end:
+            for attribute, value in attributes.items():
+                if value and "&" in value:
+                    attributes[attribute] = html.unescape(value)
+            yield name, attributes, html.unescape(text[inside]) if name == "title" else text[inside]
 
 
-_TAG_NAME = re.compile(r"<(/?)([a-zA-Z][^\t\n\f\r />]*)")
+_NEXT = re.compile(r"<(?:(/?)([a-zA-Z][^\t\n\f\r />]*+)(?:[^>=\"']*+(>))?|(!--)|[!?/])")
 _ATTRIBUTE = re.compile(
     r"""[\t\n\f\r /]*+([^\t\n\f\r />][^\t\n\f\r />=]*+)[\t\n\f\r ]*+"""
     r"""(?:=[\t\n\f\r ]*+(?:"([^"]*+)(?:"|\Z)|'([^']*+)(?:'|\Z)|([^\t\n\f\r >]*+)))?"""
 )
+_NOTHING = slice(0, 0)
 
 
-def _attributes(text: str, position: int) -> tuple[dict[str, str | None], int]:
-    attributes: dict[str, str | None] = {}
+def _tags(text: str) -> Iterator[tuple[str, bool, dict[str, str | None], slice]]:
+    """Every tag outside of comments, scripts and templates: name, whether it ends, attributes, where a raw text lies."""
+    position = 0
+    while found := _NEXT.search(text, position):
+        position = found.end()
+        end, name, closed, comment = found.groups()
+        if comment:
+            position = text.find("-->", found.start() + 2)
+            if position < 0:
+                return
+            continue
+        if not name:
+            continue
+        name = name.lower()
+        attributes: dict[str, str | None] = {}
+        if not closed:
+            position = _read_attributes(text, found.end(2), attributes)
+        elif found.end() - found.end(2) > 1:
+            attributes = dict.fromkeys(text[found.end(2) : position - 1].lower().replace("/", " ").split())
+        if end or name not in _RAW_TEXT:
+            yield name, bool(end), attributes, _NOTHING
+            continue
+        after = _END_TAGS[name].search(text, position)
+        inside = slice(position, after.start() if after else len(text))
+        yield name, False, attributes, inside if name in ("title", "style") else _NOTHING
+        if after is None:
+            return
+        position = after.start()
+
+
+_END_TAGS = {name: re.compile(f"</{name}(?=[\\s/>])", re.IGNORECASE) for name in _RAW_TEXT}
+
+
+def _read_attributes(text: str, position: int, attributes: dict[str, str | None]) -> int:
+    """Fills in the attributes of a tag, the first of each name, and returns where the tag ends."""
     while found := _ATTRIBUTE.match(text, position):
         position = found.end()
-        value = found[2] if found[2] is not None else found[3] if found[3] is not None else found[4]
-        attributes.setdefault(found[1].lower(), html.unescape(value) if value and "&" in value else value)
+        name, double_quoted, single_quoted, unquoted = found.groups()
+        if name not in attributes:
+            attributes[name.lower()] = next((value for value in (double_quoted, single_quoted, unquoted) if value is not None), None)
     end = text.find(">", position)
-    return attributes, end + 1 if end >= 0 else len(text)
+    return end + 1 if end >= 0 else len(text)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from crawler.core.charset import decode, detect_charset, encode_query
 from crawler.core.css import parse_css
+from crawler.core.elements import LINKS, Attributes
 from crawler.core.hostile import looks_hostile, scan_elements
-from crawler.core.srcset import parse_srcset
 from crawler.core.urls import resolve
 from crawler.model import LinkKind
 
@@ -22,8 +21,6 @@ LINK_TEXT_LENGTH = 200
 
 Anchor = tuple[str, LinkKind, str, str]
 """A link as the page has it: (raw href, kind, rel, text)."""
-
-_Attributes = Mapping[str, str | None]
 
 
 @dataclass(slots=True)
@@ -42,9 +39,9 @@ class ParsedPage:
     charset: str = "utf-8"
 
 
-# One query, so that links come in document order: every element that may carry a URL in an attribute. Lexbor finds all of
-# them in about the time of two `tags()` calls; `css("a[href], img[src], ...")` would take several times as long.
-_ELEMENTS = "[href],[src],img,source,video,object,meta"
+# One query for every element that may carry a URL, because links come in document order: `tags()` is faster, but finds one
+# kind. Attributes instead of element names, because each selector costs lexbor a walk, about 4 % of a parse.
+_LINKING = "[href],[src],img,source,video,object"
 
 
 def parse_html(body: bytes, url: str, content_type: str = "", *, requisites: bool = False, forms: bool = False) -> ParsedPage:
@@ -73,38 +70,56 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
     # instead is meant for us. Commands to the whole document (base, refresh) do not count there, because pages are tested
     # in browsers that never see them. What is inside <template>, comments, scripts and <noframes> is no element.
     tree = LexborHTMLParser(body)
-    page = reader.page
-    links = page.links
+    links = reader.page.links
+    for meta in tree.tags("meta"):
+        attributes = meta.attributes
+        if "http-equiv" not in attributes or not _inside_noscript(meta):
+            reader.meta(attributes)
     last = 0
-    for node in tree.css(_ELEMENTS + ",form" * reader.forms):
+    for node in tree.css(_LINKING + ",form" * reader.forms):
         identity = node.mem_id
         if identity == last:  # found by two of the selectors
             continue
         last = identity
         tag = node.tag
         attributes = node.attributes
-        if tag == "a":
-            for href, kind in _anchor(attributes):
-                links.append((href, kind, attributes.get("rel") or "", collapse(node.text_lexbor())))
-        elif tag not in ("base", "meta") or not _inside_noscript(node):
+        if tag == "a" and "href" in attributes:  # nearly all of them, hence without a call
+            text = node.text_lexbor()
+            text = collapse(text) if "  " in text or not text.isprintable() else text.strip()[:LINK_TEXT_LENGTH]
+            links.append((attributes["href"] or "", "a", attributes.get("rel") or "", text))
+        elif tag != "base":
             reader.element(tag or "", attributes)
-    for node in tree.tags("title"):
-        if node.parent is None or node.parent.tag != "svg":
-            page.title = collapse(node.text_lexbor(), 1000)
-            break
+        elif not reader.based and "href" in attributes:
+            reader.base(attributes if b"<noscript" not in body.lower() else _base_with_scripting(body))
+    reader.page.title = _title(tree)
     root = tree.root
     if root is not None:
-        page.lang = root.attributes.get("lang") or ""
+        reader.page.lang = root.attributes.get("lang") or ""
     if requisites:
         styles = [node.text() for node in tree.tags("style")] + [node.attributes.get("style") or "" for node in tree.css("[style]")]
         links.extend((href, kind, "", "") for style in styles for href, kind in parse_css(style))
 
 
+def _title(tree: LexborHTMLParser) -> str:
+    title = tree.css_first("title")
+    if title is not None and title.parent is not None and title.parent.tag == "svg":  # the title of a picture
+        title = next((node for node in tree.tags("title") if node.parent is None or node.parent.tag != "svg"), None)
+    return collapse(title.text_lexbor(), 1000) if title is not None else ""
+
+
+def _base_with_scripting(body: bytes) -> Attributes:
+    # A base inside of the head's <noscript> ends that element, so the tree cannot tell where it was.
+    base = LexborHTMLParser(body, scripting=True).css_first("base[href]")
+    return base.attributes if base is not None else {}
+
+
 def _inside_noscript(node: LexborNode) -> bool:
     parent = node.parent
-    while parent is not None and parent.tag != "noscript":
+    for _ in range(16):  # nothing sensible is deeper, and a page may have many
+        if parent is None or parent.tag == "noscript":
+            break
         parent = parent.parent
-    return parent is not None
+    return parent is not None and parent.tag == "noscript"
 
 
 def _scan(body: bytes, reader: _Reader, requisites: bool) -> None:
@@ -117,6 +132,10 @@ def _scan(body: bytes, reader: _Reader, requisites: bool) -> None:
             continue
         elif tag == "style" and requisites:
             reader.page.links.extend((href, kind, "", "") for href, kind in parse_css(text))
+        elif tag == "meta":
+            reader.meta(attributes)
+        elif tag == "base" and "href" in attributes:
+            reader.base(attributes)
         else:
             reader.element(tag, attributes)
 
@@ -129,162 +148,45 @@ def collapse(text: str, length: int = LINK_TEXT_LENGTH) -> str:
 class _Reader:
     """Takes in elements one by one, in document order."""
 
-    __slots__ = ("based", "forms", "page", "url")
+    __slots__ = ("based", "forms", "page", "refreshed", "url")
 
     def __init__(self, url: str, forms: bool) -> None:
         self.url = url
         self.forms = forms
         self.page = ParsedPage(url)
-        self.based = False
+        self.based = self.refreshed = False
 
-    def element(self, tag: str, attributes: _Attributes) -> None:
-        if tag == "meta":
-            self._meta(attributes)
-        elif tag == "base":
-            self._base(attributes)
-        elif read := _LINKS.get(tag):
-            text = collapse(attributes.get("alt") or "")
+    def element(self, tag: str, attributes: Attributes) -> None:
+        if read := LINKS.get(tag):
+            text = attributes.get("alt")
+            text = collapse(text) if text else ""
             rel = attributes.get("rel") or ""
             for href, kind in read(attributes):
                 self.page.links.append((href, kind, rel, text))
-                if self.page.canonical is None and tag == "link" and "canonical" in rel.lower().split():
+                if tag == "link" and self.page.canonical is None and "canonical" in rel.lower().split():
                     self.page.canonical = href
 
-    def _base(self, attributes: _Attributes) -> None:
-        """HTML, 4.2.3: the first base element with an href counts, even when it then means nothing."""
-        if not self.based and "href" in attributes:
+    def base(self, attributes: Attributes) -> None:
+        """HTML, 4.2.3: the first base element with an href counts, even when that then means nothing."""
+        if not self.based:
             self.based = True
-            base = resolve(attributes["href"] or "", self.url)
+            base = resolve(attributes.get("href") or "", self.url)
             if base is not None and not base.startswith(("data:", "javascript:")):
                 self.page.base = base
 
-    def _meta(self, attributes: _Attributes) -> None:
+    def meta(self, attributes: Attributes) -> None:
         content = attributes.get("content") or ""
         if (attributes.get("http-equiv") or "").lower() == "refresh":
-            if href := parse_refresh(content):
-                self.page.links.append((href, "refresh", "", ""))
+            if not self.refreshed and (href := parse_refresh(content)) is not None:
+                self.refreshed = True  # only the first one does anything
+                if href:
+                    self.page.links.append((href, "refresh", "", ""))
         elif name := (attributes.get("name") or "").strip().lower():
             if name == "description" and not self.page.description:
                 self.page.description = collapse(content, 1000)
             elif name == "robots" and content.strip():
                 self.page.robots_meta += ", " * bool(self.page.robots_meta) + content.strip()
 
-
-_Found = Iterator[tuple[str, LinkKind]]
-
-
-def _one(name: str, kind: LinkKind) -> Callable[[_Attributes], _Found]:
-    """A reader for elements with one URL in one attribute, which is nothing when it is empty."""
-
-    def read(attributes: _Attributes) -> _Found:
-        if href := attributes.get(name):
-            yield href, kind
-
-    return read
-
-
-def _hyperlink(kind: LinkKind) -> Callable[[_Attributes], _Found]:
-    """A reader for elements whose empty href means the page itself."""
-
-    def read(attributes: _Attributes) -> _Found:
-        if "href" in attributes or "xlink:href" in attributes:
-            yield attributes.get("href", attributes.get("xlink:href")) or "", kind
-
-    return read
-
-
-_anchor = _hyperlink("a")
-
-
-def _image(attributes: _Attributes) -> _Found:
-    for name in ("src", "data-src"):  # pages that load images late keep a placeholder in src
-        if href := attributes.get(name):
-            yield href, "img"
-    for name in ("srcset", "data-srcset"):
-        for href in parse_srcset(attributes.get(name) or ""):
-            yield href, "img"
-
-
-def _source(attributes: _Attributes) -> _Found:
-    if href := attributes.get("src"):
-        yield href, "media"
-    for name in ("srcset", "data-srcset"):
-        for href in parse_srcset(attributes.get(name) or ""):
-            yield href, "img"
-
-
-def _video(attributes: _Attributes) -> _Found:
-    for name in ("src", "poster"):
-        if href := attributes.get(name):
-            yield href, "media"
-
-
-def _input(attributes: _Attributes) -> _Found:
-    if (attributes.get("type") or "").lower() == "image" and (href := attributes.get("src")):
-        yield href, "img"
-
-
-def _form(attributes: _Attributes) -> _Found:
-    if (attributes.get("method") or "get").strip().lower() not in ("post", "dialog"):
-        yield attributes.get("action") or "", "form"
-
-
-def _svg_image(attributes: _Attributes) -> _Found:
-    href = attributes.get("href") or attributes.get("xlink:href") or ""
-    if href and not href.startswith("#"):  # a shape of this document
-        yield href, "img"
-
-
-_REL_KINDS: dict[str, LinkKind] = {
-    "stylesheet": "css",
-    "icon": "img",
-    "apple-touch-icon": "img",
-    "apple-touch-icon-precomposed": "img",
-    "apple-touch-startup-image": "img",
-    "mask-icon": "img",
-    "fluid-icon": "img",
-    "image_src": "img",
-    "modulepreload": "script",
-    "manifest": "media",
-}
-_AS_KINDS: dict[str, LinkKind] = {"style": "css", "script": "script", "worker": "script", "image": "img", "document": "link"}
-# Hosts to connect to and endpoints to post to: nothing that could be fetched.
-_NO_PAGES = frozenset({"preconnect", "dns-prefetch", "pingback", "webmention"})
-
-
-def _link(attributes: _Attributes) -> _Found:
-    """HTML, 4.2.4: a link element without rel, or without a URL, links nothing."""
-    href = attributes.get("href")
-    rels = (attributes.get("rel") or "").lower().split()
-    if not href or not rels or _NO_PAGES.intersection(rels):
-        return
-    kind: LinkKind = next((_REL_KINDS[rel] for rel in rels if rel in _REL_KINDS), "link")
-    if "preload" in rels or ("prefetch" in rels and attributes.get("as")):
-        kind = _AS_KINDS.get((attributes.get("as") or "").lower(), "media")
-    yield href, kind
-    for image in parse_srcset(attributes.get("imagesrcset") or ""):
-        yield image, "img"
-
-
-_LINKS: dict[str, Callable[[_Attributes], _Found]] = {
-    "a": _anchor,
-    "area": _hyperlink("area"),
-    "iframe": _one("src", "iframe"),
-    "frame": _one("src", "frame"),
-    "img": _image,
-    "input": _input,
-    "source": _source,
-    "video": _video,
-    "audio": _one("src", "media"),
-    "track": _one("src", "media"),
-    "embed": _one("src", "media"),
-    "object": _one("data", "media"),
-    "script": _one("src", "script"),
-    "link": _link,
-    "form": _form,
-    "image": _svg_image,
-    "use": _svg_image,
-}
 
 _URL_SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE | re.ASCII)
 
