@@ -25,6 +25,7 @@ crawl-example.org/
   crawl.toml      the settings in effect, without secrets
   summary.json    the numbers of the last screen, written whenever a run ends
   crawl.log       JSON lines, one for each event of a run; a new file every 50 MB, three older ones stay
+  cookies.json    the cookies that sites have set, readable by its owner alone
 ```
 
 - **Bodies** are saved decoded, as the site sent them: no charset is changed, nothing is rewritten. Names stay close to the URL where
