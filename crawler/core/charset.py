@@ -116,8 +116,9 @@ def detect_charset(body: bytes, content_type: str = "") -> str:
     try:
         body.decode()
     except UnicodeDecodeError as error:
-        # A character cut off by the end of a truncated body is no evidence against UTF-8.
-        return "utf-8" if error.end == len(body) > 3 and error.reason == "unexpected end of data" else FALLBACK
+        # A character cut off by the end of the body is no evidence against UTF-8 when others stand for it.
+        cut_off = error.reason == "unexpected end of data" and not body[: error.start].isascii()
+        return "utf-8" if cut_off else FALLBACK
     return "utf-8"
 
 

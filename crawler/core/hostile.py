@@ -91,7 +91,8 @@ _LONG_VALUE = re.compile(rb"""=[\t\n\f\r ]{0,9}+(?:"[^"]{10000}|'[^']{10000})"""
 
 
 def _has_many_names(body: bytes) -> bool:
-    without_values = re.sub(rb">[^<]*+<|\"[^\"]*+\"|'[^']*+'", b"><", body)
+    markup = body[body.find(b"<") : body.rfind(b">") + 1]
+    without_values = re.sub(rb">[^<]*+<|\"[^\"]*+\"|'[^']*+'", b"><", markup)
     return len(set(re.findall(rb"[^\s<>=/\"']+", without_values))) > MOST_NAMES
 
 
