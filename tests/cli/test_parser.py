@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
 import subprocess
 import sys
@@ -277,28 +276,6 @@ def test_help_loads_nothing_heavy() -> None:
         "tomllib",
     }
     assert not loaded_by("-h") & {"argparse", "dataclasses", "crawler.settings"}
-
-
-def cpu(*words: str) -> float:
-    """CPU milliseconds of a Python process."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, *words], stdout=subprocess.DEVNULL, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-
-
-@pytest.mark.parametrize(("flag", "budget"), [("--version", 40), ("--help", 80)])
-def test_starting_is_quick(flag: str, budget: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`--version` takes at most 40 ms of CPU over a bare interpreter, `--help` 80; the best of a few tries counts."""
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path))
-    best, bare = float("inf"), float("inf")
-    for _ in range(12):
-        bare = min(bare, cpu("-c", "pass"))
-        best = min(best, cpu("-m", "crawler", flag))
-        if best - bare <= budget:
-            return
-    pytest.fail(f"crawler {flag} took {best - bare:.0f} ms over a bare interpreter")
 
 
 # Completion
