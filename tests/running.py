@@ -103,14 +103,22 @@ def stored(folder: Path) -> list[str]:
 
 def assert_at_rest(folder: Path) -> None:
     """The database is whole, nothing is leased, no URL is there twice, and every saved body is what its row says."""
-    assert rows(folder, "PRAGMA integrity_check") == [("ok",)]
-    assert rows(folder, "SELECT host, leased_until FROM hosts WHERE leased_until IS NOT NULL") == []
-    assert rows(folder, "SELECT url FROM urls WHERE state = 'leased'") == []
-    assert rows(folder, "SELECT url, count(*) FROM pages GROUP BY url HAVING count(*) > 1") == []
-    assert list((folder / "pages" / ".tmp").iterdir()) == []
-    for file, digest, size in rows(folder, "SELECT file, sha256, bytes FROM pages WHERE file IS NOT NULL"):
-        body = (folder / file).read_bytes()
-        assert (hashlib.sha256(body).hexdigest(), len(body)) == (digest, size), file
+    bodies = rows(folder, "SELECT file, sha256, bytes FROM pages WHERE file IS NOT NULL")
+    found = {
+        "integrity": rows(folder, "PRAGMA integrity_check"),
+        "leased hosts": rows(folder, "SELECT host, leased_until FROM hosts WHERE leased_until IS NOT NULL"),
+        "leased URLs": rows(folder, "SELECT url FROM urls WHERE state = 'leased'"),
+        "stored twice": rows(folder, "SELECT url, count(*) FROM pages GROUP BY url HAVING count(*) > 1"),
+        "temporary files": [path.name for path in (folder / "pages").glob(".tmp/*")],
+        "wrong bodies": [file for file, *facts in bodies if facts != _body(folder / file)],
+    }
+    wrong = {name: what for name, what in found.items() if what not in ([], [("ok",)])}
+    assert not wrong, f"{folder} is not at rest: {wrong}"
+
+
+def _body(path: Path) -> list[object]:
+    body = path.read_bytes() if path.is_file() else b""
+    return [hashlib.sha256(body).hexdigest(), len(body)]
 
 
 def error_lines(text: str) -> Sequence[str]:
