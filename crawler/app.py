@@ -10,9 +10,10 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 from typing import Self
 
 from crawler import __version__
@@ -206,20 +207,22 @@ def run_synchronously(opened: Assembly, started: Callable[[SynchronousEngine], N
 
     settings = opened.settings
     opened.reason = "error"
+    engine: SynchronousEngine | None = None
     try:
-        with BlockingFetcher(opened.fetch_options(), opened.spool) as fetcher:
+        with BlockingFetcher(opened.fetch_options(), opened.spool) as fetcher, ExitStack() as stack:
             engine = opened.synchronous(fetcher)
             if started is not None:
                 started(engine)
-            end = opened.clock() + settings.max_time if settings.max_time is not None else float("inf")
-            for records in engine.steps():
+            if settings.max_time is not None:
+                timer = Timer(settings.max_time, engine.stop, ("time limit", 0.0))
+                stack.callback(timer.cancel)
+                timer.start()
+            for records in stack.enter_context(closing(engine.steps())):
                 opened.tally.count(records, opened.clock())
                 yield records
-                if opened.clock() >= end:
-                    engine.stop("time limit", 0.0)
             opened.reason = engine.reason or "error"
     except (GeneratorExit, KeyboardInterrupt):
-        opened.reason = "interrupted"
+        opened.reason = (engine.reason if engine is not None else None) or "interrupted"
         raise
     except DiskFullError:
         opened.reason = "disk full"
@@ -358,6 +361,7 @@ class Crawler:
                 fetcher, politeness_of(settings), time.monotonic,
                 concurrency=settings.concurrency, max_redirects=settings.max_redirects, extract=dict(settings.extract),
             )  # fmt: skip
+            self._stack.push_async_callback(self._courier.close)
         return self._courier
 
     def _check_open(self) -> None:
@@ -389,7 +393,7 @@ async def run_asynchronously(
             if started is not None:
                 started(engine)
             opened.reason = await engine.run()
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, BrokenPipeError):  # whoever reads has gone
         opened.reason = "interrupted"
         raise
     except DiskFullError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -50,6 +51,7 @@ class Courier:
         self._max_redirects = max_redirects
         self._extract = extract
         self._gates: dict[str, _Gate] = {}
+        self._tasks: set[asyncio.Task[Page]] = set()
         self._visitor = Visitor(Scope([], "any", allow_private=True), SeenFilter(2), SeenFilter(2), sitemaps=False)
 
     async def fetch(self, url: str) -> Page:
@@ -68,34 +70,43 @@ class Courier:
         """The pages of a batch, in the order of the URLs. After `timeout` seconds what is unfinished is cancelled and stands in
         its place as an error `timeout`."""
         wanted = list(urls)
-        tasks = [asyncio.create_task(self.fetch(url)) for url in wanted]
+        tasks = [self._begin(url) for url in wanted]
         try:
             if tasks:
                 await asyncio.wait(tasks, timeout=timeout)
         finally:
-            for task in tasks:
-                task.cancel()  # does nothing to those that are done
-            answers = await asyncio.gather(*tasks, return_exceptions=True)
-        return [self._answer(url, answer, timeout) for url, answer in zip(wanted, answers, strict=True)]
+            answers = await _ended(tasks)
+        return [self._in_its_place(url, answer, timeout) for url, answer in zip(wanted, answers, strict=True)]
 
     async def as_completed(self, urls: Iterable[str]) -> AsyncIterator[Page]:
         """The pages of a batch, first come, first served. Leaving the loop cancels the rest."""
-        pending = {asyncio.create_task(self.fetch(url)) for url in urls}
+        tasks = [self._begin(url) for url in urls]
         try:
-            while pending:
-                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    yield task.result()
+            for next_one in asyncio.as_completed(tasks):
+                yield await next_one
         finally:
-            for task in pending:
-                task.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+            await _ended(tasks)
 
-    def _answer(self, url: str, answer: Page | BaseException, timeout: float | None) -> Page:
+    async def close(self) -> None:
+        """Ends what nobody waits for: a loop that was left early is closed by Python, but only later."""
+        await _ended(list(self._tasks))
+
+    def _begin(self, url: str) -> asyncio.Task[Page]:
+        task = asyncio.create_task(self._fetch_anything(url), name=f"crawler-fetch {url}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _fetch_anything(self, url: str) -> Page:
+        """The page behind a URL, or an error that says that it is none."""
+        try:
+            return await self.fetch(url)
+        except UsageError as error:
+            return Page(url, 0, outcome="error", error=PageError("protocol", error.what))
+
+    def _in_its_place(self, url: str, answer: Page | BaseException, timeout: float | None) -> Page:
         if isinstance(answer, Page):
             return answer
-        if isinstance(answer, UsageError):
-            return Page(url, 0, outcome="error", error=PageError("protocol", answer.what))
         if isinstance(answer, asyncio.CancelledError):
             request = seed_request(normalize_seed(url))
             error = PageError("timeout", f"unfinished after {timeout:g} s" if timeout is not None else "cancelled")
@@ -105,30 +116,38 @@ class Courier:
     async def _fetch_one(self, request: Request) -> Page:
         gate = self._gates.get(request.host) or self._gates.setdefault(request.host, _Gate(self._rules(request.host)))
         while True:
-            async with self._slots:
-                started = await self._turn(gate)
+            started = await self._turn(gate)
+            try:
                 response = await self._ask(gate, request)
                 wait = self._judge(gate, request, response, started)
                 if wait is None:
                     return await self._page(request, response)
+            finally:
+                self._slots.release()
             await asyncio.sleep(wait)
             request = replace(request, attempts=request.attempts + 1)
 
     async def _turn(self, gate: _Gate) -> float:
-        """Waits until the host's pace lets a request start; returns the time at which it did."""
+        """Waits until the host's pace lets a request start, then for a slot, which it takes; returns the time at which it did.
+        In this order, so that URLs that wait for their host keep no slot from those of other hosts."""
         async with gate.order:
             while True:
-                now = self._clock()
-                at = gate.pace.ready_at()
-                if gate.pace.closed or (at is not None and at <= now):
+                while (wait := self._pause(gate)) is None or wait > 0:
+                    gate.changed.clear()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(wait):
+                            await gate.changed.wait()
+                await self._slots.acquire()
+                if self._pause(gate) == 0:
+                    now = self._clock()
                     gate.pace.started(now)
                     return now
-                gate.changed.clear()
-                try:
-                    async with asyncio.timeout(None if at is None else at - now):
-                        await gate.changed.wait()
-                except TimeoutError:
-                    continue
+                self._slots.release()
+
+    def _pause(self, gate: _Gate) -> float | None:
+        """Seconds until a request may start; None until an answer arrives."""
+        at = self._clock() if gate.pace.closed else gate.pace.ready_at()
+        return None if at is None else max(0.0, at - self._clock())
 
     async def _ask(self, gate: _Gate, request: Request) -> Response:
         try:
@@ -161,3 +180,10 @@ class Courier:
         visit = self._visitor.visit(request, response, reading, verdict, datetime.now(UTC))
         assert visit.record is not None
         return visit.record.page
+
+
+async def _ended(tasks: Sequence[asyncio.Task[Page]]) -> list[Page | BaseException]:
+    """What came of the tasks; those that are not done are cancelled."""
+    for task in tasks:
+        task.cancel()
+    return await asyncio.gather(*tasks, return_exceptions=True)

@@ -6,7 +6,7 @@ Same workbench, visitor, frontier, store and group commit; only the waiting diff
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -51,7 +51,7 @@ class SynchronousEngine:
         self._stopped = threading.Event()
         self._flying: tuple[str, float] | None = None
 
-    def steps(self) -> Iterator[Sequence[Record]]:
+    def steps(self) -> Generator[Sequence[Record], None, None]:
         """Runs to the end and yields the records of each commit. However it is left, leases are given back and visits committed."""
         try:
             while self._reason is None:
