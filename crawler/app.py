@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from contextlib import AsyncExitStack, ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from threading import Timer
 from typing import Self
 
 from crawler import __version__
@@ -209,17 +208,15 @@ def run_synchronously(opened: Assembly, started: Callable[[SynchronousEngine], N
     opened.reason = "error"
     engine: SynchronousEngine | None = None
     try:
-        with BlockingFetcher(opened.fetch_options(), opened.spool) as fetcher, ExitStack() as stack:
+        with BlockingFetcher(opened.fetch_options(), opened.spool) as fetcher:
             engine = opened.synchronous(fetcher)
             if started is not None:
                 started(engine)
-            if settings.max_time is not None:
-                timer = Timer(settings.max_time, engine.stop, ("time limit", 0.0))
-                stack.callback(timer.cancel)
-                timer.start()
-            for records in stack.enter_context(closing(engine.steps())):
-                opened.tally.count(records, opened.clock())
-                yield records
+            end = float("inf") if settings.max_time is None else opened.clock() + settings.max_time
+            with closing(engine.steps(end)) as steps:
+                for records in steps:
+                    opened.tally.count(records, opened.clock())
+                    yield records
             opened.reason = engine.reason or "error"
     except (GeneratorExit, KeyboardInterrupt):
         opened.reason = (engine.reason if engine is not None else None) or "interrupted"

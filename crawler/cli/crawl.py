@@ -10,16 +10,17 @@ import signal
 import sys
 from argparse import Namespace
 from collections.abc import Coroutine, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from crawler.cli.messages import say
 from crawler.cli.parser import settings_from
+from crawler.cli.rows import Rows
 from crawler.cli.screen import Screen, choose_screen, wants_color
 from crawler.effective import Effective, to_toml
-from crawler.errors import CrawlerError, OutputError, SeedError, UsageError
+from crawler.errors import CrawlerError, OutputError, SeedError
 from crawler.model import FinishReason, Record
 from crawler.settings import Settings
 from crawler.text import printable
@@ -55,11 +56,14 @@ def resume(arguments: Namespace) -> int:
 def run_settings(effective: Effective) -> int:
     """Crawls with these settings; shows it, and returns the exit code."""
     from crawler.cli.heap import keep_freed_memory
+    from crawler.wiring import read_seeds
 
     keep_freed_memory()
     settings = effective.settings
     plain = _without_scheme(settings)
-    settings = replace(settings, output=settings.output or default_folder(settings))
+    # Once for all: standard input can be read once, and crawl.toml has to name the seeds.
+    settings = replace(settings, seeds=read_seeds(settings), input_file=None)
+    settings = replace(settings, output=settings.output or default_folder(settings.seeds[0]))
     is_new = not (Path(settings.output or "") / "crawl.db").exists()
     try:
         return _crawl(settings)
@@ -76,17 +80,11 @@ def _without_scheme(settings: Settings) -> str:
     return "" if "://" in seed or seed.startswith(("//", "localhost", "127.")) else seed
 
 
-def default_folder(settings: Settings) -> str:
-    """crawl-HOST, of the first seed."""
+def default_folder(seed: str) -> str:
+    """crawl-HOST."""
     from crawler.core.urls import host_key
-    from crawler.wiring import read_seeds
 
-    if settings.input_file == "-":
-        if not settings.seeds:
-            raise UsageError("seeds from standard input need a folder", "the folder is named after the first seed", "-o DIR")
-        return default_folder(replace(settings, input_file=None))
-    seeds = read_seeds(settings)
-    return "crawl-" + host_key(seeds[0]).replace(":", "-").replace("[", "").replace("]", "")
+    return "crawl-" + host_key(seed).replace(":", "-").replace("[", "").replace("]", "")
 
 
 def _crawl(settings: Settings) -> int:
@@ -105,7 +103,7 @@ def _crawl(settings: Settings) -> int:
         opened.folder.write("crawl.toml", to_toml(settings))
         log = stack.enter_context(EventLog(Path(settings.log_file) if settings.log_file else opened.folder.path / "crawl.log"))
         log.write("started" if opened.is_new else "resumed", seeds=list(opened.seeds)[:100], run=opened.run, pid=os.getpid())
-        show = _Show(opened, screen, log, stack.enter_context(_open_jsonl(settings.jsonl)) if settings.jsonl else None)
+        show = _Show(opened, screen, log, stack.enter_context(closing(_open_jsonl(settings.jsonl))) if settings.jsonl else None)
         screen.start(f"Crawling {printable(opened.seeds[0])}{_more(opened.seeds)}", settings.output, _facts(settings, opened.is_new))
         collect_rarely()
         try:
@@ -135,11 +133,18 @@ def _facts(settings: Settings, is_new: bool) -> list[str]:
 
 
 def _say_finished(opened: Assembly, settings: Settings) -> int:
-    summary = opened.summary()
-    say(f"{settings.output}/ holds this crawl, finished: {summary.pages:,} pages. Nothing is left to do (--fresh begins anew).")
+    """The folder holds this crawl already, all of it or all that its limits allow. Its findings count as they did before."""
+    from crawler.cli.farewell import next_command
+
+    summary, folder = opened.summary(), settings.output or ""
     if settings.json:
         print(json.dumps(summary.to_json(), indent=2, ensure_ascii=sys.stdout.isatty()))
-    return 0
+    if summary.complete and not settings.quiet:
+        say(f"{folder}/ holds this crawl, finished: {summary.pages:,} pages. Nothing is left to do (--fresh begins anew).")
+    elif not settings.quiet:
+        say(f"{folder}/ holds this crawl up to its {summary.finish_reason}: {summary.pages:,} pages, {summary.queued:,} URLs queued.")
+        say(f"  try: {next_command(summary, folder)}")
+    return _exit_code(opened, summary, summary.finish_reason)
 
 
 def _say_summary(summary: Summary, settings: Settings) -> None:
@@ -155,19 +160,19 @@ def _say_summary(summary: Summary, settings: Settings) -> None:
         sys.stderr.write(encodable(shown, sys.stderr.encoding))
 
 
-def _exit_code(opened: Assembly, summary: Summary, reason: FinishReason) -> int:
+def _exit_code(opened: Assembly, summary: Summary, reason: str | None) -> int:
     """Section "exit codes" of the reference; a page that failed never changes it."""
     from crawler.report.findings import has_finding
 
     settings = opened.settings
-    if reason in PAUSED:
+    if reason is not None and reason in PAUSED:
         return PAUSED[reason]
     if summary.failed_seeds and not summary.ok and not summary.redirects:
         seed = summary.failed_seeds[0]
         raise SeedError(
             f"no seed could be fetched: {printable(seed.url)}",
             printable(seed.why),
-            "the same command once that is mended",
+            "the same command with --fresh once that is mended",
         )
     if any(has_finding(opened.database.connection, finding) for finding in settings.fail_on):
         return 4
@@ -179,7 +184,7 @@ def _exit_code(opened: Assembly, summary: Summary, reason: FinishReason) -> int:
 class _Show:
     """Everything that looks at pages while the crawl runs: the screen, the log, the rows on standard output."""
 
-    def __init__(self, opened: Assembly, screen: Screen, log: object, rows: TextIO | None) -> None:
+    def __init__(self, opened: Assembly, screen: Screen, log: object, rows: Rows | None) -> None:
         self._opened = opened
         self._screen = screen
         self._log = log
@@ -189,19 +194,31 @@ class _Show:
     def pages(self, records: Sequence[Record]) -> None:
         """Takes what a commit stored."""
         if self._rows is not None:
-            from crawler.store.row import row_of
-
-            rows = (row_of(record) for record in records if record.page.role != "sitemap")
-            # Escapes only where a terminal would obey what the web says.
-            self._rows.writelines(json.dumps(row, ensure_ascii=self._rows.isatty()) + "\n" for row in rows)
-            self._rows.flush()
-        if self._verbose:
-            for record in records:
-                self._screen.page(record.page)
+            self._rows.put(self._lines(records, self._rows.is_terminal))
+        self._name(records)
 
     async def deliver(self, records: Sequence[Record]) -> None:
         """The same, for the asynchronous engine."""
-        self.pages(records)
+        if self._rows is not None:
+            await self._rows.deliver(self._lines(records, self._rows.is_terminal))
+        self._name(records)
+
+    def give_up(self) -> None:
+        """Waits no longer for whoever reads the rows."""
+        if self._rows is not None:
+            self._rows.give_up()
+
+    def _lines(self, records: Sequence[Record], escaped: bool) -> str:
+        """A row for each page. Escaped where a terminal would obey what the web says."""
+        from crawler.store.row import row_of
+
+        rows = (row_of(record) for record in records if record.page.role != "sitemap")
+        return "".join(json.dumps(row, ensure_ascii=escaped) + "\n" for row in rows)
+
+    def _name(self, records: Sequence[Record]) -> None:
+        if self._verbose:
+            for record in records:
+                self._screen.page(record.page)
 
     def progress(self, engine: Engine) -> None:
         """Redraws the screen."""
@@ -217,8 +234,10 @@ def _run_async(opened: Assembly, show: _Show) -> FinishReason:
         loop = asyncio.get_running_loop()
 
         def stop(reason: FinishReason) -> None:
+            grace = 0.0 if asked else GRACE
             for engine in engines:
-                engine.stop(reason, 0.0 if asked else GRACE)
+                engine.stop(reason, grace)
+            loop.call_later(grace, show.give_up)
             asked.append(reason)
 
         for number, why in _SIGNALS.items():
@@ -254,33 +273,40 @@ def _run_loop(main: Coroutine[object, object, FinishReason]) -> FinishReason:
 
 
 def _run_sync(opened: Assembly, show: _Show) -> FinishReason:
-    from crawler.app import run_synchronously
+    from crawler.app import GRACE, run_synchronously
 
     engines: list[Engine] = []
 
     def stop(number: int, _frame: object) -> None:
-        if not engines or stopped:
-            raise KeyboardInterrupt
         stopped.append(number)
-        engines[0].stop(_SIGNALS[number], 0.0)
+        if not engines or len(stopped) == 2:
+            raise KeyboardInterrupt
+        if len(stopped) == 1:
+            engines[0].stop(_SIGNALS[number], GRACE)
+            # A read that blocks cannot be told, but interrupted.
+            signal.setitimer(signal.ITIMER_REAL, GRACE)
 
     stopped: list[int] = []
-    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    before = {number: signal.signal(number, stop) for number in (*_SIGNALS, signal.SIGALRM)}
     try:
         for records in run_synchronously(opened, engines.append):
             show.pages(records)
             show.progress(engines[0])
+    except KeyboardInterrupt:
+        if not engines:
+            raise
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
         for number, handler in before.items():
             signal.signal(number, handler)
     return opened.reason
 
 
-def _open_jsonl(name: str) -> TextIO:
+def _open_jsonl(name: str) -> Rows:
     """Standard output stays open when we leave it."""
     if name == "-":
-        return os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+        return Rows(os.dup(sys.stdout.fileno()))
     try:
-        return open(name, "a", encoding="utf-8")
+        return Rows(os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644))
     except OSError as error:
         raise OutputError(f"cannot write {name}", str(error.strerror), "--jsonl another-file") from error

@@ -49,13 +49,18 @@ class SynchronousEngine:
         self._extract = extract
         self._reason: FinishReason | None = None
         self._stopped = threading.Event()
+        self._end = float("inf")
         self._flying: tuple[str, float] | None = None
 
-    def steps(self) -> Generator[Sequence[Record], None, None]:
-        """Runs to the end and yields the records of each commit. However it is left, leases are given back and visits committed."""
+    def steps(self, end: float = float("inf")) -> Generator[Sequence[Record], None, None]:
+        """Runs to the end, the time limit `end` at the latest, and yields the records of each commit. However it is left, leases
+        are given back and visits committed."""
+        self._end = end
         try:
             while self._reason is None:
                 self._step()
+                if self._clock() >= end:
+                    self.stop("time limit", 0.0)
                 yield from self._shown()
         finally:
             self._settle()
@@ -107,7 +112,7 @@ class SynchronousEngine:
             case Wait() | Idle() if len(self._commit):
                 self._write_batch()
             case Wait(until):
-                self._stopped.wait(max(0.0, until - self._clock()))
+                self._stopped.wait(max(0.0, min(until, self._end) - self._clock()))
             case Idle():
                 self._find_end()
 

@@ -5,23 +5,28 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running import assert_at_rest, no_surroundings, rows, stored, value
+from running import SECONDS, Capture, assert_at_rest, ended, no_surroundings, rows, run, running, stored, value
 
-from crawler import Crawler, Settings, crawl
+from crawler import Crawler, Page, Settings, crawl
 from crawler.app import Assembly, run_asynchronously
 from crawler.engine.asynchronous import AsynchronousEngine
 from crawler.engine.hooks import Hooks
 from crawler.engine.visit import Visitor
 from crawler.frontier.sqlite import SqliteFrontier
-from crawler.model import Page, Record
+from crawler.model import Record
 from crawler.store.results import ResultStore
-from crawler.testing import Gate, Site, answer
+from crawler.testing import Answer, Gate, PageValue, Site, SiteRequest, answer
 
 pytestmark = pytest.mark.usefixtures(no_surroundings.__name__)
 
@@ -437,3 +442,150 @@ async def test_a_later_stop_never_prolongs_an_earlier_one(web: Site, gate: Gate,
             assert await run_asynchronously(opened, deliver, engines.append) == "interrupted"
     assert_at_rest(tmp_path / "out")
     await goes_on(web, gate, tmp_path / "out", [])
+
+
+# -- signals -----------------------------------------------------------------------------------------------------------
+
+
+def signalling(*numbers: int, then: PageValue = "<p>in time") -> Callable[[SiteRequest], str | bytes | Answer]:
+    """A page that sends signals to this process when it is asked for, and is `then` answered."""
+
+    def page(request: SiteRequest) -> str | bytes | Answer:
+        for number in numbers:
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
+        return then(request) if callable(then) else then
+
+    return page
+
+
+def many(number: int, special: dict[int, PageValue]) -> dict[str, PageValue]:
+    """A start page with links to so many others."""
+    others: dict[str, PageValue] = {f"/{n}": special.get(n, f"<p>{n}") for n in range(number)}
+    return {"/": answer(links=[*others]), **others}
+
+
+MODES = ["async", "sync"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "reason"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"), (signal.SIGHUP, 143, "terminated")],
+)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_signal_pauses(new_site: NewSite, tmp_path: Path, capfd: Capture, mode: str, number: int, code: int, reason: str) -> None:
+    """What is in flight may land, nothing new begins; the exit code and the last lines say how to go on, and that works."""
+    site = new_site(many(300, {30: signalling(number, then=answer(body="in time", delay=0.05))}))
+    folder = tmp_path / "out"
+    paused = run(capfd, site.url(), "-o", folder, "--mode", mode)
+    assert paused.code == code
+    assert f"crawler resume {folder}" in paused.err.split("\n")[-2]
+    assert not {"error:", "Traceback", "never retrieved", "Unclosed"} & set(paused.err.split())
+    assert_at_rest(folder)
+    before = stored(folder)
+    assert site.url("/30") in before
+    assert site.count() < 100
+    assert value(folder, "SELECT finish_reason FROM runs") == reason
+    resumed = run(capfd, "resume", folder)
+    assert resumed.code == 0
+    assert sorted(site.reachable()) == stored(folder)
+    assert all(site.count(url.removeprefix(site.url(""))) == 1 for url in before)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_grace_is_short(
+    new_site: NewSite, gate: Gate, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """A request that hangs is cut off when the grace is over, and its URL is queued again, untried."""
+    monkeypatch.setattr("crawler.app.GRACE", 0.2)
+    site = new_site(many(9, {8: signalling(signal.SIGINT, then=answer(body="late", gate=gate))}))
+    paused = run(capfd, site.url(), "-o", tmp_path / "out", "--mode", mode)
+    assert paused.code == 130
+    assert "crawler resume" in paused.err
+    assert_at_rest(tmp_path / "out")
+    assert rows(tmp_path / "out", "SELECT state, attempts FROM urls WHERE url = ?", site.url("/8")) == [("queued", 0)]
+    gate.open()
+    site.page("/8", "<p>at last")
+    assert run(capfd, "resume", tmp_path / "out").code == 0
+    assert stored(tmp_path / "out") == sorted(site.reachable())
+
+
+@pytest.mark.parametrize("path", ["/8", "/robots.txt"])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_second_signal_ends_at_once(new_site: NewSite, gate: Gate, tmp_path: Path, capfd: Capture, mode: str, path: str) -> None:
+    """Within a second, whatever hangs, robots.txt too; what was fetched is kept."""
+    pages = many(9, {})
+    pages[path] = signalling(signal.SIGINT, signal.SIGTERM, then=answer(gate=gate))
+    site = new_site(pages)
+    paused = run(capfd, site.url(), "-o", tmp_path / "out", "--mode", mode)
+    assert time.monotonic() - site.log[-1].time < 1
+    assert paused.code in (130, 143)  # two signals at once arrive in any order
+    assert "crawler resume" in paused.err
+    assert_at_rest(tmp_path / "out")
+    assert len(stored(tmp_path / "out")) == (9 if path == "/8" else 0)
+
+
+def test_a_reader_of_rows_who_stands_still_does_not_keep_a_crawl_alive(
+    new_site: NewSite, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--jsonl` to a pipe that nobody reads holds up the crawl; a signal ends it all the same, with everything stored."""
+    monkeypatch.setattr("crawler.app.GRACE", 0.2)
+    site = new_site(many(200, {150: signalling(signal.SIGTERM)}))
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDWR)
+    try:
+        paused = run(capfd, site.url(), "-o", tmp_path / "out", "--jsonl", tmp_path / "pipe")
+    finally:
+        os.close(reader)
+    assert paused.code == 143
+    assert_at_rest(tmp_path / "out")
+    assert len(stored(tmp_path / "out")) > 150
+
+
+def test_ctrl_c_in_a_terminal(new_site: NewSite, gate: Gate, tmp_path: Path) -> None:
+    """A process of its own, all its requests hanging: gone within five seconds of the signal, exit 130, nothing left but the command
+    that goes on."""
+    held = {n: answer(gate=gate) for n in range(20, 40)}
+    site = new_site(many(40, held))
+    with running(site.url(), "-o", tmp_path / "out") as process:
+        site.wait_for("/23", timeout=SECONDS)
+        process.send_signal(signal.SIGINT)
+        sent = time.monotonic()
+        paused = ended(process)
+    assert time.monotonic() - sent < 5
+    assert paused.code == 130
+    assert paused.out == ""
+    assert "finished: interrupted" in paused.err
+    assert paused.err.rstrip().endswith(f"Next: crawler resume {tmp_path / 'out'}")
+    assert "Traceback" not in paused.err
+    assert_at_rest(tmp_path / "out")
+    assert value(tmp_path / "out", "SELECT count(*) FROM urls WHERE state = 'queued' AND attempts = 0") == 20
+
+
+SCRIPT = """
+import asyncio, sys
+from crawler import Crawler
+
+async def main():
+    async with Crawler(output=sys.argv[2]) as crawler:
+        async for page in crawler.crawl(sys.argv[1]):
+            print(page.url, flush=True)
+
+try:
+    asyncio.run(main(), debug=True)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_ctrl_c_in_a_script(new_site: NewSite, gate: Gate, tmp_path: Path) -> None:
+    """KeyboardInterrupt reaches whoever called `asyncio.run`, at once and without a complaint about what was left."""
+    site = new_site(many(40, {n: answer(gate=gate) for n in range(20, 40)}))
+    command = [sys.executable, "-X", "dev", "-c", SCRIPT, site.url(), str(tmp_path / "out")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        site.wait_for("/23", timeout=SECONDS)
+        process.send_signal(signal.SIGINT)
+        left = ended(process)
+    *shown, last = left.out.split()
+    assert (left.code, last, left.err) == (0, "interrupted", "")
+    assert set(shown) <= set(stored(tmp_path / "out"))
+    assert_at_rest(tmp_path / "out")
