@@ -516,7 +516,7 @@ def test_a_second_signal_ends_at_once(new_site: NewSite, gate: Gate, tmp_path: P
     pages = many(9, {})
     pages[path] = signalling(signal.SIGINT, signal.SIGTERM, then=answer(gate=gate))
     site = new_site(pages)
-    paused = run(capfd, site.url(), "-o", tmp_path / "out", "--mode", mode)
+    paused = run(capfd, site.url(), "-o", tmp_path / "out", "--mode", mode, "--per-host", 1)
     assert time.monotonic() - site.log[-1].time < 1
     assert paused.code in (130, 143)  # two signals at once arrive in any order
     assert "crawler resume" in paused.err
