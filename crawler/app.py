@@ -205,7 +205,6 @@ def run_synchronously(opened: Assembly, started: Callable[[SynchronousEngine], N
     from crawler.fetch.blocking import BlockingFetcher  # urllib3 takes 40 ms to import
 
     settings = opened.settings
-    opened.reason = "error"
     engine: SynchronousEngine | None = None
     try:
         with BlockingFetcher(opened.fetch_options(), opened.spool) as fetcher:
@@ -379,7 +378,6 @@ async def run_asynchronously(
         await deliver(records)  # type: ignore[misc]
 
     settings = opened.settings
-    opened.reason = "error"
     try:
         async with AsyncExitStack() as stack:
             fetcher = await stack.enter_async_context(HttpFetcher(opened.fetch_options(), opened.spool))
