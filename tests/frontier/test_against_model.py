@@ -32,7 +32,7 @@ HOSTS = ("a.test", "b.test", "c.test:8080")
 ROBOTS = (RobotsFacts("https://a.test", 200, b"Disallow: \xe9", 1.0),)
 
 seconds = st.sampled_from([0.0, 0.1, 1.0, 5.0, 29.0, 61.0, 400.0])
-numbers = st.integers(0, 60)
+recent = st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3, 5, 9, 17])
 requests = st.builds(
     lambda host, path, depth, role: request(f"https://{host}/{path}", depth, role),
     st.sampled_from(HOSTS),
@@ -52,20 +52,21 @@ closings = st.sampled_from([("", None), ("", None), ("", None), ("", None), ("dn
 class Frontiers(RuleBasedStateMachine):
     """Two frontiers that are told the same; every answer and every row is compared."""
 
-    @initialize(limits=limits)
-    def open(self, limits: Limits) -> None:
+    @initialize(limits=limits, known=st.lists(requests, min_size=15, max_size=30))
+    def open(self, limits: Limits, known: list[Request]) -> None:
         self.clock = Clock()
         self.limits = limits
         self.database = Database(None)
         self.frontier = SqliteFrontier(self.database, limits, self.clock)
         self.model = MemoryFrontier(limits, self.clock)
         self.leases: list[Lease] = []
+        self.add(known)
 
     def teardown(self) -> None:
         if hasattr(self, "database"):
             self.database.close()
 
-    @rule(batch=st.lists(requests, max_size=8))
+    @rule(batch=st.lists(requests, min_size=1, max_size=8))
     def add(self, batch: list[Request]) -> None:
         assert self.frontier.add(batch) == self.model.add(batch)
 
@@ -75,7 +76,7 @@ class Frontiers(RuleBasedStateMachine):
         self.frontier.refuse(refusals)
         self.model.refuse(refusals)
 
-    @rule(hosts=st.integers(0, 3), per_host=st.integers(1, 4))
+    @rule(hosts=st.sampled_from([3, 2, 1, 0]), per_host=st.integers(1, 4))
     def lease(self, hosts: int, per_host: int) -> None:
         """Which of the hosts that are due comes first is the frontier's choice; all else follows."""
         given = self.frontier.lease(hosts, per_host, TTL)
@@ -94,7 +95,7 @@ class Frontiers(RuleBasedStateMachine):
         if given.next_due is not None and expected is not None:
             assert given.next_due <= expected
 
-    @rule(which=st.lists(numbers, max_size=3), per_host=st.integers(0, 4))
+    @rule(which=st.lists(recent, min_size=1, max_size=3), per_host=st.integers(0, 4))
     def extend(self, which: list[int], per_host: int) -> None:
         leases = list({(lease.host, lease.token): lease for number in which for lease in self._lease(number)}.values())
         given = self.frontier.extend(leases, per_host, TTL)
@@ -102,7 +103,7 @@ class Frontiers(RuleBasedStateMachine):
         self.leases += given.leases
 
     @rule(
-        which=numbers,
+        which=recent,
         ends=st.lists(st.integers(0, 8), min_size=1, max_size=5),
         after=seconds,
         closing=closings,
@@ -115,12 +116,24 @@ class Frontiers(RuleBasedStateMachine):
             state = self._state(after, *closing)
             assert self.frontier.done(lease, outcomes, state) == self.model.done(lease, outcomes, state)
 
-    @rule(which=numbers, after=seconds, closing=closings)
+    @rule(which=recent, after=seconds, closing=closings)
     def release(self, which: int, after: float, closing: tuple[str, str | None]) -> None:
         for lease in self._lease(which):
             state = self._state(after, *closing)
             self.frontier.release(lease, state)
             self.model.release(lease, state)
+
+    @rule(per_host=st.integers(1, 4), ends=st.lists(st.integers(0, 8), min_size=4, max_size=4), passed=seconds, is_released=st.booleans())
+    def serve(self, per_host: int, ends: list[int], passed: float, is_released: bool) -> None:
+        """A worker's turn: lease, ask, acknowledge, top up, give back."""
+        before = len(self.leases)
+        self.lease(2, per_host)
+        self.clock.advance(passed)
+        for lease in self.leases[before:]:
+            self.done(len(self.leases) - 1 - self.leases.index(lease), ends, passed, ("", None), [])
+            self.extend([len(self.leases) - 1 - self.leases.index(lease)], per_host)
+            if is_released:
+                self.release(len(self.leases) - 1 - self.leases.index(lease), 0.0, ("", None))
 
     @rule(passed=seconds)
     def pass_time(self, passed: float) -> None:
@@ -131,7 +144,7 @@ class Frontiers(RuleBasedStateMachine):
         """Another process that finds the same database: nothing is known but what is in there."""
         self.frontier = SqliteFrontier(self.database, self.limits, self.clock)
 
-    @rule(batch=st.lists(requests, max_size=3), which=numbers)
+    @rule(batch=st.lists(requests, max_size=3), which=recent)
     def roll_back(self, batch: list[Request], which: int) -> None:
         """What happens inside of a transaction that fails has not happened."""
         try:
@@ -176,5 +189,5 @@ class Frontiers(RuleBasedStateMachine):
         return ends[end]
 
 
-Frontiers.TestCase.settings = settings(max_examples=50, stateful_step_count=35)
+Frontiers.TestCase.settings = settings(max_examples=60, stateful_step_count=50)
 test_both_frontiers_say_the_same = Frontiers.TestCase
