@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborHTMLParser
 
 from crawler.core.charset import decode, detect_charset, encode_query
 from crawler.core.css import parse_css
@@ -71,10 +71,11 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
     # in browsers that never see them. What is inside <template>, comments, scripts and <noframes> is no element.
     tree = LexborHTMLParser(body)
     links = reader.page.links
-    for meta in tree.tags("meta"):
-        attributes = meta.attributes
-        if "http-equiv" not in attributes or not _inside_noscript(meta):
-            reader.meta(attributes)
+    metas = [node.attributes for node in tree.tags("meta")]
+    if any(_is_refresh(attributes) for attributes in metas):
+        metas = [node.attributes for node in _as_in_browsers(tree, body).tags("meta")]
+    for attributes in metas:
+        reader.meta(attributes)
     last = 0
     for node in tree.css(_LINKING + ",form" * reader.forms):
         identity = node.mem_id
@@ -89,8 +90,10 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
             links.append((attributes["href"] or "", "a", attributes.get("rel") or "", text))
         elif tag != "base":
             reader.element(tag or "", attributes)
-        elif not reader.based and "href" in attributes:
-            reader.base(attributes if b"<noscript" not in body.lower() else _base_with_scripting(body))
+        elif not reader.based:
+            for base in _as_in_browsers(tree, body).tags("base"):
+                reader.base(base.attributes)
+            reader.based = True
     reader.page.title = _title(tree)
     root = tree.root
     if root is not None:
@@ -107,19 +110,9 @@ def _title(tree: LexborHTMLParser) -> str:
     return collapse(title.text_lexbor(), 1000) if title is not None else ""
 
 
-def _base_with_scripting(body: bytes) -> Attributes:
-    # A base inside of the head's <noscript> ends that element, so the tree cannot tell where it was.
-    base = LexborHTMLParser(body, scripting=True).css_first("base[href]")
-    return base.attributes if base is not None else {}
-
-
-def _inside_noscript(node: LexborNode) -> bool:
-    parent = node.parent
-    for _ in range(16):  # nothing sensible is deeper, and a page may have many
-        if parent is None or parent.tag == "noscript":
-            break
-        parent = parent.parent
-    return parent is not None and parent.tag == "noscript"
+def _as_in_browsers(tree: LexborHTMLParser, body: bytes) -> LexborHTMLParser:
+    # A tree without scripting cannot tell what was inside of <noscript>: in the head, most elements end it.
+    return tree if b"<noscript" not in body.lower() else LexborHTMLParser(body, scripting=True)
 
 
 def _scan(body: bytes, reader: _Reader, requisites: bool) -> None:
@@ -134,7 +127,7 @@ def _scan(body: bytes, reader: _Reader, requisites: bool) -> None:
             reader.page.links.extend((href, kind, "", "") for href, kind in parse_css(text))
         elif tag == "meta":
             reader.meta(attributes)
-        elif tag == "base" and "href" in attributes:
+        elif tag == "base":
             reader.base(attributes)
         else:
             reader.element(tag, attributes)
@@ -143,6 +136,10 @@ def _scan(body: bytes, reader: _Reader, requisites: bool) -> None:
 def collapse(text: str, length: int = LINK_TEXT_LENGTH) -> str:
     """The text with runs of white space as single spaces, at most `length` characters."""
     return " ".join(text[: 4 * length].split())[:length]
+
+
+def _is_refresh(attributes: Attributes) -> bool:
+    return (attributes.get("http-equiv") or "").lower() == "refresh"
 
 
 class _Reader:
@@ -168,15 +165,15 @@ class _Reader:
 
     def base(self, attributes: Attributes) -> None:
         """HTML, 4.2.3: the first base element with an href counts, even when that then means nothing."""
-        if not self.based:
+        if not self.based and "href" in attributes:
             self.based = True
-            base = resolve(attributes.get("href") or "", self.url)
+            base = resolve(attributes["href"] or "", self.url)
             if base is not None and not base.startswith(("data:", "javascript:")):
                 self.page.base = base
 
     def meta(self, attributes: Attributes) -> None:
         content = attributes.get("content") or ""
-        if (attributes.get("http-equiv") or "").lower() == "refresh":
+        if _is_refresh(attributes):
             if not self.refreshed and (href := parse_refresh(content)) is not None:
                 self.refreshed = True  # only the first one does anything
                 if href:
