@@ -9,8 +9,8 @@ from crawler.model import LinkKind
 # One pass: comments and other strings are consumed so that nothing is read inside of them.
 _TOKENS = re.compile(
     r"""/\*.*?(?:\*/|\Z)
-    | (?P<import>@import\s+)(?:url\(\s*)?(?:"(?P<d1>(?:[^"\\\n]|\\.)*)"|'(?P<s1>(?:[^'\\\n]|\\.)*)'|(?P<p1>[^\s"'();]+))
-    | (?<![\w-])url\(\s*(?:"(?P<d2>(?:[^"\\\n]|\\.)*)"|'(?P<s2>(?:[^'\\\n]|\\.)*)'|(?P<p2>(?:[^\s"'()\\]|\\.)*))
+    | (?P<import>@import(?:\s++|(?=["'])))(?:url\(\s*+)?(?:"(?P<d1>(?:[^"\\\n]|\\.)*)"|'(?P<s1>(?:[^'\\\n]|\\.)*)'|(?P<p1>[^\s"'();]+))
+    | (?<![\w-])url\(\s*+(?:"(?P<d2>(?:[^"\\\n]|\\.)*)"|'(?P<s2>(?:[^'\\\n]|\\.)*)'|(?P<p2>(?:[^\s"'()\\]|\\[0-9a-f]{1,6}\s?|\\.)*))
     | "(?:[^"\\\n]|\\.)*"? | '(?:[^'\\\n]|\\.)*'?""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )

@@ -20,7 +20,7 @@ def parse_extract(spec: str) -> tuple[str, str]:
     ValueError that names what is wrong.
     """
     name, equals, selector = spec.partition("=")
-    name, selector = name.strip(), selector.strip()
+    name, selector = name.strip(), selector.strip(" \t\n\f\r")
     if not equals or not name:
         raise ValueError(f"{spec!r} is not NAME=CSS")
     _matches(LexborHTMLParser(b""), selector)

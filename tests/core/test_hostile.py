@@ -1,0 +1,131 @@
+"""Pages that try to keep the parser busy do not succeed, and ordinary ones are not taken for them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crawler.core.hostile import looks_hostile, scan_elements
+from crawler.core.html import parse_html
+
+
+def _names(count: int, form: str) -> bytes:
+    return "".join(form % number for number in range(count)).encode()
+
+
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "100,000 nested elements": lambda: b"<div>" * 100_000,
+    "nested and closed": lambda: b"<div>" * 50_000 + b"</div>" * 50_000,
+    "nested formatting": lambda: b"<i>" * 200_000,
+    "nested links in tables": lambda: b"<a href=x><table><td>" * 40_000,
+    "nested lists": lambda: b"<ul><li>" * 100_000,
+    "nested selects": lambda: b"<select><option>" * 60_000,
+    "nested drawings": lambda: b"<svg><g>" * 100_000,
+    "50,000 attributes": lambda: b"<a " + _names(50_000, "a%x ") + b"href=x>",
+    "50,000 attributes among quotes": lambda: b"<a " + _names(50_000, "a%x='>' ") + b">",
+    "50,000 attributes behind a long value": lambda: b"<a x='" + b"<p>" * 50_000 + b"' " + _names(50_000, "a%x ") + b">",
+    "copies of formatting elements": lambda: b"<div>" + _names(2_000, "<font a%d>") + b"</div>" + b"<p>x</p>" * 40_000,
+    "few formatting elements, many paragraphs": lambda: b"<div>" + _names(100, "<b a%d>") + b"</div>" + b"<p>x</p>" * 100_000,
+    "80,000 attribute names": lambda: _names(80_000, "<p a%d=1>"),
+    "80,000 element names": lambda: _names(80_000, "<x%d></x>"),
+}
+
+HARMLESS: dict[str, Callable[[], bytes]] = {
+    "one attribute": lambda: b"<a " * 300_000,
+    "NULs": lambda: b"\0" * 1_000_000,
+    "NULs in tags": lambda: b"<\0a>" * 200_000,
+    "10 MB of text": lambda: b"lorem ipsum " * 830_000,
+    "references": lambda: b"&notit;&#x41;&amp" * 60_000,
+    "angle brackets": lambda: b"<" * 1_000_000,
+    "comments": lambda: b"<!--" * 250_000,
+    "end tags": lambda: b"</div>" * 160_000,
+    "paragraphs": lambda: b"<p>" * 300_000,
+    "list items": lambda: b"<li>" * 250_000,
+    "links": lambda: b"<a href=x>y</a>" * 66_000,
+    "bases": lambda: b"<noscript><base href=x></noscript>" * 30_000,
+    "refreshes": lambda: b"<noscript><meta http-equiv=refresh content=0;x></noscript>" * 20_000,
+    "images in one attribute": lambda: b"<img srcset='" + b"a 1x," * 200_000 + b"'>",
+    "an image in the page": lambda: b"<img src='data:image/png;base64," + b"A" * 1_000_000 + b"'><a href=x>y</a>",
+    "quotes after tags": lambda: b"<a " * 3_000 + b'"' + b"x" * 1_000_000,
+    "half of it closed": lambda: b"<div><p>x<br></div>" * 50_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_pages_are_told_apart_and_scanned(name: str) -> None:
+    """What would take a parser seconds or gigabytes is known as such, and read in about a second all the same."""
+    body = HOSTILE[name]()
+    started = time.process_time()
+    assert looks_hostile(body)
+    parse_html(body, "http://h/", requisites=True, forms=True)
+    assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_strange_pages_are_parsed(name: str) -> None:
+    """What is only strange is parsed like any page, quickly."""
+    body = HARMLESS[name]()
+    started = time.process_time()
+    assert not looks_hostile(body)
+    parse_html(body, "http://h/", requisites=True, forms=True)
+    assert time.process_time() - started < 3
+
+
+def test_ordinary_pages_are_not_hostile() -> None:
+    """Large tables, long lists, inline scripts and drawings are no attack."""
+    row = b"<tr><td><a href='/x?a=1&amp;b=2' class='link'>one <b>two</b></a><br><img src=x.png><i class='icon'></i></td></tr>"
+    script = b"<script>for (i=0;i<n;i++) { if (a<b && c>d) f('<b>'); }</script>"
+    path = b"<svg><path d='" + b"M0 0 L1 1 " * 2_000 + b"'/></svg>"
+    for body in (row * 300, row * 3_000, script * 5_000, path * 20, b"<p>text " * 20_000, b"<div>" * 400 + row * 1_000):
+        assert not looks_hostile(b"<!doctype html><title>x</title><table>" + body)
+
+
+def test_a_hostile_page_keeps_its_links() -> None:
+    """What is scanned instead of parsed still has its links, facts and base, without texts."""
+    body = b"<html lang=de><title>A &amp; B</title><base href=/b/><meta name=robots content=nofollow><link rel=canonical href=c>"
+    body += b"<a href='x?a=1&amp;b=2' rel=nofollow>t</a><img src=y srcset='z 2x'><style>p { background: url(s.png) }</style>"
+    body += b"<!-- <a href=no> --><script>'<a href=no>'</script><template><a href=no></a></template><noscript><a href=n></a></noscript>"
+    body += b"<meta http-equiv=refresh content='0;url=r'><form action=f>" + b"<div>" * 20_000 + b"<a href=last>"
+    found = parse_html(body, "http://h/", requisites=True, forms=True)
+    assert looks_hostile(body)
+    assert (found.title, found.base, found.lang, found.canonical, found.robots_meta) == ("A & B", "http://h/b/", "de", "c", "nofollow")
+    assert [(href, kind) for href, kind, _, _ in found.links] == [
+        ("c", "link"),
+        ("x?a=1&b=2", "a"),
+        ("y", "img"),
+        ("z", "img"),
+        ("s.png", "img"),
+        ("n", "a"),
+        ("r", "refresh"),
+        ("f", "form"),
+        ("last", "a"),
+    ]
+    assert found.links[1][2] == "nofollow"
+
+
+elements = st.sampled_from(
+    ["<a href=x>", "<A HREF='y&amp;z' rel=next>", "</a>", '<img src="i>j">', "<br/>", "<p class=x id=y>", "text", "<!-- <a href=no> -->"]
+)
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.lists(elements, max_size=20).map("".join))
+def test_the_scan_finds_what_the_parser_finds(html: str) -> None:
+    """Where no tree is needed to know, both agree. (Unclosed links are closed here, because a tree may repeat them.)"""
+    html = html.replace("<a ", "</a><a ").replace("<A ", "</a><A ").replace("<p ", "</a><p ") + "</a>"
+    scanned = [
+        (tag, attributes.get("href", attributes.get("src"))) for tag, attributes, _ in scan_elements(html.encode()) if tag in ("a", "img")
+    ]
+    parsed = [("img" if kind == "img" else "a", href) for href, kind, _, _ in parse_html(html.encode(), "http://h/").links]
+    assert scanned == parsed
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.binary(max_size=100))
+def test_any_bytes_can_be_scanned(body: bytes) -> None:
+    """Nothing raises."""
+    assert isinstance(list(scan_elements(body)), list)
