@@ -113,7 +113,8 @@ class BenchSite:
         options: dict[str, object] = {"pages": shape.pages, "links": shape.links, "size": shape.size, "errors": shape.missing}
         options |= {"layout": shape.layout, "latency": self.latency}
         command = [sys.executable, "-m", "crawler.bench.site", *(f"--{name}={value}" for name, value in options.items())]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # In a session of its own, so that Ctrl-C reaches only who ends it.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line.strip().isdigit():
