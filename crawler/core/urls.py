@@ -251,6 +251,9 @@ class Resolver:
         found: list[Target | None] = []
         for href in hrefs:
             target = look_up(href, _UNKNOWN)  # rooted and absolute hrefs are their own keys
+            if target is _UNKNOWN and "#" in href:
+                href = _without_fragment(href)
+                target = look_up(href, _UNKNOWN)
             if target is _UNKNOWN:
                 key = directory + href if directory and _RELATIVE_PATH(href) else page.key(href)
                 target = self._slow(base, href) if key is None else look_up(key, _UNKNOWN)
@@ -293,6 +296,12 @@ class Resolver:
         return Target(fingerprint(url), url, host, refusal)
 
 
+def _without_fragment(href: str) -> str:
+    whole, hash_sign, _ = href.partition("#")
+    # White space before the hash belongs to the URL, white space at the end does not: then the hash has to stay.
+    return whole + hash_sign if whole[-1:] <= " " and whole else whole
+
+
 class _Page:
     """A base URL in the pieces that keys are made of."""
 
@@ -310,13 +319,9 @@ class _Page:
         self.parent = _above(self.directory)
 
     def key(self, href: str) -> str | None:
-        """An href that means the same URL (fragment aside) on every page of the origin; None when there is none."""
+        """An href that means the same URL on every page of the origin; None when there is none. Takes no fragment."""
         if href[:3] == "../" and self.directory and _RELATIVE_PATH(rest := href[3:]):
             return self.parent + rest
-        if "#" in href:
-            # White space before the hash belongs to the URL, white space at the end does not: then the hash has to stay.
-            whole, hash_sign, _ = href.partition("#")
-            href = whole + hash_sign if whole[-1:] and whole[-1] <= " " else whole
         if len(href) > _LONGEST_KEY:
             return None
         if href.startswith(("/", "http://", "https://")):
