@@ -78,6 +78,7 @@ class AsynchronousEngine:
         self._grace = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
+        self._asked_again = False  # the frontier was asked for work since the last request
         self._work = asyncio.Event()  # for the clerk
         self._mail = asyncio.Event()  # for the deliverer
         self._room = asyncio.Event()  # for workers
@@ -181,6 +182,7 @@ class AsynchronousEngine:
             now = self._clock()
             match self._workbench.next(now):
                 case Request() as request:
+                    self._asked_again = False
                     return request
                 case Skipped() as skipped:
                     self._collect(skipped.request, self._visitor.skipped(skipped))
@@ -369,9 +371,11 @@ class AsynchronousEngine:
         if reason is not None:
             self.stop(reason, 0.0)
             return
-        self._workbench.wake()
-        self._wake()
-        if self._is_quiet:
+        self._asked_again = not self._asked_again
+        if self._asked_again:
+            self._workbench.wake()
+            self._wake()
+        else:  # others hold all the work
             self._wake_at(self._clock() + POLL)
 
     # -- the deliverer ---------------------------------------------------------------------------------------------------
