@@ -50,9 +50,7 @@ def looks_hostile(body: bytes) -> bool:
 
 _CHUNK = 4 * 1024
 # Unclosed formatting elements are copied only up to three times unless their attributes differ (HTML, 13.2.4.3).
-_FORMATTING_WITH_ATTRIBUTES = re.compile(
-    rb"<(?:[biusBIUS]|big|code|em|font|nobr|small|strike|strong|tt|BIG|CODE|EM|FONT|NOBR|SMALL|STRIKE|STRONG|TT)[\s/]"
-)
+_FORMATTING_WITH_ATTRIBUTES = re.compile(rb"<(?:[bius]|big|code|em|font|nobr|small|strike|strong|tt)[\s/]", re.IGNORECASE)
 
 
 def _may_be_deep(body: bytes) -> bool:

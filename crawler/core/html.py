@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from crawler.core.charset import decode, detect_charset, encode_query
 from crawler.core.css import parse_css
@@ -62,6 +62,7 @@ def parse_html(body: bytes, url: str, content_type: str = "", *, requisites: boo
     page.charset = charset
     if charset not in ("utf-8", "utf-16le", "utf-16be"):
         page.links = [(_with_query_of(charset, href), kind, rel, text) for href, kind, rel, text in page.links]
+        page.canonical = page.canonical and _with_query_of(charset, page.canonical)
     return page
 
 
@@ -77,6 +78,7 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
     for attributes in metas:
         reader.meta(attributes)
     last = 0
+    to_read = 2 * len(body)  # links in tables in links in tables: every one has all the text
     for node in tree.css(_LINKING + ",form" * reader.forms):
         identity = node.mem_id
         if identity == last:  # found by two of the selectors
@@ -85,7 +87,8 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
         tag = node.tag
         attributes = node.attributes
         if tag == "a" and "href" in attributes:  # nearly all of them, hence without a call
-            text = node.text_lexbor()
+            text = node.text_lexbor() if to_read > 0 else ""
+            to_read -= len(text)
             text = collapse(text) if "  " in text or not text.isprintable() else text.strip()[:LINK_TEXT_LENGTH]
             links.append((attributes["href"] or "", "a", attributes.get("rel") or "", text))
         elif tag != "base":
@@ -105,9 +108,16 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
 
 def _title(tree: LexborHTMLParser) -> str:
     title = tree.css_first("title")
-    if title is not None and title.parent is not None and title.parent.tag == "svg":  # the title of a picture
-        title = next((node for node in tree.tags("title") if node.parent is None or node.parent.tag != "svg"), None)
+    if title is not None and _is_in_picture(title):
+        title = next((node for node in tree.tags("title") if not _is_in_picture(node)), None)
     return collapse(title.text_lexbor(), 1000) if title is not None else ""
+
+
+def _is_in_picture(title: LexborNode) -> bool:
+    parent = title.parent
+    while parent is not None and parent.tag in ("g", "symbol", "a", "defs", "path"):
+        parent = parent.parent
+    return parent is not None and parent.tag == "svg"
 
 
 def _as_in_browsers(tree: LexborHTMLParser, body: bytes) -> LexborHTMLParser:

@@ -50,6 +50,7 @@ HARMLESS: dict[str, Callable[[], bytes]] = {
     "refreshes": lambda: b"<noscript><meta http-equiv=refresh content=0;x></noscript>" * 20_000,
     "images in one attribute": lambda: b"<img srcset='" + b"a 1x," * 200_000 + b"'>",
     "an image in the page": lambda: b"<img src='data:image/png;base64," + b"A" * 1_000_000 + b"'><a href=x>y</a>",
+    "all of the text in every link": lambda: b"<a href=x><table><td>" * 400 + b"x" * 900_000,
     "quotes after tags": lambda: b"<a " * 3_000 + b'"' + b"x" * 1_000_000,
     "half of it closed": lambda: b"<div><p>x<br></div>" * 50_000,
 }

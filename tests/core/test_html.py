@@ -270,6 +270,8 @@ def test_queries_of_pages_in_another_encoding() -> None:
     html = "<a href='/é?é#é'><a href='mailto:x?subject=é'><a href='é'><a href='?a=%E9'>"
     latin = [href for href, _ in links(html.encode("latin-1"), content_type="text/html; charset=iso-8859-1")]
     assert latin == ["/é?%E9#é", "mailto:x?subject=é", "é", "?a=%E9"]
+    canonical = "<link rel=canonical href='/?é'>".encode("latin-1")
+    assert page(canonical, content_type="text/html; charset=iso-8859-1").canonical == "/?%E9"
     assert [href for href, _ in links(html)] == ["/é?é#é", "mailto:x?subject=é", "é", "?a=%E9"]
 
 
@@ -310,7 +312,7 @@ def test_facts() -> None:
 def test_the_title_of_a_picture_is_not_the_title() -> None:
     """The title of an inline SVG names that picture."""
     assert page("<svg><title>icon</title></svg><title>Page</title>").title == "Page"
-    assert page("<svg><title>icon</title></svg>").title == ""
+    assert page("<svg><g><title>icon</title></g></svg>").title == ""
 
 
 @pytest.mark.parametrize(
