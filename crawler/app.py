@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Self
 
 from crawler import __version__
-from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
 from crawler.core.urls import canonical, host_key, normalize_seed
 from crawler.core.workbench import Workbench
-from crawler.effective import to_plain
+from crawler.effective import to_plain, to_toml
 from crawler.engine.asynchronous import AsynchronousEngine
 from crawler.engine.commit import GroupCommit
 from crawler.engine.courier import Courier
@@ -44,7 +43,7 @@ from crawler.store.database import Database
 from crawler.store.files import PageFiles
 from crawler.store.folder import Folder, boot_id, end_run, identify, last_end, start_run
 from crawler.store.results import ResultStore
-from crawler.wiring import fetch_options_of, host_headers_of, hostname, identity_of, limits_of, politeness_of, read_seeds
+from crawler.wiring import fetch_options_of, host_headers_of, hostname, identity_of, limits_of, politeness_of, read_seeds, scope_of
 
 GRACE = 3.0
 """Seconds that requests in flight get when a crawl is stopped."""
@@ -64,14 +63,7 @@ class Assembly:
         self.clock = clock
         self.reason: FinishReason = "error"
         self.seeds = read_seeds(settings)
-        self.scope = Scope(
-            self.seeds,
-            settings.scope,
-            settings.include,
-            settings.exclude,
-            max_url_length=settings.max_url_length,
-            allow_private=settings.allow_private,
-        )
+        self.scope = scope_of(settings, self.seeds)
         self._stack = ExitStack()
         try:
             self._open()
@@ -99,12 +91,15 @@ class Assembly:
             self.is_new = identify(self.database, identity_of(settings, self.seeds), settings.output or "memory")
             boot = boot_id()
             self.frontier.void_leases(same_clock=self.database.meta("boot_id") == boot)
+            self.frontier.reopen_hosts()
             self.database.set_meta(boot_id=boot)
             self.frontier.add([seed_request(seed) for seed in self.seeds])
             ended = None if self.is_new else self.frontier.finished()
             # A run that was cut off when all was stored is not over before another one has said so.
             self.is_finished = ended is not None and ended == last_end(self.database)
             self.run = 0 if self.is_finished else start_run(self.database, __version__, json.dumps(to_plain(settings)))
+        if self.folder is not None and not self.is_finished:
+            self.folder.write("crawl.toml", to_toml(replace(settings, seeds=self.seeds, input_file=None)))
         self.store = ResultStore(
             self.database, self.files, self.run, keep_links=settings.links == "all", min_free=settings.min_free_disk if self.folder else 0
         )

@@ -52,16 +52,21 @@ _SECRET_HEADER = r"(?i)auth|cookie|token|key|secret|password|session|credential"
 _CREDENTIALS = r"(?i)^([a-z]+://)?[^/?#@\s]*@"
 
 
+# What a crawl that goes on does not take over from the start before.
+_OF_ONE_START = frozenset({"preset", "quiet", "verbose", "progress", "jsonl", "color", "json"})
+
+
 def to_plain(settings: Settings) -> dict[str, Any]:
     """What a file can say of the settings, as JSON and TOML hold it, without secrets; what is not set is missing.
 
     Left out: headers that authorise (Authorization, Cookie, names with token, key, secret …), user and password of proxy and
-    seeds, and what belongs to one start only (`config`, `preset`, `fresh`, standard input). `Settings.from_keywords` reads it.
+    seeds, what belongs to one start only (`config`, `preset`, `fresh`, standard input), and how it was shown (`quiet`, `jsonl` …).
+    `Settings.from_keywords` reads it.
     """
     plain = {}
     for name, option in OPTIONS.items():
         value = _public(name, getattr(settings, name))
-        if option.in_file and name != "preset" and value not in (None, (), {}) and (name, value) != ("input_file", "-"):
+        if option.in_file and name not in _OF_ONE_START and value not in (None, (), {}) and (name, value) != ("input_file", "-"):
             plain[name] = option.kind.write(value)
     return plain
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crawler.core.politeness import Politeness
+from crawler.core.scope import Scope
 from crawler.core.urls import CANONICAL_RULES, canonical, host_key, normalize_seed, origin
 from crawler.errors import UsageError
 from crawler.fetch.options import FetchOptions
@@ -44,6 +45,18 @@ def _lines(name: str) -> Sequence[str]:
 def identity_of(settings: Settings, seeds: Sequence[str]) -> dict[str, Any]:
     """What makes a crawl this crawl, as plain values."""
     return {"seeds": list(seeds), "canonical_rules": CANONICAL_RULES} | {name: getattr(settings, name) for name in _IDENTITY}
+
+
+def scope_of(settings: Settings, seeds: Sequence[str]) -> Scope:
+    """Which URLs belong to the crawl. Raises UsageError for a pattern that is no regular expression."""
+    return Scope(
+        seeds,
+        settings.scope,
+        settings.include,
+        settings.exclude,
+        max_url_length=settings.max_url_length,
+        allow_private=settings.allow_private,
+    )
 
 
 def politeness_of(settings: Settings) -> Callable[[str], Politeness]:

@@ -19,7 +19,7 @@ from crawler.cli.messages import say
 from crawler.cli.parser import settings_from
 from crawler.cli.rows import Rows
 from crawler.cli.screen import Screen, choose_screen, wants_color
-from crawler.effective import Effective, to_toml
+from crawler.effective import Effective
 from crawler.errors import CrawlerError, OutputError, SeedError
 from crawler.model import FinishReason, Record
 from crawler.settings import Settings
@@ -100,7 +100,6 @@ def _crawl(settings: Settings) -> int:
         if opened.is_finished:
             return _say_finished(opened, settings)
         assert opened.folder is not None
-        opened.folder.write("crawl.toml", to_toml(settings))
         log = stack.enter_context(EventLog(Path(settings.log_file) if settings.log_file else opened.folder.path / "crawl.log"))
         log.write("started" if opened.is_new else "resumed", seeds=list(opened.seeds)[:100], run=opened.run, pid=os.getpid())
         show = _Show(opened, screen, log, stack.enter_context(closing(_open_jsonl(settings.jsonl))) if settings.jsonl else None)
@@ -218,7 +217,8 @@ class _Show:
     def _name(self, records: Sequence[Record]) -> None:
         if self._verbose:
             for record in records:
-                self._screen.page(record.page)
+                if record.page.role != "sitemap":
+                    self._screen.page(record.page)
 
     def progress(self, engine: Engine) -> None:
         """Redraws the screen."""

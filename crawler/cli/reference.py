@@ -12,6 +12,7 @@ from pathlib import Path
 from crawler.cli.commands import COMMANDS
 from crawler.cli.help import text_of, wrapped
 from crawler.cli.parser import help_of, shown_default
+from crawler.cli.schema_page import folder_page
 from crawler.configuration import toml
 from crawler.configuration.option import Option
 from crawler.settings import HOST_OPTIONS, OPTIONS
@@ -141,6 +142,7 @@ def _default_line(option: Option) -> str:
 GENERATED = {
     "docs/reference/settings.md": settings_page,
     "docs/reference/commands.md": commands_page,
+    "docs/reference/folder.md": folder_page,
     "config/default.toml": default_toml,
 }
 

@@ -1,10 +1,9 @@
-"""Writes docs/reference/folder.md out of crawler/store/schema.sql: `python -m crawler.cli.schema_page [--check]`."""
+"""Writes docs/reference/folder.md out of crawler/store/schema.sql: written by `python -m crawler.cli.reference`."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
-import sys
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -171,20 +170,3 @@ def _section(relation: Relation) -> Iterator[str]:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
-
-
-def main(words: list[str]) -> int:
-    """Writes the page, or with `--check` returns 1 when it is stale."""
-    text = folder_page()
-    if words == ["--check"]:
-        stale = not PAGE.is_file() or PAGE.read_text("utf-8") != text
-        if stale:
-            print("docs/reference/folder.md is stale; try: python -m crawler.cli.schema_page", file=sys.stderr)
-        return int(stale)
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(text, "utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -29,7 +29,7 @@ def start_line(title: str, folder: str, facts: Sequence[str], width: int) -> lis
 def render_progress(progress: Progress, width: int) -> list[str]:
     """The lines of the live display, none wider than `width` (at least 20): numbers, statuses, the slowest, busiest hosts."""
     several = len(progress.hosts) + progress.more_hosts > 1
-    delay = f"host delay {progress.hosts[0].delay:.1f} s" if progress.hosts and not several else ""
+    delay = f"host delay {_seconds(progress.hosts[0].delay)}" if progress.hosts and not several else ""
     lines = flow(_numbers(progress), "   ", width)
     lines += two_columns(_statuses(progress), _forecast(progress), width)
     lines += two_columns(_slowest(progress, _room_beside(delay, width)), delay, width)
@@ -98,7 +98,7 @@ def _hosts(progress: Progress, width: int) -> list[str]:
     columns = [
         aligned([f"{human_count(host.in_flight)} in flight" for host in busiest]),
         aligned([f"{human_count(host.waiting)} waiting" for host in busiest]),
-        aligned([f"delay {host.delay:.1f} s" for host in busiest]),
+        aligned([f"delay {_seconds(host.delay)}" for host in busiest]),
     ]
     # What a narrow terminal has no room for goes, the last column first.
     while len(columns) > 1 and _room_for_names(columns, width) < _SHORTEST_NAME:
@@ -146,6 +146,10 @@ def shortened(text: str, room: int) -> str:
         return text
     end = (room - 1) // 3
     return f"{text[: room - 1 - end]}…{text[len(text) - end :]}"
+
+
+def _seconds(delay: float) -> str:
+    return f"{delay:.2f} s" if 0 < delay < 0.1 else f"{delay:.1f} s"
 
 
 def encodable(text: str, encoding: str | None) -> str:

@@ -72,6 +72,12 @@ class Scope:
         detail = self._private_detail(host)
         return ("private", detail) if detail else None
 
+    def outside_host(self, host: str) -> str | None:
+        """Why nothing at all of a host belongs to the crawl; None when something may. Patterns and paths do not matter."""
+        if self.kind in ("any", "domain"):
+            return self._outside("", host)
+        return None if host in self._hosts else f"host is not {_listed(self._hosts)}"
+
     def widened(self, url: str) -> Scope:
         """This scope with the URL taken in like a seed: where a redirect from a seed has led.
 

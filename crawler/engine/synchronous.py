@@ -193,6 +193,6 @@ class SynchronousEngine:
                 break
         facts = replace(facts, read_at=self._clock())
         visit = self._visitor.sitemaps_of(request, facts)
-        if visit.requests:
+        if visit.requests or visit.refusals:
             self._collect(request, visit)
         self._workbench.robots(request, self._clock(), facts, ttfb)

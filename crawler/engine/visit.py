@@ -262,17 +262,25 @@ class Visitor:
 
     def sitemaps_of(self, request: Request, facts: RobotsFacts) -> Visit:
         """The sitemaps to ask for once an origin's robots.txt is known: those it names, else /sitemap.xml."""
-        known = self._scope.kind != "any" or request.host in self._seed_hosts
-        if not self._sitemaps or facts.text is None or self._scope.kind == "page" or not known:
+        if not self._sitemaps or facts.text is None or self._scope.kind == "page":
             return Visit(None)
-        if self._scope.judge(f"{facts.origin}/", request.host) is not None and self._scope.kind != "prefix":
+        if self._scope.outside_host(request.host) or (self._scope.kind == "any" and request.host not in self._seed_hosts):
             return Visit(None)
         named = parse_robots(facts.text).sitemaps or (f"{facts.origin}/sitemap.xml",)
-        targets = self._resolver.targets(f"{facts.origin}/robots.txt", named)
-        return Visit(None, requests=[self._sitemap_request(target, None) for target in targets if target is not None and target.host])
+        requests, refusals = self._sitemap_requests(self._resolver.targets(f"{facts.origin}/robots.txt", named), None)
+        return Visit(None, None, requests, refusals)
 
-    def _sitemap_request(self, target: Target, parent: str | None) -> Request:
-        return Request(target.url, target.id, target.host, role="sitemap", parent=parent)
+    def _sitemap_requests(self, targets: Sequence[Target | None], parent: str | None) -> tuple[list[Request], list[Refusal]]:
+        """What to ask for of the sitemaps that a robots.txt or an index names: those on hosts that belong to the crawl."""
+        requests, refusals = [], []
+        for target in targets:
+            if target is None or not target.host:
+                continue
+            if outside := self._scope.outside_host(target.host):
+                refusals.append(Refusal(target.url, target.id, "scope", f"sitemap: {outside}", parent))
+            else:
+                requests.append(Request(target.url, target.id, target.host, role="sitemap", parent=parent))
+        return requests, refusals
 
     def _sitemap_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Visit:
         if response.status in REDIRECT_STATUS:
@@ -283,10 +291,8 @@ class Visitor:
             return Visit(Fetched(request, ok=False))
         # An own resolver: fifty thousand entries would push the pages' hrefs out of the cache.
         resolver = Resolver(self._scope.judge, self._strip_query)
-        parts = resolver.targets(request.url, sitemap.sitemaps)
-        requests = [self._sitemap_request(part, request.url) for part in parts if part is not None and part.host]
+        requests, refusals = self._sitemap_requests(resolver.targets(request.url, sitemap.sitemaps), request.url)
         entries = [target for target in resolver.targets(request.url, [entry.url for entry in sitemap.urls]) if target is not None]
-        refusals = []
         for target in entries:
             if target.refusal is not None:
                 refusals.append(Refusal(target.url, target.id, *target.refusal, request.url, 1))

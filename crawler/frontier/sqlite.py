@@ -7,16 +7,15 @@ counted otherwise; they change in the same transaction as the rows they count.
 
 from __future__ import annotations
 
-import json
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import get_args
 
 from crawler.core.retry import LONGEST_RETRY_AFTER
 from crawler.core.urls import fingerprint
+from crawler.frontier.rows import chain_column, dump_robots, load_robots, request_of
 from crawler.model import (
     ErrorKind,
     Failed,
@@ -36,10 +35,9 @@ from crawler.model import (
 )
 from crawler.store.database import Database
 
+NEVER = 1e18  # when a host is due whose queue lies beyond the open depth
+_WITH_HOST = ("dns", "refused", "reset", "timeout", "tls", "robots_unavailable")  # what a URL fails of together with its host
 _HostRow = tuple[int, str, int, float, float, float, int, int, str]
-
-# A host whose queue lies beyond the open depth is not due before the depth opens.
-NEVER = 1e18
 
 _ADD = """INSERT INTO _frontier (id, url, host_id, role, depth, chain, parent, rank, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
           ON CONFLICT (id) DO NOTHING"""
@@ -89,7 +87,7 @@ class SqliteFrontier:
             for request in requests:
                 host_id = hosts.get(request.host) or hosts.setdefault(request.host, self._host_id(request.host))
                 rank = 0 if request.role == "sitemap" else 1 + request.depth
-                chain = array("q", request.chain).tobytes() if request.chain else None
+                chain = chain_column(request.chain)
                 parent = fingerprint(request.parent) if request.parent else None
                 row = (request.id, request.url, host_id, request.role, request.depth, chain, parent, rank, request.attempts)
                 if self._execute(_ADD, row).rowcount:
@@ -139,7 +137,7 @@ class SqliteFrontier:
                 self._execute("UPDATE hosts SET due_at = ? WHERE host_id = ?", (NEVER if due is None else due, host_id))
             return None
         self._execute("UPDATE hosts SET token = token + 1, leased_until = ? WHERE host_id = ?", (now + ttl, host_id))
-        facts = self._robots[host_id] = _load_robots(robots)
+        facts = self._robots[host_id] = load_robots(robots)
         state = HostState(next_at, delay, concurrency, failures, bool(answered), robots=facts)
         return Lease(host, token + 1, now + ttl, requests, state)
 
@@ -156,10 +154,7 @@ class SqliteFrontier:
         self._totals["queued"] -= len(rows)
         self._totals["leased"] += len(rows)
         self._totals["granted"] += sum(row[3] == "page" for row in rows)
-        return tuple(
-            Request(url, identity, host, role, depth, parent, tuple(array("q", chain)) if chain else (), attempts)
-            for _, url, identity, role, depth, parent, chain, attempts in rows
-        )
+        return tuple(request_of(host, *row[1:]) for row in rows)
 
     def _room(self, wanted: int) -> int:
         """How many URLs may be granted now, at most `wanted`: the page and size limits are kept here."""
@@ -270,7 +265,7 @@ class SqliteFrontier:
             (state.next_at, state.delay, state.concurrency, state.failures, state.answered, state.closed, host_id),
         )
         if self._robots.get(host_id) is not state.robots:
-            self._execute("UPDATE hosts SET robots = ? WHERE host_id = ?", (_dump_robots(state.robots), host_id))
+            self._execute("UPDATE hosts SET robots = ? WHERE host_id = ?", (dump_robots(state.robots), host_id))
             self._robots[host_id] = state.robots
         if state.closed:
             self._fail_queue(host_id, state.closed, state.closed_kind)
@@ -313,8 +308,7 @@ class SqliteFrontier:
 
     def _reclaim(self, now: float) -> None:
         """Ends the leases whose time is over. The next request waits for the host's delay: the holder may have asked just now."""
-        rows = self._execute("SELECT host_id FROM hosts WHERE leased_until IS NOT NULL AND leased_until < ?", (now,)).fetchall()
-        for (host_id,) in rows:
+        for (host_id,) in self._execute("SELECT host_id FROM hosts WHERE leased_until < ?", (now,)).fetchall():
             self._free(host_id)
             self._execute("UPDATE hosts SET next_at = max(next_at, ? + delay) WHERE host_id = ?", (now, host_id))
 
@@ -339,6 +333,23 @@ class SqliteFrontier:
                 self._execute("UPDATE hosts SET next_at = ? + delay, due_at = 0, robots = ''", (now,))
                 self._execute("UPDATE _frontier SET not_before = 0 WHERE state = 'queued' AND not_before > 0")
             self._execute("UPDATE hosts SET next_at = min(next_at, ?), due_at = 0 WHERE queued > 0", (now + LONGEST_RETRY_AFTER,))
+
+    def reopen_hosts(self) -> int:
+        """For a new run: hosts that were given up get another chance, and what failed with them is queued again. Returns how many
+        URLs that are."""
+        which = f"state = 'failed' AND reason IN {_WITH_HOST} AND host_id IN (SELECT host_id FROM hosts WHERE closed <> '')"
+        with self._transaction():
+            ranks = self._execute(f"SELECT host_id, rank, count(*) FROM _frontier WHERE {which} GROUP BY host_id, rank").fetchall()
+            self._execute(
+                f"UPDATE _frontier SET state = 'queued', reason = NULL, detail = NULL, attempts = 0, not_before = 0 WHERE {which}"
+            )
+            for host_id, rank, count in ranks:
+                self._execute("UPDATE hosts SET queued = queued + ?, failed = failed - ? WHERE host_id = ?", (count, count, host_id))
+                self._ranks[rank] += count
+                self._totals["queued"] += count
+                self._totals["failed"] -= count
+            self._execute("UPDATE hosts SET closed = '', failures = 0, next_at = ?, due_at = 0 WHERE closed <> ''", (self._clock(),))
+        return sum(count for _, _, count in ranks)
 
     # -- what is known ---------------------------------------------------------------------------------------------------
 
@@ -385,15 +396,3 @@ class SqliteFrontier:
 
     def close(self) -> None:
         """The database belongs to the folder: nothing to close."""
-
-
-def _dump_robots(facts: Sequence[RobotsFacts]) -> str:
-    return json.dumps([{**asdict(known), "text": None if known.text is None else known.text.decode("latin-1")} for known in facts])
-
-
-def _load_robots(text: str) -> tuple[RobotsFacts, ...]:
-    if not text:
-        return ()
-    return tuple(
-        RobotsFacts(**{**known, "text": None if known["text"] is None else known["text"].encode("latin-1")}) for known in json.loads(text)
-    )
