@@ -130,7 +130,7 @@ class Assembly:
             respect_nofollow=settings.respect_nofollow,
             sitemaps=settings.sitemap != "off" and settings.max_depth != 0,
             only_sitemaps=settings.sitemap == "only",
-            keep_bodies=self.files is not None,
+            file_of=self.files.name_of if self.files else lambda url: None,
             seed_hosts=self.seed_hosts,
             follow=self.hooks.choose if self.hooks.follow else None,
         )

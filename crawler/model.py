@@ -370,8 +370,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that one attempt gives the store: the page, its links as rows, and whether its body is to be kept."""
+    """All that one attempt gives the store: the page and its links as rows. The body is kept when `page.file` names a file."""
 
     page: Page
-    links: tuple[LinkRow, ...] = ()
-    keep_body: bool = True
+    links: Sequence[LinkRow] = ()

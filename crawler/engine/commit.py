@@ -190,4 +190,4 @@ def discard(record: Record | None) -> None:
 
 def as_failed(record: Record, **changes: object) -> Record:
     """The same record with other facts about its page and without links."""
-    return Record(replace(record.page, **changes), keep_body=False)  # type: ignore[arg-type]
+    return Record(replace(record.page, file=None, **changes))  # type: ignore[arg-type]

@@ -45,7 +45,8 @@ Follow = Callable[[Page, Sequence[Link]], Iterable[Link]]
 
 
 class Visitor:
-    """Turns responses into visits, by plain values: a scope, two filters, what to keep.
+    """Turns responses into visits, by plain values: a scope, two filters, what to keep. `file_of` names the file for the body of
+    a URL; None: it is not kept.
 
     `follow` may choose among the links of a page (a hook); `only_sitemaps` refuses links, `sitemaps` False ignores sitemaps.
     """
@@ -61,7 +62,7 @@ class Visitor:
         respect_nofollow: bool = False,
         sitemaps: bool = True,
         only_sitemaps: bool = False,
-        keep_bodies: bool = True,
+        file_of: Callable[[str], str | None] = lambda url: None,
         seed_hosts: frozenset[str] = frozenset(),
         follow: Follow | None = None,
     ) -> None:
@@ -74,7 +75,7 @@ class Visitor:
         self._respect_nofollow = respect_nofollow
         self._sitemaps = sitemaps
         self._only_sitemaps = only_sitemaps
-        self._keep_bodies = keep_bodies
+        self._file_of = file_of
         self._seed_hosts = set(seed_hosts)
         self._follow = follow
         # Refused for what this link is, not for its URL: the same URL may be linked as a page elsewhere.
@@ -87,23 +88,23 @@ class Visitor:
         if isinstance(verdict, Retry):
             return Visit(verdict)
         if isinstance(verdict, Failed):
-            return Visit(verdict, Record(self._page(request, response, "error", fetched_at, error=verdict.error), keep_body=False))
+            return Visit(verdict, Record(self._page(request, response, "error", fetched_at, error=verdict.error)))
         if request.role == "sitemap":
             return self._sitemap_visit(request, response, reading, fetched_at)
         status = response.status
         if status == 304:
-            return Visit(NotModified(request), Record(self._page(request, response, "not_modified", fetched_at), keep_body=False))
+            return Visit(NotModified(request), Record(self._page(request, response, "not_modified", fetched_at)))
         if status in REDIRECT_STATUS:
             return self._redirect_visit(request, response, fetched_at)
         if not 200 <= status < 300:
             page = self._page(request, response, "http_error", fetched_at, reading)
-            return Visit(Fetched(request, ok=False), Record(page, keep_body=False))
+            return Visit(Fetched(request, ok=False), Record(page))
         return self._page_visit(request, response, reading, fetched_at)
 
     def closed(self, outcome: Failed, fetched_at: datetime) -> Visit:
         """A URL that failed with its host, before it was asked."""
         page = self._page(outcome.request, Response(outcome.request.url), "error", fetched_at, error=outcome.error)
-        return Visit(outcome, Record(page, keep_body=False))
+        return Visit(outcome, Record(page))
 
     def _page(
         self,
@@ -116,6 +117,7 @@ class Visitor:
         redirect_to: str | None = None,
         anchors: Sequence[Anchor] = (),
         targets: Sequence[Target | None] = (),
+        file: str | None = None,
     ) -> Page:
         parsed = reading.page if reading is not None else None
         return Page(
@@ -141,6 +143,7 @@ class Visitor:
             ttfb=response.ttfb,
             elapsed=response.elapsed,
             attempts=request.attempts + 1,
+            file=file,
             targets=targets,
             anchors=anchors,
             data=reading.data if reading is not None else {},
@@ -154,11 +157,11 @@ class Visitor:
 
     def _page_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Visit:
         anchors, targets = self._links_of(request, response, reading.page)
-        page = self._page(request, response, "ok", fetched_at, reading, anchors=anchors, targets=targets)
+        file = self._file_of(request.url) if response.body.size else None
+        page = self._page(request, response, "ok", fetched_at, reading, anchors=anchors, targets=targets, file=file)
         chosen = {link.url for link in self._follow(page, page.links)} if self._follow is not None else None
         rows, requests, refusals = self._judge_links(request, page, targets, anchors, chosen)
-        keep = self._keep_bodies and response.body.size > 0
-        return Visit(Fetched(request, ok=True, size=response.body.size), Record(page, tuple(rows), keep_body=keep), requests, refusals)
+        return Visit(Fetched(request, ok=True, size=response.body.size), Record(page, rows), requests, refusals)
 
     def _links_of(self, request: Request, response: Response, parsed: ParsedPage | None) -> tuple[list[Anchor], list[Target | None]]:
         """The links of a page and its headers, and where each leads. Those of a header resolve against the URL of the response
@@ -225,12 +228,12 @@ class Visitor:
             if to_itself and not request.attempts and response.header("set-cookie"):
                 # It sets a cookie and sends us back: with the cookie the answer may be the page.
                 return Visit(Retry(request, 0.0, "redirect to itself that sets a cookie"))
-            return Visit(Failed(request, error), Record(self._page(request, response, "error", fetched_at, error=error), keep_body=False))
+            return Visit(Failed(request, error), Record(self._page(request, response, "error", fetched_at, error=error)))
         assert target is not None
         if request.depth == 0 and target.refusal is not None and target.refusal[0] == "scope" and request.host in self._seed_hosts:
             target = self._widen(target)
         page = self._page(request, response, "redirect", fetched_at, redirect_to=target.url)
-        record = Record(page, ((target.id, "redirect", "", ""),), keep_body=False)
+        record = Record(page, ((target.id, "redirect", "", ""),))
         if target.refusal is not None:
             refusal = Refusal(target.url, target.id, *target.refusal, request.url, request.depth)
             return Visit(Redirected(request), record, refusals=(refusal,))
@@ -300,7 +303,7 @@ class Visitor:
                 requests.append(Request(target.url, target.id, target.host, depth=1, parent=request.url))
         page = self._page(request, response, "ok", fetched_at)
         rows = tuple((target.id, "sitemap", "", "") for target in entries)
-        return Visit(Fetched(request, ok=True), Record(page, rows, keep_body=False), requests, refusals)
+        return Visit(Fetched(request, ok=True), Record(page, rows), requests, refusals)
 
     def skipped(self, outcome: Skipped) -> Visit:
         """A URL that was judged again and is not asked for."""

@@ -8,7 +8,7 @@ counted otherwise; they change in the same transaction as the rows they count.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import get_args
@@ -37,6 +37,7 @@ from crawler.store.database import Database
 
 NEVER = 1e18  # when a host is due whose queue lies beyond the open depth
 _WITH_HOST = ("dns", "refused", "reset", "timeout", "tls", "robots_unavailable")  # what a URL fails of together with its host
+_NOTHING: Mapping[str, int] = {}
 _HostRow = tuple[int, str, int, float, float, float, int, int, str]
 
 _ADD = """INSERT INTO _frontier (id, url, host_id, role, depth, chain, parent, rank, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -223,13 +224,12 @@ class SqliteFrontier:
             host_id = self._check(lease)
             if host_id is None:
                 return False
-            for outcome in outcomes:
-                self._settle(host_id, outcome)
-            self._keep_state(host_id, state)
+            moved = Counter(filter(None, (self._settle(host_id, outcome) for outcome in outcomes)))
+            self._keep_state(host_id, state, moved)
         return True
 
-    def _settle(self, host_id: int, outcome: Outcome) -> None:
-        """Moves one leased URL to the state its outcome asks for. What is not leased (any more) stays as it is."""
+    def _settle(self, host_id: int, outcome: Outcome) -> str | None:
+        """Moves one leased URL to the state its outcome asks for and returns that. What is not leased (any more) stays as it is."""
         row: tuple[object, ...]
         match outcome:
             case Retry(request, at, why, counted):
@@ -243,26 +243,28 @@ class SqliteFrontier:
                 row = ("done", None, None, 1, 0)
         settled = self._execute(_SETTLE, (*row, request.id, host_id)).fetchone()
         if settled is None:
-            return
+            return None
         role, rank = settled
         state = str(row[0])
         self._totals[state] += 1
         self._totals["leased"] -= 1
         self._totals["granted"] -= role == "page"
-        if state == "queued":
-            self._execute("UPDATE hosts SET queued = queued + 1, due_at = 0 WHERE host_id = ?", (host_id,))
-        else:
+        if state != "queued":
             self._ranks[rank] -= 1
-            if state != "skipped":
-                self._execute(f"UPDATE hosts SET {state} = {state} + 1 WHERE host_id = ?", (host_id,))
         if isinstance(outcome, Fetched):
             self._totals["size"] += outcome.size
             self._totals["ok_pages"] += outcome.ok and role == "page"
+        return state
 
-    def _keep_state(self, host_id: int, state: HostState) -> None:
+    def _keep_state(self, host_id: int, state: HostState, moved: Mapping[str, int] = _NOTHING) -> None:
+        """Writes what is known of a host, and how many of its URLs have moved to which state."""
         self._execute(
-            "UPDATE hosts SET next_at = ?, delay = ?, concurrency = ?, failures = ?, answered = ?, closed = ? WHERE host_id = ?",
-            (state.next_at, state.delay, state.concurrency, state.failures, state.answered, state.closed, host_id),
+            "UPDATE hosts SET next_at = ?, delay = ?, concurrency = ?, failures = ?, answered = ?, closed = ?, done = done + ?, "
+            "failed = failed + ?, queued = queued + ?, due_at = CASE WHEN ? THEN 0 ELSE due_at END WHERE host_id = ?",
+            (
+                *(state.next_at, state.delay, state.concurrency, state.failures, state.answered, state.closed),
+                *(moved.get("done", 0), moved.get("failed", 0), moved.get("queued", 0), "queued" in moved, host_id),
+            ),
         )
         if self._robots.get(host_id) is not state.robots:
             self._execute("UPDATE hosts SET robots = ? WHERE host_id = ?", (dump_robots(state.robots), host_id))

@@ -115,9 +115,13 @@ class PageFiles:
             os.close(descriptor)
         return path
 
-    def place(self, staged: str | Path, url: str) -> str:
-        """Renames a temporary file to the name of its URL; returns that name relative to the crawl's folder."""
-        name = file_name(url)
+    def name_of(self, url: str) -> str:
+        """Where the body of a URL is kept, relative to the crawl's folder."""
+        return f"{self.root.name}/{file_name(url)}"
+
+    def place(self, staged: str | Path, name: str) -> None:
+        """Renames a temporary file to a name that `name_of` gave."""
+        name = name.partition("/")[2]
         folder = name.rpartition("/")[0]
         if folder not in self._known:
             (self.root / folder).mkdir(parents=True, exist_ok=True)
@@ -125,7 +129,6 @@ class PageFiles:
                 self._known.clear()
             self._known.add(folder)
         os.replace(staged, f"{self.root}/{name}")
-        return f"{self.root.name}/{name}"
 
     @staticmethod
     def discard(staged: Iterable[str | Path]) -> None:

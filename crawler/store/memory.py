@@ -24,7 +24,7 @@ class MemoryStore:
     @property
     def links(self) -> dict[int, tuple[LinkRow, ...]]:
         """The links of each page and sitemap that has some, by its id, in the order of the page."""
-        return {identity: record.links for identity, record in self._records.items() if record.links}
+        return {identity: tuple(record.links) for identity, record in self._records.items() if record.links}
 
     def write(self, records: Sequence[Record]) -> Sequence[Record]:
         """See `Store.write`."""

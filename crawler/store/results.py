@@ -7,7 +7,8 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from crawler.core.urls import fingerprint
@@ -25,13 +26,13 @@ _PAGE_COLUMNS = (
 _INSERT_PAGE = f"INSERT INTO pages ({', '.join(_PAGE_COLUMNS)}) VALUES ({', '.join('?' * len(_PAGE_COLUMNS))})"
 # One statement for many rows costs half of many statements.
 _LINKS_AT_ONCE = 100
-_LINK_COLUMNS = 6
 
 
-@cache
-def _insert_links(rows: int) -> str:
-    """The statement that appends so many links."""
-    return "INSERT INTO links (src, dst, kind, rel, text, position) VALUES " + ", ".join(["(?, ?, ?, ?, ?, ?)"] * rows)
+@lru_cache(maxsize=1024)
+def _insert_links(rows: int, start: int) -> str:
+    """The statement that appends so many links of one page, from position `start` on: source ?1, then four values a link."""
+    values = [f"(?1, ?{4 * row + 2}, ?{4 * row + 3}, ?{4 * row + 4}, ?{4 * row + 5}, {start + row})" for row in range(rows)]
+    return "INSERT INTO links (src, dst, kind, rel, text, position) VALUES " + ", ".join(values)
 
 
 class ResultStore:
@@ -83,7 +84,7 @@ class ResultStore:
     def _stage(self, record: Record) -> str | Path | None:
         """The temporary file that holds the record's body, or None when nothing is to be saved."""
         content = record.page.content
-        if self._files is None or not record.keep_body:
+        if self._files is None or record.page.file is None:
             if content.path is not None:
                 PageFiles.discard([content.path])
             return None
@@ -112,10 +113,11 @@ class ResultStore:
         page = record.page
         if page.role == "sitemap":
             return record  # a source of links, not a page: it has no row of its own
-        if staged is not None and self._files is not None:
-            name = self._files.place(staged, page.url)
-            page = replace(page, file=name, content=replace(page.content, path=self._files.root.parent / name))
-            record = replace(record, page=page)
+        if staged is not None and self._files is not None and page.file is not None:
+            self._files.place(staged, page.file)
+            if page.content.data is None:
+                page = replace(page, content=replace(page.content, path=self._files.root.parent / page.file))
+                record = replace(record, page=page)
         self._execute(_INSERT_PAGE, (*self._columns(page), link if self._keep_links and record.links else None, len(record.links)))
         return record
 
@@ -134,17 +136,12 @@ class ResultStore:
         )  # fmt: skip
 
     def _write_links(self, records: Sequence[Record]) -> None:
-        """Appends the links of all records; flat values and few statements, because a page has a hundred links."""
-        values: list[object] = []
+        """Appends the links of all records, few statements for many rows."""
         for record in records:
-            source = record.page.id
-            for position, (target, kind, rel, text) in enumerate(record.links):
-                values += (source, target, kind, rel, text, position)
-        whole = len(values) - len(values) % (_LINKS_AT_ONCE * _LINK_COLUMNS)
-        for start in range(0, whole, _LINKS_AT_ONCE * _LINK_COLUMNS):
-            self._execute(_insert_links(_LINKS_AT_ONCE), values[start : start + _LINKS_AT_ONCE * _LINK_COLUMNS])
-        if whole < len(values):
-            self._execute(_insert_links((len(values) - whole) // _LINK_COLUMNS), values[whole:])
+            rows, source = record.links, record.page.id
+            for start in range(0, len(rows), _LINKS_AT_ONCE):
+                part = rows[start : start + _LINKS_AT_ONCE]
+                self._execute(_insert_links(len(part), start), (source, *chain.from_iterable(part)))
 
     def flush(self) -> None:
         """See `Store.flush`."""
