@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from crawler.report.summary import Summary
 
 PAUSED = {"interrupted": 130, "terminated": 143}
+# How it is told that nobody speaks https there.
+_NO_HTTPS = ("refused", "does not speak TLS")
 REDRAW = 0.25
 """Seconds between two updates of the screen."""
 
@@ -68,9 +70,9 @@ def run_settings(effective: Effective) -> int:
     try:
         return _crawl(settings)
     except SeedError as error:
-        if not (plain and is_new and "refused" in error.why):
+        if not (plain and is_new and any(words in error.why for words in _NO_HTTPS)):
             raise
-        say(f"{plain} refuses https; trying http")
+        say(f"{plain} cannot be asked over https ({error.why}); trying http")
         return _crawl(replace(settings, seeds=(f"http://{plain}",), fresh=True))
 
 
