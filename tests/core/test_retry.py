@@ -80,7 +80,9 @@ def test_broken_answers_are_tried_again(kind: ErrorKind) -> None:
     assert verdicts(error=PageError(kind), retries=0) == []
 
 
-@pytest.mark.parametrize("error", [PageError("refused"), PageError("dns", "no such host"), PageError("timeout", "no connection within 10 s")])
+@pytest.mark.parametrize(
+    "error", [PageError("refused"), PageError("dns", "no such host"), PageError("timeout", "no connection within 10 s")]
+)
 def test_a_host_that_lets_nobody_in_is_tried_as_a_host(error: PageError) -> None:
     """When no connection is made the URL loses no attempt; its host pauses, and fails as a whole."""
     assert row_with("dns")[1] == "with its host"
