@@ -17,6 +17,7 @@ from crawler.core.seen import SeenFilter
 from crawler.core.urls import Resolver, Target, Verdict, canonical, fingerprint, host_key
 from crawler.engine.commit import Visit, as_failed
 from crawler.engine.reading import REDIRECT_STATUS, Reading, location_of, media_type, robots_meta_of
+from crawler.errors import DiskFullError
 from crawler.model import (
     Failed,
     Fetched,
@@ -88,6 +89,7 @@ class Visitor:
         if isinstance(verdict, Retry):
             return Visit(verdict)
         if isinstance(verdict, Failed):
+            _check_disk(verdict.error)
             return Visit(verdict, Record(self._page(request, response, "error", fetched_at, error=verdict.error)))
         if request.role == "sitemap":
             return self._sitemap_visit(request, response, reading, fetched_at)
@@ -315,6 +317,12 @@ def hook_failed(request: Request, visit: Visit, error: Exception) -> Visit:
     assert visit.record is not None
     problem = PageError("hook", f"{type(error).__name__}: {error}")
     return Visit(Failed(request, problem), as_failed(visit.record, outcome="error", error=problem), visit.requests, visit.refusals)
+
+
+def _check_disk(error: PageError) -> None:
+    """A body that found no room on our disk is no fault of its page. Raises DiskFullError."""
+    if error.kind == "internal" and error.detail.startswith(("ENOSPC", "EDQUOT")):
+        raise DiskFullError("cannot write a page", "the disk is full", "make room and run the same command again")
 
 
 def seed_request(url: str, strip_query: frozenset[str] = frozenset()) -> Request:

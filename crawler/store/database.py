@@ -31,23 +31,36 @@ class Database:
             self.connection = sqlite3.connect(
                 path or ":memory:", timeout=30, isolation_level=None, check_same_thread=False, cached_statements=256
             )
-            self._prepare()
         except sqlite3.Error as error:
             raise _readable(error, path) from error
+        try:
+            self._prepare()
+        except BaseException as error:
+            self.connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise _readable(error, path) from error
+            raise
         self._depth = 0
 
     def _prepare(self) -> None:
         execute = self.connection.execute
+        # Looked at before anything is set: WAL mode would be written into a file of somebody else.
+        tables = {name for (name,) in execute("SELECT name FROM sqlite_master")}
+        self._check(tables)
         execute("PRAGMA journal_mode = WAL")
         # In WAL mode NORMAL survives every crash of this process; a loss of power may cost the last commits, never the file.
         execute("PRAGMA synchronous = NORMAL")
         execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         execute("PRAGMA temp_store = MEMORY")
         execute("PRAGMA wal_autocheckpoint = 2000")
-        tables = {name for (name,) in execute("SELECT name FROM sqlite_master")}
         if not tables:
             self._create()
-        elif "meta" not in tables or "_frontier" not in tables:
+
+    def _check(self, tables: set[str]) -> None:
+        """Raises OutputError when these are not the tables of a crawl that can be read here."""
+        if not tables:
+            return
+        if "meta" not in tables or "_frontier" not in tables:
             raise OutputError(f"{self.path} is not a crawl", "it is a database of something else", "crawler crawl URL -o another-folder")
         version = int(self.meta("format") or 0)
         if version > FORMAT:
