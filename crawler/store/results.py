@@ -53,6 +53,9 @@ class ResultStore:
 
     def write(self, records: Sequence[Record]) -> Sequence[Record]:
         """See `Store.write`."""
+        if len({record.page.id for record in records}) < len(records):
+            with self._database.transaction():  # a page twice: one record after the other
+                return [written for record in records for written in self.write([record])]
         self._check_room()
         try:
             staged = [self._stage(record) for record in records]
