@@ -31,6 +31,7 @@ from crawler.engine.visit import Visitor, seed_request
 from crawler.engine.writer import to_the_end
 from crawler.errors import DiskFullError, UsageError
 from crawler.fetch.http import HttpFetcher
+from crawler.fetch.options import FetchOptions
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import FinishReason, Page, Record
 from crawler.ports import BlockingFetcher as BlockingFetcherPort
@@ -64,7 +65,7 @@ class Assembly:
         self.seeds = read_seeds(settings)
         self.scope = scope_of(settings, self.seeds)
         # Before there is a folder: what is wrong with a login or a header leaves none behind.
-        self.fetch_options = fetch_options_of(settings, self.seeds, folder=Path(settings.output) if settings.output else None)
+        self._fetch_options = fetch_options_of(settings, self.seeds, folder=Path(settings.output) if settings.output else None)
         self._stack = ExitStack()
         try:
             self._open()
@@ -148,6 +149,10 @@ class Assembly:
         """Where large bodies are streamed to; None keeps them in memory."""
         return self.files.temporary if self.files else None
 
+    def fetch_options(self) -> FetchOptions:
+        """How the pages of this crawl are asked for."""
+        return self._fetch_options
+
     def asynchronous(self, fetcher: Fetcher, deliver: Callable[[Sequence[Record]], object]) -> AsynchronousEngine:
         """The engine that fetches many pages at once."""
         return AsynchronousEngine(
@@ -199,7 +204,7 @@ def run_synchronously(opened: Assembly, started: Callable[[SynchronousEngine], N
     settings = opened.settings
     engine: SynchronousEngine | None = None
     try:
-        with BlockingFetcher(opened.fetch_options, opened.spool) as fetcher:
+        with BlockingFetcher(opened.fetch_options(), opened.spool) as fetcher:
             engine = opened.synchronous(fetcher)
             if started is not None:
                 started(engine)
@@ -372,7 +377,7 @@ async def run_asynchronously(
     settings = opened.settings
     try:
         async with AsyncExitStack() as stack:
-            fetcher = await stack.enter_async_context(HttpFetcher(opened.fetch_options, opened.spool))
+            fetcher = await stack.enter_async_context(HttpFetcher(opened.fetch_options(), opened.spool))
             engine = opened.asynchronous(fetcher, count_and_deliver)
             if settings.max_time is not None:
                 timer = asyncio.get_running_loop().call_later(settings.max_time, engine.stop, "time limit", 1.0)
