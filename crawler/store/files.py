@@ -8,7 +8,7 @@ the URL where that is safe on every file system:
     https://example.org/docs/intro.html   example.org/docs/intro.html
     https://example.org/docs/intro        example.org/docs/intro~.html
     https://example.org/v1.2/notes.txt    example.org/v1.2~/notes.txt
-    https://example.org/search?q=lamp     example.org/search~5f0c…e1.html
+    https://example.org/search?q=lamp     example.org/search~89ac…38.html
     http://example.org/                   example.org~http/index.html
     http://127.0.0.1:8000/                127.0.0.1~8000/index.html
 
@@ -38,7 +38,7 @@ _LONGEST_PART = 80
 
 def file_name(url: str) -> str:
     """The path of a saved body below `pages/`, with `/` between its parts. Injective for canonical URLs (up to a collision of
-    64-bit fingerprints); at most 24 directories of at most 100 characters; only `a-z 0-9 _ - . ~`."""
+    64-bit fingerprints); at most 24 directories of at most 110 characters; only `a-z 0-9 _ - . ~`."""
     scheme, _, rest = url.partition("://")
     place, _, path = rest.partition("/")
     path, question, _ = path.partition("?")
@@ -58,7 +58,7 @@ def file_name(url: str) -> str:
 def _place(scheme: str, place: str) -> str:
     """The folder of an origin. What is usual is left out: https, and http where a port is named."""
     host, _, port = place.rpartition("@")[2].partition(":") if "[" not in place else (place, "", "")
-    name = host if _PLAIN.fullmatch(host) else f"{_simple(host)}~{fingerprint(place) & 0xFFFFFFFFFFFFFFFF:016x}"
+    name = host if _folder(host) else f"{_simple(host)}~{fingerprint(place) & 0xFFFFFFFFFFFFFFFF:016x}"
     unusual = scheme != ("http" if port else "https")
     return name + (f"~{port}" if port else "") + (f"~{scheme}" if unusual else "")
 
