@@ -1,0 +1,157 @@
+"""Names of saved bodies: safe on every file system, no two alike; and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from crawler.core.urls import canonical
+from crawler.store import files
+from crawler.store.files import PageFiles, file_name
+
+RESERVED = {"con", "prn", "aux", "nul", *(f"com{number}" for number in range(10)), *(f"lpt{number}" for number in range(10))}
+
+segments = st.one_of(
+    st.sampled_from([
+        "", "a", "A", "b.html", "B.HTML", "index.html", "a~.html", "a~", "v1.2", "v1.2~", ".", "..", ".hidden", "con", "con.txt", "aux.",
+        "a.", "a b", "a%2Fb", "%2e%2e", "%00", "é", "a-b", "a_b", "x" * 80, "x" * 81, "x" * 300, "a.tar.gz", "a.averylongextension",
+        "a.PDF",        "-a", "_", "~", "a:b", "a*b?", "..a", "a..b", "\\", "|", '"', "日本",
+    ]),
+    st.text("abA.~-_%é:2Ee0 ", max_size=6),
+)  # fmt: skip
+urls = st.builds(
+    lambda scheme, host, path, query: canonical(f"{scheme}://{host}/{'/'.join(path)}{query}"),
+    st.sampled_from(["http", "https"]),
+    st.sampled_from(
+        ["a.test", "A.test.", "a.test:80", "a.test:443", "a.test:8080", "b.test", "[::1]", "[::1]:80", "127.0.0.1:8000", "con", "aux.test"]
+    ),
+    st.lists(segments, max_size=5),
+    st.sampled_from(["", "?", "?q=1", "?Q=1", "?a/b"]),
+)
+
+
+@pytest.mark.parametrize("line", [line for line in (files.__doc__ or "").splitlines() if line.startswith("    http")])
+def test_the_documented_names(line: str) -> None:
+    """The names are those that the table in the module's documentation shows."""
+    url, name = line.split()
+    begin, _, end = name.partition("…")
+
+    assert file_name(url).startswith(begin)
+    assert file_name(url).endswith(end)
+    assert "…" in name or file_name(url) == name
+
+
+@given(urls)
+@example("http://" + "h" * 60 + "." + "g" * 60 + ".test:65535/")
+@example("https://a.test/" + "d/" * 300 + "leaf")
+def test_a_name_is_safe_everywhere(url: str) -> None:
+    """Lower-case ASCII without anything that a file system gives a meaning to; parts and depth are bounded; no part is a name
+    that Windows keeps or would change."""
+    parts = file_name(url).split("/")
+
+    assert len(parts) <= 25
+    for part in parts:
+        assert re.fullmatch(r"[a-z0-9_~-][a-z0-9_.~-]{0,109}", part), part
+        assert not part.endswith(".")
+        assert part.partition(".")[0] not in RESERVED
+    assert "." in parts[-1]
+    assert not any(part in (".", "..", ".tmp") for part in parts)
+
+
+@given(st.lists(urls, unique=True, min_size=2, max_size=30))
+def test_two_urls_never_share_a_name(several: list[str]) -> None:
+    """Different URLs have different files, and none of them is a directory for another."""
+    names = {url: file_name(url) for url in several}
+
+    assert len(set(names.values())) == len(several)
+    directories = {name[:end] for name in names.values() for end in range(len(name)) if name[end] == "/"}
+    assert not directories & set(names.values())
+
+
+@given(urls)
+def test_a_name_depends_on_the_url_alone(url: str) -> None:
+    """A body that is fetched again gets the same file."""
+    assert file_name(url) == file_name(url)
+
+
+# Files
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> PageFiles:
+    return PageFiles(tmp_path / "pages")
+
+
+def test_a_body_appears_whole_under_its_name(saved: PageFiles) -> None:
+    """A body is written aside, and is in its place in one step, directories included."""
+    name = saved.name_of("https://a.test/x/y.html")
+    staged = saved.stage(b"body")
+    assert not (saved.root.parent / name).exists()
+    assert Path(staged).parent == saved.temporary
+
+    saved.place(staged, name)
+    assert (saved.root.parent / name).read_bytes() == b"body"
+    assert list(saved.temporary.iterdir()) == []
+
+
+def test_a_body_fetched_again_overwrites_its_own_file(saved: PageFiles) -> None:
+    """The same URL has one file: the latest body."""
+    name = saved.name_of("https://a.test/")
+    for body in (b"a long first body", b"second"):
+        saved.place(saved.stage(body), name)
+
+    assert (saved.root.parent / name).read_bytes() == b"second"
+
+
+def test_a_page_and_pages_below_it(saved: PageFiles) -> None:
+    """`/a`, `/a/` and `/a/b` can all be saved."""
+    for path in ("/a", "/a/", "/a/b", "/a.html", "/a.html/b"):
+        saved.place(saved.stage(path.encode()), saved.name_of(f"https://a.test{path}"))
+
+    assert sorted(path.read_bytes() for path in saved.root.rglob("*") if path.is_file()) == [
+        b"/a",
+        b"/a.html",
+        b"/a.html/b",
+        b"/a/",
+        b"/a/b",
+    ]
+
+
+def test_what_an_unclean_end_left_is_swept(saved: PageFiles) -> None:
+    """Bodies that never got their name are removed, stored ones stay."""
+    name = saved.name_of("https://a.test/")
+    saved.place(saved.stage(b"stored"), name)
+    for _ in range(3):
+        saved.stage(b"left over")
+
+    assert PageFiles(saved.root).sweep() == 3
+    assert list(saved.temporary.iterdir()) == []
+    assert (saved.root.parent / name).exists()
+
+
+def test_discarding_twice_is_no_error(saved: PageFiles) -> None:
+    """What is not to be kept is removed, also when it is gone already."""
+    staged = saved.stage(b"x")
+    PageFiles.discard([staged, staged, Path(staged)])
+
+    assert list(saved.temporary.iterdir()) == []
+
+
+def test_a_full_disk_is_an_error_and_not_half_a_file(saved: PageFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When only a part can be written, the next write says why; nothing appears under a page's name."""
+    real = os.write
+
+    def short(descriptor: int, data: bytes) -> int:
+        if len(data) < 10:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(descriptor, data[:7])
+
+    monkeypatch.setattr(os, "write", short)
+    with pytest.raises(OSError, match="No space"):
+        saved.stage(b"0123456789abcdef")
