@@ -173,7 +173,7 @@ class SynchronousEngine:
         return request
 
     def _after(self, request: Request, visit: Visit) -> Visit:
-        if visit.record is None:
+        if visit.record is None or visit.record.page.role == "sitemap":
             return visit
         try:
             for hook in self._hooks.on_page:
