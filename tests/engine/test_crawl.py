@@ -745,6 +745,22 @@ def test_a_page_hook_that_raises_fails_its_page(drive: Drive) -> None:
     assert crawled.pages["/a"]["error_detail"] == "ValueError: odd page"
 
 
+def test_a_page_hook_sees_every_page_and_nothing_else(drive: Drive) -> None:
+    """`on_page` sees each stored page once, failures and redirects included, and neither robots.txt nor sitemaps."""
+    seen: list[str] = []
+    hooks = Hooks(on_page=[lambda page: seen.append(page.url.removeprefix(HERE))])
+    web = {
+        "/sitemap.xml": urlset(f"{HERE}/a"),
+        "/": links("/gone", "/moved", "/dead"),
+        "/a": "",
+        "/moved": redirect("/a"),
+        "/dead": PageError("tls"),
+    }
+    crawled = drive(web, hooks=hooks)
+
+    assert sorted(seen) == sorted(crawled.pages) == ["/", "/a", "/dead", "/gone", "/moved"]
+
+
 def test_a_follow_hook_chooses_links(drive: Drive) -> None:
     """Only chosen links are followed, and what one page does not choose another may."""
     hooks = Hooks(follow=[lambda page, found: [link for link in found if not (page.url.endswith("test/") and link.url.endswith("/b"))]])

@@ -74,12 +74,6 @@ def test_two_urls_never_share_a_name(several: list[str]) -> None:
     assert not directories & set(names.values())
 
 
-@given(urls)
-def test_a_name_depends_on_the_url_alone(url: str) -> None:
-    """A body that is fetched again gets the same file."""
-    assert file_name(url) == file_name(url)
-
-
 # Files
 
 
