@@ -270,6 +270,15 @@ class AsynchronousEngine:
             return await asyncio.to_thread(read, request, response, self._extract)
         return read(request, response, self._extract)
 
+    async def _before(self, request: Request) -> Request | Skip:
+        for hook in self._hooks.on_request:
+            answer = hook(request)
+            answer = await answer if inspect.isawaitable(answer) else answer
+            if isinstance(answer, Skip):
+                return answer
+            request = answer or request
+        return request
+
     async def _after(self, request: Request, visit: Visit) -> Visit:
         """Shows the page to the `on_page` hooks; one that raises makes the page failed."""
         if visit.record is None or visit.record.page.role == "sitemap":
