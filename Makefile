@@ -19,8 +19,11 @@ help:
 
 setup: .venv/.dev
 
+# Through the environment, so that no character of it means anything to the shell.
+export URL
+
 crawl: .venv/.runtime
-	@.venv/bin/crawler $(if $(URL),crawl '$(URL)',demo --crawl) $(ARGS)
+	@.venv/bin/crawler $(if $(URL),crawl "$$URL",demo --crawl) $(ARGS)
 
 test: .venv/.dev
 	.venv/bin/python -m pytest $(ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,7 @@ def load(
     for name in ("input_file", "cookies", "ca_certificate"):
         path = getattr(settings, name)
         if path not in (None, "-") and not os.access(path, os.R_OK):
-            raise UsageError(f"cannot read {path}", f"which `{name}` names ({sources[name]})")
+            raise UsageError(f"cannot read {path}", f"which `{name}` names ({sources[name]})", f"ls -l {shlex.quote(path)}")
     return Effective(settings, sources)
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from crawler import __version__
-from crawler.configuration import values
+from crawler.configuration import toml, values
 from crawler.configuration.layers import keyword_layers, merge
-from crawler.configuration.option import Alias, options_of, setting
+from crawler.configuration.option import Alias, as_toml, options_of, setting
 from crawler.configuration.values import Kind, choice, duration, integer, optional, several, size
 from crawler.errors import UsageError
 
@@ -48,18 +48,20 @@ def _read_hosts(tables: Any) -> dict[str, HostSettings]:
 
 def _read_host(host: str, table: Any) -> HostSettings:
     if not isinstance(table, Mapping):
-        raise values.Inside((host,), f"host {host} is {values.wrong(table)}; expected a table", ", ".join(HOST_OPTIONS))
+        what, why = f"host {host} cannot be {values.wrong(table)}", f"expected a table of {', '.join(HOST_OPTIONS)}"
+        raise values.Inside((host,), what, why, f'{toml.key(host)} = {{ delay = "2s" }}')
     read = {}
     for key, value in table.items():
         name = str(key).replace("-", "_")
         if name not in HOST_OPTIONS:
             near = values.nearest(name, list(HOST_OPTIONS))
-            meant = f"did you mean `{near}`?" if near else f"a host has {', '.join(HOST_OPTIONS)}"
-            raise values.Inside((host, key), f"`{key}` is no setting of host {host}; {meant}")
+            why = f"did you mean `{near}`?" if near else f"a host has {', '.join(HOST_OPTIONS)}"
+            meant = HOST_OPTIONS[near or "delay"]
+            raise values.Inside((host, str(key)), f"`{key}` is no setting of host {host}", why, as_toml(meant, meant.suggestion))
         try:
-            read[name] = HOST_OPTIONS[name].read(value, f"`{key}` of host {host}")
+            read[name] = HOST_OPTIONS[name].read(value, f"`{key}` of host {host}", as_toml)
         except UsageError as error:
-            raise values.Inside((host, key), error.what, error.why) from None
+            raise values.Inside((host, key), error.what, error.why, error.hint) from None
     return HostSettings(**read)
 
 

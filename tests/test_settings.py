@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from crawler.cli import reference
 from crawler.cli.parser import parser_of
 from crawler.configuration.layers import presets
+from crawler.configuration.option import as_toml
 from crawler.configuration.values import read_duration, read_size, write_duration, write_size
 from crawler.effective import load, secrets_of, to_plain, to_toml
 from crawler.errors import UsageError
@@ -59,7 +60,7 @@ def test_examples_are_good_values() -> None:
         for name, option in options.items():
             assert option.example or option.default not in (None, ()), name
             if option.example:
-                option.read(tomllib.loads(f"value = {option.example}")["value"], name)
+                option.read(tomllib.loads(f"value = {option.example}")["value"], name, as_toml)
 
 
 def test_the_generated_files_are_fresh() -> None:
@@ -110,7 +111,10 @@ def test_a_preset_holds_only_what_differs() -> None:
 
 def test_an_unknown_preset_is_named() -> None:
     """With the nearest one, and all there are."""
-    assert error_of(preset="fsat") == "`preset` is 'fsat'; there is no such preset\n  did you mean fast? there are default, fast, polite"
+    assert (
+        error_of(preset="fsat")
+        == "`preset` is 'fsat'; there is no such preset\n  did you mean fast? there are default, fast, polite\n  try: preset='fast'"
+    )
     assert error_of(preset="../polite").startswith("`preset` is '../polite'; there is no such preset")
 
 
@@ -168,29 +172,50 @@ def test_sizes_survive_being_written(size: int) -> None:
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"delay": "fast"}, "`delay` is 'fast'; expected seconds, e.g. 0.5"),
-        ({"max_pages": 0}, "`max_pages` is 0; expected a whole number of at least 1 or none, e.g. 500"),
-        ({"max_pages": True}, "`max_pages` is True; expected a whole number of at least 1 or none, e.g. 500"),
-        ({"concurrency": 99999}, "`concurrency` is 99999; expected a whole number of at least 1, at most 10,000, e.g. 64"),
-        ({"max_size": "5XB"}, "`max_size` is '5XB'; expected a size or none, e.g. 5GB"),
-        ({"scope": "hots"}, "`scope` is 'hots'; expected page, prefix, host, domain or any\n  did you mean host?"),
-        ({"adaptive": "maybe"}, "`adaptive` is 'maybe'; expected true or false"),
+        ({"delay": "fast"}, "`delay` cannot be 'fast'\n  expected seconds\n  try: delay='0.5s'"),
+        ({"max_pages": 0}, "`max_pages` cannot be 0\n  expected a whole number of at least 1 or none\n  try: max_pages=500"),
+        ({"max_pages": True}, "`max_pages` cannot be True\n  expected a whole number of at least 1 or none\n  try: max_pages=500"),
+        ({"concurrency": 99999},
+         "`concurrency` cannot be 99999\n"
+         "  expected a whole number of at least 1, at most 10,000\n"
+         "  try: concurrency=64"),
+        ({"max_size": "5XB"}, "`max_size` cannot be '5XB'\n  expected a size or none\n  try: max_size='5GB'"),
+        ({"scope": "hots"},
+         "`scope` cannot be 'hots'\n"
+         "  expected page, prefix, host, domain or any; did you mean host?\n"
+         "  try: scope='host'"),
+        ({"adaptive": "maybe"}, "`adaptive` cannot be 'maybe'\n  expected true or false\n  try: adaptive=True"),
         ({"include": ["ok", "["]},
-         "`include` is '['; expected a regular expression, e.g. '/docs/'\n  unterminated character set at position 0"),
-        ({"header": "Authorization secret"}, "`header` is 'Authoriz…'; expected a header, e.g. 'Accept-Language: de'"),
-        ({"header": "A: b\r\nC: d"}, "`header` is 'A: b\\r\\nC:…'; expected a header, e.g. 'Accept-Language: de'"),
-        ({"extract": "price"}, "`extract` is 'price'; expected NAME=CSS, e.g. 'price=span.price::text'"),
-        ({"contact": "me"}, "`contact` is 'me'; expected a URL or mail address or none, e.g. crawls@example.org"),
-        ({"proxy": "socks5://x:1"}, "`proxy` is 'socks5:/…'; expected a proxy or none, e.g. http://proxy.example.org:3128"),
+         "`include` cannot be '['\n"
+         "  expected a regular expression; unterminated character set at position 0\n"
+         "  try: include=['\\\\[']"),
+        ({"header": "Authorization secret"}, "`header` cannot be 'Authoriz…'\n  expected a header\n  try: header=['Accept-Language: de']"),
+        ({"header": "A: b\r\nC: d"}, "`header` cannot be 'A: b\\r\\nC:…'\n  expected a header\n  try: header=['Accept-Language: de']"),
+        ({"extract": "price"}, "`extract` cannot be 'price'\n  expected NAME=CSS\n  try: extract=['price=span.price::text']"),
+        ({"contact": "me"}, "`contact` cannot be 'me'\n  expected a URL or mail address or none\n  try: contact='crawls@example.org'"),
+        ({"proxy": "socks5://x:1"},
+         "`proxy` cannot be 'socks5:/…'\n"
+         "  expected a proxy or none\n"
+         "  try: proxy='http://proxy.example.org:3128'"),
         ({"fail_on": "borken"},
-         "`fail_on` is 'borken'; expected broken, errors, 4xx, 5xx or a status, e.g. broken,503\n  did you mean broken?"),
-        ({"robots_agent": "my bot"}, "`robots_agent` is 'my bot'; expected letters, '-' and '_', e.g. asyncrawl"),
-        ({"user_agent": "a\nb"}, "`user_agent` is 'a\\nb'; expected text or none\n  it holds a control character"),
-        ({"max_page": 3}, "`max_page` is no setting\n  did you mean `max_pages`?"),
-        ({"hosts": {"a.org": {"delai": 1}}}, "`delai` is no setting of host a.org; did you mean `delay`?"),
-        ({"hosts": {"a.org": 3}}, "host a.org is 3; expected a table\n  delay, per_host, header, auth_env"),
+         "`fail_on` cannot be 'borken'\n"
+         "  expected broken, errors, 4xx, 5xx or a status; did you mean broken?\n"
+         "  try: fail_on=['broken']"),
+        ({"robots_agent": "my bot"}, "`robots_agent` cannot be 'my bot'\n  expected letters, '-' and '_'\n  try: robots_agent='asyncrawl'"),
+        ({"user_agent": "a\nb"},
+         "`user_agent` cannot be 'a\\nb'\n"
+         "  expected text or none; it holds a control character\n"
+         "  try: user_agent='docs-check/1.0'"),
+        ({"max_page": 3}, "`max_page` is no setting\n  did you mean `max_pages`?\n  try: max_pages=…"),
+        ({"hosts": {"a.org": {"delai": 1}}}, '`delai` is no setting of host a.org\n  did you mean `delay`?\n  try: delay = "2s"'),
+        ({"hosts": {"a.org": 3}},
+         "host a.org cannot be 3\n"
+         "  expected a table of delay, per_host, header, auth_env\n"
+         '  try: "a.org" = { delay = "2s" }'),
         ({"jsonl": "-", "json": True},
-         "`jsonl` to standard output and `json` cannot go together\n  both would print there\n  try: --jsonl FILE"),
+         "`jsonl` to standard output and `json` cannot go together\n"
+         "  both would print there\n"
+         "  try: --jsonl FILE"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_the_value(keywords: dict[str, Any], message: str) -> None:
@@ -282,9 +307,11 @@ def test_the_environment() -> None:
     assert settings.seeds == ("https://a.org", "https://b.org")
     assert (settings.include, settings.strip_query, settings.adaptive) == (("/a b/", "/c/"), ("a", "b"), False)
 
-    with pytest.raises(UsageError, match="the environment variable CRAWLER_MAX_PAGE is no setting\n  did you mean CRAWLER_MAX_PAGES"):
+    with pytest.raises(
+        UsageError, match="the environment variable CRAWLER_MAX_PAGE is no setting\n  did you mean CRAWLER_MAX_PAGES\\?\n  try: "
+    ):
         load({}, {"CRAWLER_MAX_PAGE": "3"})
-    with pytest.raises(UsageError, match="CRAWLER_DELAY is 'x'; expected seconds"):
+    with pytest.raises(UsageError, match=r"CRAWLER_DELAY cannot be 'x'\n  expected seconds\n  try: export CRAWLER_DELAY=0\.5"):
         load({}, {"CRAWLER_DELAY": "x"})
 
 
@@ -301,18 +328,44 @@ def test_deleting_needs_to_be_said_each_time(tmp_path: Path) -> None:
 # Files
 
 TOML_ERRORS = [
-    ("max_pages = ", 'crawl.toml:1:13 is no TOML: invalid value\n  max_pages = \n              ^'),
-    ('a = 1\nb = "x', 'crawl.toml:2:7 is no TOML: unterminated string\n  b = "x\n        ^'),
-    ("delay = 1\ndelay = 2", "crawl.toml:2:10 is no TOML: cannot overwrite a value\n  delay = 2\n           ^"),
+    ("max_pages = ",
+     "crawl.toml:1:13 is no TOML: invalid value\n"
+     "  max_pages = \n"
+     "              ^\n"
+     '  try: NAME = VALUE on a line of its own, with quotes around text: scope = "host"'),
+    ('a = 1\nb = "x',
+     "crawl.toml:2:7 is no TOML: unterminated string\n"
+     '  b = "x\n'
+     "        ^\n"
+     '  try: NAME = VALUE on a line of its own, with quotes around text: scope = "host"'),
+    ("delay = 1\ndelay = 2",
+     "crawl.toml:2:10 is no TOML: cannot overwrite a value\n"
+     "  delay = 2\n"
+     "           ^\n"
+     '  try: NAME = VALUE on a line of its own, with quotes around text: scope = "host"'),
     ("max-page = 3", "crawl.toml:1: `max-page` is no setting; did you mean `max_pages`?\n  max-page = 3\n  ^\n  try: crawler config show"),
-    ("\n\n  delay = 'x'", "crawl.toml:3: `delay` is 'x'; expected seconds, e.g. 0.5\n    delay = 'x'\n    ^"),
-    ("delay = 1\nmax_depth = 1\nmax-depth = 2", "crawl.toml:3: `max_depth` is given twice\n  as `max_depth` and as `max-depth`"),
+    ("\n\n  delay = 'x'", 'crawl.toml:3: `delay` cannot be \'x\'\n  expected seconds\n    delay = \'x\'\n    ^\n  try: delay = "0.5s"'),
+    ("delay = 1\nmax_depth = 1\nmax-depth = 2",
+     "crawl.toml:3: `max_depth` is given twice\n"
+     "  as `max_depth` and as `max-depth`\n"
+     "  try: one of them, `max_depth`"),
     ('delay = 1\n[hosts."a.org"] # x\ndelay = 1\nper_host = 0',
-     "crawl.toml:4: `per_host` of host a.org is 0; expected a whole number of at least 1 or none, e.g. 2\n"
-     "  per_host = 0\n  ^"),
-    ("[hosts]\na = 1", "crawl.toml:2: host a is 1; expected a table\n  delay, per_host, header, auth_env\n  a = 1\n  ^"),
+     "crawl.toml:4: `per_host` of host a.org cannot be 0\n"
+     "  expected a whole number of at least 1 or none\n"
+     "  per_host = 0\n"
+     "  ^\n"
+     "  try: per_host = 2"),
+    ("[hosts]\na = 1",
+     "crawl.toml:2: host a cannot be 1\n"
+     "  expected a table of delay, per_host, header, auth_env\n"
+     "  a = 1\n"
+     "  ^\n"
+     '  try: a = { delay = "2s" }'),
     ("[politeness]\ndelay = 1", "crawl.toml:1: `politeness` is no setting\n  [politeness]\n   ^\n  try: crawler config show"),
-    ('preset = "fsat"', "crawl.toml:1: `preset` is 'fsat'; there is no such preset\n  did you mean fast? there are default, fast, polite"),
+    ('preset = "fsat"',
+     "crawl.toml:1: `preset` is 'fsat'; there is no such preset\n"
+     "  did you mean fast? there are default, fast, polite\n"
+     '  try: preset = "fast"'),
 ]  # fmt: skip
 
 

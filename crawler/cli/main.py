@@ -47,7 +47,7 @@ def run(words: list[str]) -> int:
     if getattr(arguments, "help", False):
         return help.show([command, *rest])
     if words[0] != command and (seed := next(iter(getattr(arguments, "seeds", ())), "")) in COMMANDS:
-        raise UsageError(f"flags come after the command: {seed}", hint=f"crawler {seed} …")
+        raise UsageError(f"flags come after the command: {seed}", "a flag first means `crawler crawl`", f"crawler {seed} …")
     return _call(command, arguments)
 
 
@@ -68,6 +68,6 @@ def command_of(words: list[str]) -> tuple[str, list[str]]:
     from crawler.configuration.values import nearest
 
     near = nearest(first, list(COMMANDS))
-    why = "" if near else f"there are {', '.join(COMMANDS)}"
+    why = f"did you mean {near}?" if near else f"there are {', '.join(COMMANDS)}"
     hint = f"crawler {near} …" if near else f"crawler crawl {first}, if it is a host"
-    raise UsageError(f"there is no command {first!r}" + (f"; did you mean {near}?" if near else ""), why, hint)
+    raise UsageError(f"there is no command {first!r}", why, hint)

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from crawler.cli.commands import COMMANDS
 from crawler.configuration.option import Alias, Option
-from crawler.configuration.values import BOOLEAN, Kind, OneOf, choice, duration, integer, nearest, parts, several, size, wrong
+from crawler.configuration.values import BOOLEAN, Kind, OneOf, choice, duration, integer, meant_by, nearest, parts, several, size, wrong
 from crawler.effective import Effective, load
 from crawler.errors import UsageError
 from crawler.settings import CONFIGURATION, KEEP, OPTIONS
@@ -64,7 +64,8 @@ class Parser(argparse.ArgumentParser):
             why = "seeds, scope and what is kept stay as the folder has them"
             return UsageError(f"{flag} cannot change when a crawl goes on", why, f"crawler crawl URL -o ANOTHER {flag} …")
         near = nearest(flag, [name for name in self._option_string_actions if name.startswith("--")]) if flag.startswith("--") else None
-        return UsageError(f"there is no flag {flag}" + (f"; did you mean {near}?" if near else ""), hint=f"crawler {self.command} --help")
+        why = f"did you mean {near}?" if near else f"usage: {self.usage}"
+        return UsageError(f"there is no flag {flag}", why, f"crawler {self.command} --help")
 
 
 _MESSAGES = (
@@ -115,10 +116,11 @@ class Given(argparse.Action):
 
 def _shifted(text: str, alias: Alias) -> int:
     """`--tries 3` is three tries: two more after the first."""
+    kind = integer(-alias.shift, 3)
     try:
-        number = integer(-alias.shift, 3).read(text)
-    except ValueError:
-        raise UsageError(f"`{alias.flag}` is {wrong(text)}; expected {integer(-alias.shift, 3).expected}") from None
+        number = kind.read(text)
+    except ValueError as error:
+        raise UsageError(f"`{alias.flag}` cannot be {wrong(text)}", kind.why_not(error), f"{alias.flag} {kind.example}") from None
     return int(number) + alias.shift
 
 
@@ -137,8 +139,9 @@ class Checked(argparse.Action):
             setattr(namespace, self.dest, self.kind.read(values))
         except ValueError as error:
             found = error.value if isinstance(error, OneOf) else values
-            what = f"`{option_string}` is {wrong(found)}" if option_string else f"{wrong(found)} means nothing here"
-            raise UsageError(f"{what}; expected {self.kind.expected}", str(error)) from None
+            what = f"`{option_string}` cannot be {wrong(found)}" if option_string else f"{wrong(found)} means nothing here"
+            hint = f"{option_string or parser.prog} {meant_by(error) or self.kind.example}"
+            raise UsageError(what, self.kind.why_not(error), hint) from None
 
 
 def shown_default(option: Option) -> str:

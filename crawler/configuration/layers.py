@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from crawler.configuration import toml
-from crawler.configuration.option import Option
+from crawler.configuration.option import Option, as_keyword, as_toml
 from crawler.configuration.values import Inside, nearest, parts, wrong
 from crawler.errors import UsageError
 
@@ -16,11 +17,13 @@ Options = Mapping[str, Option]
 
 class Layer(NamedTuple):
     """Raw values of one place: `called` names a setting there in messages, `source` says later where its value came from.
-    `place` and `quote` are the line of a key (or of a key inside its table) and what it says; "" where there are no lines."""
+    `tried` says how an option is set there to a value given as text. `place` and `quote` are the line of a key (or of a key inside
+    its table) and what it says; "" where there are no lines."""
 
     values: Mapping[str, Any]
     called: Callable[[str], str]
     source: Callable[[str], str]
+    tried: Callable[[Option, str], str]
     place: Callable[..., str] = lambda *keys: ""
     quote: Callable[..., str] = lambda *keys: ""
 
@@ -41,11 +44,11 @@ def merge(options: Options, layers: Sequence[Layer]) -> tuple[dict[str, Any], di
 
 def _read(option: Option, raw: Any, layer: Layer) -> Any:
     try:
-        return option.read(raw, layer.called(option.name), layer.quote(option.name))
+        return option.read(raw, layer.called(option.name), layer.tried, layer.quote(option.name))
     except Inside as error:
         place, quote = layer.place(option.name, *error.keys), layer.quote(option.name, *error.keys)
         why = "\n  ".join(reason for reason in (error.why, quote) if reason)
-        raise UsageError(f"{place}: {error.what}" if place else error.what, why) from None
+        raise UsageError(f"{place}: {error.what}" if place else error.what, why, error.hint) from None
 
 
 def flag_layer(options: Options, flags: Mapping[str, Any], typed: Mapping[str, str]) -> Layer:
@@ -57,7 +60,12 @@ def flag_layer(options: Options, flags: Mapping[str, Any], typed: Mapping[str, s
     def source(name: str) -> str:
         return f"flag {spelled(name)}" if spelled(name).startswith("-") else "command line"
 
-    return Layer(flags, lambda name: f"`{spelled(name)}`", source)
+    def tried(option: Option, text: str) -> str:
+        word = spelled(option.name)
+        before = word if word.startswith("-") else "crawler config show" if option.name == "preset" else "crawler"
+        return f"{before} {shlex.quote(text)}"
+
+    return Layer(flags, lambda name: f"`{spelled(name)}`", source, tried)
 
 
 def environment_layer(options: Options, environment: Mapping[str, str]) -> Layer:
@@ -73,8 +81,14 @@ def environment_layer(options: Options, environment: Mapping[str, str]) -> Layer
         if variable in known:
             given[known[variable]] = parts(value, "\n") if options[known[variable]].kind.separator == "\n" else value
         elif near := nearest(variable.removeprefix("CRAWLER_"), [name.removeprefix("CRAWLER_").lower() for name in known], 0.85):
-            raise UsageError(f"the environment variable {variable} is no setting", f"did you mean CRAWLER_{near.upper()}?")
-    return Layer(given, lambda name: f"{options[name].variable}", lambda name: f"environment {options[name].variable}")
+            what, meant = f"the environment variable {variable} is no setting", f"CRAWLER_{near.upper()}"
+            raise UsageError(what, f"did you mean {meant}?", f"unset {variable}; export {meant}=…")
+    return Layer(
+        given,
+        lambda name: f"{options[name].variable}",
+        lambda name: f"environment {options[name].variable}",
+        lambda option, text: f"export {option.variable}={shlex.quote(text)}",
+    )
 
 
 def file_layer(options: Options, document: toml.Document, preset: str = "") -> Layer:
@@ -85,7 +99,8 @@ def file_layer(options: Options, document: toml.Document, preset: str = "") -> L
         if name not in options or not options[name].in_file:
             raise _no_key(options, document, key, name)
         if name in spelled:
-            raise UsageError(f"{document.place(key)}: `{name}` is given twice", f"as `{spelled[name]}` and as `{key}`")
+            what, why = f"{document.place(key)}: `{name}` is given twice", f"as `{spelled[name]}` and as `{key}`"
+            raise UsageError(what, why, f"one of them, `{name}`")
         spelled[name] = key
 
     def place(name: str, *inner: str) -> str:
@@ -98,16 +113,17 @@ def file_layer(options: Options, document: toml.Document, preset: str = "") -> L
         return f"preset {preset}" if preset else place(name)
 
     values = {name: document.values[key] for name, key in spelled.items()}
-    return Layer(values, lambda name: f"{place(name)}: `{spelled[name]}`", source, place, quote)
+    return Layer(values, lambda name: f"{place(name)}: `{spelled[name]}`", source, as_toml, place, quote)
 
 
 def _no_key(options: Options, document: toml.Document, key: str, name: str) -> UsageError:
     what = f"{document.place(key)}: `{key}` is no setting"
     if name in options:
-        return UsageError(f"{document.place(key)}: `{key}` cannot be set in a file", document.quote(key), options[name].flag)
+        why = document.quote(key) or "it is for one start of a crawl"
+        return UsageError(f"{document.place(key)}: `{key}` cannot be set in a file", why, f"{options[name].flag} on the command line")
     near = nearest(name, [known for known, option in options.items() if option.in_file])
-    why = f"did you mean `{near}`?" if near else ""
-    return UsageError(what + (f"; {why}" if why else ""), document.quote(key), "crawler config show")
+    why = document.quote(key) or "a file holds the settings that `crawler config show` prints"
+    return UsageError(what + (f"; did you mean `{near}`?" if near else ""), why, "crawler config show")
 
 
 def keyword_layers(options: Options, keywords: Mapping[str, Any]) -> list[Layer]:
@@ -115,8 +131,9 @@ def keyword_layers(options: Options, keywords: Mapping[str, Any]) -> list[Layer]
     for name in keywords:
         if name not in options:
             near = nearest(name, list(options))
-            raise UsageError(f"`{name}` is no setting", f"did you mean `{near}`?" if near else "")
-    top = Layer(keywords, lambda name: f"`{name}`", lambda name: "keyword")
+            why = f"did you mean `{near}`?" if near else "keywords are the settings that `crawler config show` prints"
+            raise UsageError(f"`{name}` is no setting", why, f"{near}=…" if near else "crawler config show")
+    top = Layer(keywords, lambda name: f"`{name}`", lambda name: "keyword", as_keyword)
     return list(with_files(options, [top], keywords.get("config"), None))
 
 
@@ -131,16 +148,18 @@ def with_files(options: Options, layers: Sequence[Layer], config: Any, preset: s
     layer = next((layer for layer in asking if layer.values.get("preset")), None)
     name = layer.values["preset"] if layer else preset
     if name is not None and name != "none":
-        yield preset_layer(options, name, layer.called("preset") if layer else "`preset`")
+        yield preset_layer(options, name, layer)
 
 
-def preset_layer(options: Options, name: Any, called: str) -> Layer:
-    """What a preset says. Raises UsageError for an unknown one."""
+def preset_layer(options: Options, name: Any, asking: Layer | None = None) -> Layer:
+    """What a preset says. Raises UsageError for an unknown one, which the layer asked for."""
     known = presets()
     if name not in known:
         near = nearest(name, list(known)) if isinstance(name, str) else None
         why = f"did you mean {near}? " if near else ""
-        raise UsageError(f"{called} is {wrong(name)}; there is no such preset", f"{why}there are {', '.join(known)}")
+        what = f"{asking.called('preset') if asking else '`preset`'} is {wrong(name)}; there is no such preset"
+        hint = (asking.tried if asking else as_keyword)(options["preset"], near or options["preset"].suggestion)
+        raise UsageError(what, f"{why}there are {', '.join(known)}", hint)
     return file_layer(options, toml.read(known[name]), preset=name)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
-from crawler.configuration.values import BOOLEAN, Inside, Kind, OneOf, wrong
+from crawler.configuration import toml
+from crawler.configuration.values import BOOLEAN, Inside, Kind, OneOf, meant_by, wrong
 from crawler.errors import UsageError
 
 
@@ -52,17 +54,40 @@ class Option:
         """The flag as messages and documentation name it: the long one."""
         return next((flag for flag in self.flags if flag.startswith("--")), "")
 
-    def read(self, value: Any, place: str, why: str = "") -> Any:
-        """The value of the setting. Raises UsageError that names the place, the value and what is expected; Inside for what is
-        wrong inside a table."""
+    @property
+    def suggestion(self) -> str:
+        """A value that is right, as text."""
+        if self.default in self.kind.choices:
+            return str(self.default)
+        return self.kind.example or self.example.strip('"') or ("true" if self.kind is BOOLEAN else self.kind.metavar)
+
+    def read(self, value: Any, place: str, tried: Callable[[Option, str], str], where: str = "") -> Any:
+        """The value of the setting. Raises UsageError that names the place, the value, what is expected, and (by `tried`, from the
+        text of a value) how to set another; Inside for what is wrong inside a table."""
         try:
             return self.kind.read(value)
         except Inside:
             raise
         except ValueError as error:
-            reasons = "\n  ".join(reason for reason in (str(error), why) if reason)
+            why = "\n  ".join(filter(None, (self.kind.why_not(error), where)))
             found = error.value if isinstance(error, OneOf) else value
-            raise UsageError(f"{place} is {wrong(found, self.kind.secret)}; expected {self.kind.expected}", reasons) from None
+            hint = tried(self, meant_by(error) or self.suggestion)
+            raise UsageError(f"{place} cannot be {wrong(found, self.kind.secret)}", why, hint) from None
+
+
+def as_toml(option: Option, text: str) -> str:
+    """`max_pages = 500`: how a file sets an option to a value given as text; the option's example where no text can say it."""
+    try:
+        return f"{option.name} = {toml.literal(option.kind.write(option.kind.read(text)))}"
+    except ValueError:
+        return f"{option.name} = {option.example}"
+
+
+def as_keyword(option: Option, text: str) -> str:
+    """`max_pages=500`: the same in Python."""
+    import tomllib
+
+    return f"{option.name}={tomllib.loads(as_toml(option, text))[option.name]!r}"
 
 
 def setting(default: Any, help: str, group: str, kind: Kind = BOOLEAN, **more: Any) -> Any:

@@ -13,6 +13,8 @@ _TABLE = r"\s*\[\s*(?P<name>[^\[\]#]+?)\s*\]\s*(?:#.*)?$"
 _KEY = r"""\s*(?P<name>[\w-]+|"[^"]*"|'[^']*')\s*[=.]"""
 _PLACE = r"(?s:(?P<message>.*)) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$"
 
+_MEND = 'NAME = VALUE on a line of its own, with quotes around text: scope = "host"'
+
 
 class Document(NamedTuple):
     """A parsed TOML text, with the name it is called by in messages."""
@@ -56,18 +58,19 @@ def parse(text: str, name: str) -> Document:
     except tomllib.TOMLDecodeError as error:
         raise _error(text, name, str(error)) from None
     except RecursionError:
-        raise UsageError(f"{name} cannot be read as TOML", "it is nested too deeply") from None
+        raise UsageError(f"{name} cannot be read as TOML", "it is nested too deeply", 'a plain list, e.g. include = ["/docs/"]') from None
 
 
 def _error(text: str, name: str, message: str) -> UsageError:
     found = re.match(_PLACE, message)
-    lines = text.splitlines() or [""]
+    lines = text.rstrip("\r\n").splitlines() or [""]
     if found and found["line"]:
         line, column, message = int(found["line"]), int(found["column"]), found["message"]
     else:
         line, column, message = len(lines), len(lines[-1]) + 1, found["message"] if found else message
     shown = lines[line - 1] if line <= len(lines) else ""
-    return UsageError(f"{name}:{line}:{column} is no TOML: {message[:1].lower()}{message[1:]}", _quoted(shown, column))
+    why = _quoted(shown, column) if shown.strip() else "that line is empty"
+    return UsageError(f"{name}:{line}:{column} is no TOML: {message[:1].lower()}{message[1:]}", why, _MEND)
 
 
 def _quoted(line: str, column: int) -> str:
@@ -89,7 +92,7 @@ def read(path: str) -> Document:
     except OSError as error:
         raise UsageError(f"cannot read {name}", error.strerror or str(error), "crawler config show") from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"{name} is no TOML: it is not UTF-8", f"at byte {error.start}") from None
+        raise UsageError(f"{name} is no TOML: it is not UTF-8", f"at byte {error.start}", "save it again as UTF-8") from None
 
 
 def literal(value: Any) -> str:

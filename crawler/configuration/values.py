@@ -34,21 +34,43 @@ class Kind:
     files: str = ""
     """`file` or `folder` when the value names one: for completion."""
 
+    @property
+    def example(self) -> str:
+        """A value that is right, as text; "" where there is none for all settings of this kind."""
+        return self.expected.partition(", e.g. ")[2].strip("'") or next(iter(self.choices), "")
+
+    def why_not(self, error: ValueError) -> str:
+        """What is expected instead, and what is wrong or was meant, on one line."""
+        return "; ".join(filter(None, (f"expected {self.expected.partition(', e.g. ')[0]}", str(error))))
+
 
 class Inside(ValueError):
     """Something is wrong inside a value that is a table: the keys that lead there, what, and why."""
 
-    def __init__(self, keys: tuple[str, ...], what: str, why: str = "") -> None:
+    def __init__(self, keys: tuple[str, ...], what: str, why: str, hint: str) -> None:
         super().__init__(what)
-        self.keys, self.what, self.why = keys, what, why
+        self.keys, self.what, self.why, self.hint = keys, what, why, hint
+
+
+class Unlike(ValueError):
+    """A value that is wrong, and the one that may have been meant."""
+
+    def __init__(self, why: str, meant: str) -> None:
+        super().__init__(why)
+        self.meant = meant
 
 
 class OneOf(ValueError):
-    """One of several values is wrong: which, and why."""
+    """One of several values is wrong: which, why, and what may have been meant."""
 
-    def __init__(self, value: object, why: str) -> None:
-        super().__init__(why)
-        self.value = value
+    def __init__(self, value: object, error: ValueError) -> None:
+        super().__init__(str(error))
+        self.value, self.meant = value, meant_by(error)
+
+
+def meant_by(error: ValueError) -> str:
+    """The value that may have been meant, or ""."""
+    return str(getattr(error, "meant", ""))
 
 
 def wrong(value: object, secret: bool = False) -> str:
@@ -186,15 +208,15 @@ def choice(*names: str) -> Kind:
 
     def read(value: Any) -> str:
         if not isinstance(value, str) or value.lower() not in names:
-            raise ValueError(_meant(value, names))
+            raise _mistyped(value, names)
         return value.lower()
 
     return Kind(f"{', '.join(names[:-1])} or {names[-1]}", read, metavar=f"{{{','.join(names)}}}", choices=names)
 
 
-def _meant(value: object, names: Sequence[str]) -> str:
+def _mistyped(value: object, names: Sequence[str]) -> ValueError:
     near = nearest(value, names) if isinstance(value, str) else None
-    return f"did you mean {near}?" if near else ""
+    return Unlike(f"did you mean {near}?", near) if near else ValueError()
 
 
 def nearest(word: str, names: Sequence[str], cutoff: float = 0.6) -> str | None:
@@ -211,7 +233,8 @@ def _regular_expression(value: Any) -> str:
     try:
         re.compile(value)
     except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(str(error)) from None
+        # What was meant is often the text itself: a question mark, a dot, a bracket.
+        raise Unlike(str(error), re.escape(value) if value.isprintable() and len(value) <= 60 else "") from None
     return value
 
 
@@ -292,7 +315,7 @@ FINDINGS = ("broken", "errors", "4xx", "5xx")
 def _finding(value: Any) -> str:
     text = str(value).lower() if isinstance(value, (str, int)) else ""
     if text not in FINDINGS and not re.fullmatch(r"[1-5]\d\d", text, re.ASCII):
-        raise ValueError(_meant(value, FINDINGS))
+        raise _mistyped(value, FINDINGS)
     return text
 
 
@@ -338,7 +361,7 @@ def several(kind: Kind, separator: str = "\n") -> Kind:
         try:
             return kind.read(part)
         except ValueError as error:
-            raise OneOf(part, str(error)) from None
+            raise OneOf(part, error) from None
 
     def write(values: Any) -> Plain:
         return [kind.write(value) for value in values]

@@ -90,7 +90,8 @@ def test_check_says_that_a_file_is_good(capsys: Screens, here: Path, monkeypatch
     ("text", "message"),
     [
         ("scope = 'hots'",
-         "error: a.toml:1: `scope` is 'hots'; expected page, prefix, host, domain or any\n  did you mean host?\n  scope = 'hots'\n  ^\n"),
+         "error: a.toml:1: `scope` cannot be 'hots'\n  expected page, prefix, host, domain or any; did you mean host?\n"
+         "  scope = 'hots'\n  ^\n  try: scope = \"host\"\n"),
         ("scope == 'host'", "error: a.toml:1:8 is no TOML: invalid value\n  scope == 'host'\n         ^\n"),
         ("conc = 3\x1b", "error: a.toml:1:9 is no TOML: "),
         ("concurency = 3",
@@ -112,7 +113,7 @@ def test_check_shows_what_is_wrong(text: str, message: str, capsys: Screens, her
     [
         (["config", "check"], "error: FILE is missing\n  usage: crawler config check FILE\n  try: crawler config check crawl.toml\n"),
         (["config", "check", "none.toml"], "error: cannot read none.toml\n  No such file or directory\n  try: crawler config show\n"),
-        (["config", "shw"], "error: 'shw' means nothing here; expected show or check\n  did you mean show?\n"),
+        (["config", "shw"], "error: 'shw' means nothing here\n  expected show or check; did you mean show?\n  try: crawler config show\n"),
         (["config", "show", "quick"], "error: `PRESET` is 'quick'; there is no such preset\n  there are default, fast, polite\n"),
         (["config"], "error: show|check is missing\n"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -141,3 +142,77 @@ def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No library is opened."""
     monkeypatch.setattr(heap.sys, "platform", "darwin")
     assert heap.keep_freed_memory() is False
+
+
+TYPED = [
+    "--max-pages 0 a.example", "--max-pages -1 a.example", "--max-pages ten a.example", "--max-pages", "--tries 0 a.example",
+    "--include [ a.example", "--exclude (?P<x a.example", "--preset quick a.example", "--preset ../fast a.example",
+    "--scope planet a.example", "--max-time soon a.example", "--max-size 5XB a.example", "--extract price a.example", "-H none a.example",
+    "--proxy socks5://x a.example",
+    "--fail-on borken a.example", "-U \t a.example", "-C none.toml a.example", "-C latin.toml a.example", "--cookies missing.txt a.example",
+    "--max-page 3 a.example", "--frobnicate a.example", "-z a.example", "--fresh=yes a.example", "--mode assync a.example",
+    "-q -v a.example", "--json --jsonl - a.example", "-i - -C - a.example", "--auth-env NOT_SET_ANYWHERE a.example",
+    "-i missing.txt", "-q status",
+    "crawl", "crwal a.example", "intranet", "resume", "resume out --scope host", "status a b", "config", "config shw", "config check",
+    "config check none.toml", "config show quick", "completion", "completion bsh", "completion powershell", "demo --port 70000",
+    "bench --modes fast", "bench --pages 0", "htp://x", "http://", "http://me:word@a.example/", "ex\x1b.example",
+]  # fmt: skip
+VARIABLES = {
+    "CRAWLER_MAX_PAGES": "x", "CRAWLER_MAX_PAGE": "3", "CRAWLER_PRESET": "quick", "CRAWLER_INCLUDE": "[", "CRAWLER_ADAPTIVE": "maybe",
+    "CRAWLER_HEADER": "none", "CRAWLER_CONFIG": "none.toml",
+}  # fmt: skip
+FILES = [
+    "scope = host", "scope = [", "scope = [\n\n", "= 3", "[", "max_page = 3", "frobnicate = 3", "max_pages = 'ten'", "include = ['[']",
+    "preset = 'quick'", "fresh = true", "delay = 1\ndelay = 2", "max-depth = 1\nmax_depth = 2", "hosts = 3", "[hosts]\na = 1",
+    "[hosts.a]\ndelai = 1", "[hosts.a]\nnothing = 1", "[hosts.a]\ndelay = 'x'", "hosts.a.per_host = 0", '"\\u006dax_page" = 1',
+    "x = " + "[" * 5000,
+]  # fmt: skip
+
+
+@pytest.fixture
+def nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An empty folder but for a file that is no UTF-8, and no settings in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(socket, "getaddrinfo", None)  # whoever asks, fails loudly
+    (tmp_path / "latin.toml").write_bytes(b"contact = '\xe4@example.org'")
+    for name in [name for name in os.environ if name.startswith("CRAWLER_")]:
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
+def assert_three_lines(message: str, shown: bool = False) -> None:
+    """What, why or where, and what to try; `shown` allows the line of a file with a caret below it beside the reason."""
+    what, *why, hint = message.removesuffix("\n").split("\n")
+    assert what.startswith("error: ")
+    assert hint.startswith("  try: ")
+    assert all(line.startswith("  ") and not line.startswith("  try: ") for line in why)
+    assert all(line.strip() for line in (what.removeprefix("error:"), *why, hint.removeprefix("  try:")))
+    quoted = [line for line in why if line.strip() == "^"]
+    assert len(why) == 1 or (shown and len(quoted) == 1 and len(why) in (2, 3))
+
+
+@pytest.mark.parametrize("words", TYPED)
+@pytest.mark.usefixtures("nothing_else")
+def test_whatever_is_typed_wrong_is_said_in_three_lines(words: str, capsys: Screens) -> None:
+    """Exit 2: what with the value, why or where, and what to try; none of them empty, and nothing else."""
+    assert main(words.split(" ")) == 2
+    assert_three_lines(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_so_is_what_is_wrong_in_the_environment(variable: str, nothing_else: pytest.MonkeyPatch, capsys: Screens) -> None:
+    """The same, with the name of the variable or of the file it names."""
+    nothing_else.setenv(variable, VARIABLES[variable])
+    assert main(["a.example"]) == 2
+    printed = capsys.readouterr().err
+    assert_three_lines(printed)
+    assert variable in printed or VARIABLES[variable] in printed
+
+
+@pytest.mark.parametrize("text", FILES, ids=lambda text: text[:30])
+@pytest.mark.usefixtures("nothing_else")
+def test_so_is_what_is_wrong_in_a_file(text: str, capsys: Screens) -> None:
+    """The same, and beside the reason the line with a caret below the place."""
+    Path("crawl.toml").write_text(text)
+    assert main(["a.example", "-C", "crawl.toml"]) == 2
+    assert_three_lines(capsys.readouterr().err, shown=True)

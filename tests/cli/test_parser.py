@@ -70,18 +70,20 @@ def test_spellings(words: str, name: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--wait", "x"], "`--wait` is 'x'; expected seconds, e.g. 0.5"),
-        (["--delay", "-1"], "`--delay` is '-1'; expected seconds, e.g. 0.5"),
-        (["--tries", "0"], "`--tries` is '0'; expected a whole number of at least 1, e.g. 3"),
-        (["-d", "x"], "`-d` is 'x'; expected a whole number or none, e.g. 3"),
-        (["--include", "("], "`--include` is '('; expected a regular expression, e.g. '/docs/'\n"
-         "  missing ), unterminated subpattern at position 0"),
+        (["--wait", "x"], "`--wait` cannot be 'x'\n  expected seconds\n  try: --wait 0.5"),
+        (["--delay", "-1"], "`--delay` cannot be '-1'\n  expected seconds\n  try: --delay 0.5"),
+        (["--tries", "0"], "`--tries` cannot be '0'\n  expected a whole number of at least 1\n  try: --tries 3"),
+        (["-d", "x"], "`-d` cannot be 'x'\n  expected a whole number or none\n  try: -d 3"),
+        (["--include", "("],
+         "`--include` cannot be '('\n"
+         "  expected a regular expression; missing ), unterminated subpattern at position 0\n"
+         "  try: --include '\\('"),
         (["--delay"], "`--delay` needs a value\n  usage: crawler crawl URL... [options]\n  try: crawler crawl --help"),
         (["--fresh=yes"], "`--fresh` takes no value, and has 'yes'\n  usage: crawler crawl URL... [options]\n  try: crawler crawl --help"),
-        (["--concurency", "3"], "there is no flag --concurency; did you mean --concurrency?\n  try: crawler crawl --help"),
-        (["--max-page=3"], "there is no flag --max-page; did you mean --max-pages?\n  try: crawler crawl --help"),
-        (["-z"], "there is no flag -z\n  try: crawler crawl --help"),
-        (["--max"], "there is no flag --max; did you mean --max-time?\n  try: crawler crawl --help"),
+        (["--concurency", "3"], "there is no flag --concurency\n  did you mean --concurrency?\n  try: crawler crawl --help"),
+        (["--max-page=3"], "there is no flag --max-page\n  did you mean --max-pages?\n  try: crawler crawl --help"),
+        (["-z"], "there is no flag -z\n  usage: crawler crawl URL... [options]\n  try: crawler crawl --help"),
+        (["--max"], "there is no flag --max\n  did you mean --max-time?\n  try: crawler crawl --help"),
     ],
 )  # fmt: skip
 def test_wrong_flags(words: list[str], message: str) -> None:
@@ -124,11 +126,15 @@ def test_arguments_of_the_other_commands(command: str, words: str, expected: dic
 @pytest.mark.parametrize(
     ("command", "words", "message"),
     [
-        ("status", "", "DIR is missing\n  usage: crawler status DIR [--json]"),
-        ("status", "a b", "`b` is one argument too many\n  usage: crawler status DIR [--json]"),
-        ("demo", "--port 70000", "`--port` is '70000'; expected a whole number, at most 65,535, e.g. 8000"),
-        ("bench", "--modes sync,fast", "`--modes` is 'fast'; expected sync or numbers of requests at once, e.g. sync,1,32,128"),
-        ("completion", "bsh", "'bsh' means nothing here; expected bash, zsh or fish\n  did you mean bash?"),
+        ("status", "", "DIR is missing\n  usage: crawler status DIR [--json]\n  try: crawler status --help"),
+        ("status", "a b", "`b` is one argument too many\n  usage: crawler status DIR [--json]\n  try: crawler status --help"),
+        ("demo", "--port 70000", "`--port` cannot be '70000'\n  expected a whole number, at most 65,535\n  try: --port 8000"),
+        (
+            "bench",
+            "--modes sync,fast",
+            "`--modes` cannot be 'fast'\n  expected sync or numbers of requests at once\n  try: --modes sync,1,32,128",
+        ),
+        ("completion", "bsh", "'bsh' means nothing here\n  expected bash, zsh or fish; did you mean bash?\n  try: crawler completion bash"),
     ],
 )
 def test_wrong_arguments_of_the_other_commands(command: str, words: str, message: str) -> None:
@@ -156,13 +162,13 @@ def test_a_url_alone_is_crawled(words: str, command: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("crwal example.org", "error: there is no command 'crwal'; did you mean crawl?\n  try: crawler crawl …\n"),
+        ("crwal example.org", "error: there is no command 'crwal'\n  did you mean crawl?\n  try: crawler crawl …\n"),
         ("intranet", "error: there is no command 'intranet'\n  there are crawl, resume, status, config, demo, bench, completion\n"
          "  try: crawler crawl intranet, if it is a host\n"),
-        ("-q status out", "error: flags come after the command: status\n  try: crawler status …\n"),
+        ("-q status out", "error: flags come after the command: status\n  a flag first means `crawler crawl`\n  try: crawler status …\n"),
         ("ex\x1b31m", "error: there is no command 'ex\\x1b31m'\n"),
         ("http://ex\x1b[31m",
-         "error: `URL` is 'http://ex\\x1b[31m'; expected a URL, e.g. https://example.org\n  it holds a control character\n"),
+         "error: `URL` cannot be 'http://ex\\x1b[31m'\n  expected a URL; it holds a control character\n  try: crawler https://example.org\n"),
     ],
 )  # fmt: skip
 def test_mistyped_commands(words: str, message: str, capsys: Screens) -> None:
