@@ -1,187 +1,36 @@
-"""`Crawler`: the only file that knows every part, and where each is opened and closed.
-
-The wiring of one crawl on one screen (`Assembly`): a folder (or memory) with its database; frontier and store on that
-database, so a commit is one step; a workbench, a visitor and a group commit, which both engines drive.
-"""
+"""`Crawler` and `crawl`: what Python sees, and where the asynchronous parts of a crawl are entered and left."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, closing
+from contextlib import AsyncExitStack, closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Self
 
-from crawler import __version__
-from crawler.core.seen import SeenFilter
-from crawler.core.urls import canonical, host_key, normalize_seed
-from crawler.core.workbench import Workbench
-from crawler.effective import to_plain, to_toml
+from crawler.assembly import Assembly
+from crawler.core.urls import canonical, normalize_seed
 from crawler.engine.asynchronous import AsynchronousEngine
-from crawler.engine.commit import GroupCommit
 from crawler.engine.courier import Courier
 from crawler.engine.hooks import Follow, Hooks, OnPage, OnRequest
 from crawler.engine.stream import PageStream
 from crawler.engine.synchronous import SynchronousEngine
-from crawler.engine.tally import Tally
-from crawler.engine.visit import Visitor, seed_request
 from crawler.engine.writer import to_the_end
 from crawler.errors import DiskFullError, UsageError
 from crawler.fetch.http import HttpFetcher
-from crawler.fetch.options import FetchOptions
-from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import FinishReason, Page, Record
-from crawler.ports import BlockingFetcher as BlockingFetcherPort
-from crawler.ports import Fetcher
-from crawler.progress import Progress
-from crawler.report.summary import Summary, summarize
+from crawler.report.summary import Summary
 from crawler.settings import Settings
-from crawler.store.database import Database
-from crawler.store.files import PageFiles
-from crawler.store.folder import Folder, boot_id, end_run, identify, last_end, start_run
-from crawler.store.results import ResultStore
-from crawler.wiring import fetch_options_of, host_headers_of, hostname, identity_of, limits_of, politeness_of, read_seeds, scope_of
+from crawler.wiring import (
+    extract_of,
+    fetch_options_of,
+    hostname,
+    politeness_of,
+)
 
 GRACE = 3.0
 """Seconds that requests in flight get when a crawl is stopped."""
-
-Engine = AsynchronousEngine | SynchronousEngine
-
-
-class Assembly:
-    """One crawl, opened: every part wired to the next. `with Assembly(settings, hooks) as crawl` closes it.
-
-    `is_finished` tells that the folder holds this crawl complete. Raises UsageError, OutputError.
-    """
-
-    def __init__(self, settings: Settings, hooks: Hooks, clock: Callable[[], float] = time.monotonic) -> None:
-        self.settings = settings
-        self.hooks = Hooks([*host_headers_of(settings), *hooks.on_request], hooks.on_page, hooks.follow)
-        self.clock = clock
-        self.reason: FinishReason = "error"
-        self.seeds = read_seeds(settings)
-        self.scope = scope_of(settings, self.seeds)
-        # Before there is a folder: what is wrong with a login or a header leaves none behind.
-        self._fetch_options = fetch_options_of(settings, self.seeds, folder=Path(settings.output) if settings.output else None)
-        self._stack = ExitStack()
-        try:
-            self._open()
-        except BaseException:
-            self._stack.close()
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def _open(self) -> None:
-        settings = self.settings
-        self.folder = self._stack.enter_context(Folder(Path(settings.output), fresh=settings.fresh)) if settings.output else None
-        self.database = self.folder.database if self.folder else Database(None)
-        if self.folder is None:
-            self._stack.callback(self.database.close)
-        self.files: PageFiles | None = self.folder.files() if self.folder and settings.save == "files" else None
-        if self.files is not None:
-            self._stack.callback(self.files.sweep)  # bodies that were cut off on their way into the store
-        self.frontier = SqliteFrontier(self.database, limits_of(settings), self.clock)
-        with self.database.transaction():
-            self.is_new = identify(self.database, identity_of(settings, self.seeds), settings.output or "memory")
-            boot = boot_id()
-            self.frontier.void_leases(same_clock=self.database.meta("boot_id") == boot)
-            self.frontier.reopen_hosts()
-            self.database.set_meta(boot_id=boot)
-            self.frontier.add([seed_request(seed) for seed in self.seeds])
-            ended = None if self.is_new else self.frontier.finished()
-            # A run that was cut off when all was stored is not over before another one has said so.
-            self.is_finished = ended is not None and ended == last_end(self.database)
-            self.run = 0 if self.is_finished else start_run(self.database, __version__, json.dumps(to_plain(settings)))
-        if self.folder is not None and not self.is_finished:
-            self.folder.write("crawl.toml", to_toml(replace(settings, seeds=self.seeds, input_file=None)))
-        self.store = ResultStore(
-            self.database, self.files, self.run, keep_links=settings.links == "all", min_free=settings.min_free_disk if self.folder else 0
-        )
-        self._widen()
-        self._wire()
-
-    def _widen(self) -> None:
-        """Takes the hosts into scope again to which a seed redirected in an earlier run."""
-        seeds = set(self.seeds)
-        rows = self.database.connection.execute("SELECT redirect_to FROM pages WHERE depth = 0 AND outcome = 'redirect' ORDER BY row")
-        for (target,) in rows:
-            verdict = self.scope.judge(target, host_key(target)) if target else None
-            if verdict is not None and verdict[0] == "scope":
-                self.scope = self.scope.widened(target)
-                seeds.add(target)
-        self.seed_hosts = frozenset(host_key(seed) for seed in seeds)
-
-    def _wire(self) -> None:
-        settings, seen, refused = self.settings, SeenFilter(), SeenFilter()
-        agent = settings.robots_agent if settings.robots == "obey" else None
-        self.workbench = Workbench(politeness_of(settings), agent, max_hosts=max(256, 4 * settings.concurrency))
-        self.visitor = Visitor(
-            self.scope,
-            seen,
-            refused,
-            strip_query=frozenset(settings.strip_query),
-            max_redirects=settings.max_redirects,
-            respect_nofollow=settings.respect_nofollow,
-            sitemaps=settings.sitemap != "off" and settings.max_depth != 0,
-            only_sitemaps=settings.sitemap == "only",
-            file_of=self.files.name_of if self.files else lambda url: None,
-            seed_hosts=self.seed_hosts,
-            follow=self.hooks.choose if self.hooks.follow else None,
-        )
-        self.commit = GroupCommit(self.workbench, self.frontier, self.store, self.database.transaction, seen, refused, settings.max_size)
-        self.tally = Tally(self.clock(), *self._stored())
-
-    def _stored(self) -> tuple[dict[tuple[int, str], int], int]:
-        """What the folder holds already: pages by status and outcome, and their bytes."""
-        rows = self.database.connection.execute("SELECT status, outcome, count(*), sum(bytes) FROM pages GROUP BY 1, 2").fetchall()
-        return {(status, outcome): count for status, outcome, count, _ in rows}, sum(row[3] for row in rows)
-
-    @property
-    def spool(self) -> Path | None:
-        """Where large bodies are streamed to; None keeps them in memory."""
-        return self.files.temporary if self.files else None
-
-    def fetch_options(self) -> FetchOptions:
-        """How the pages of this crawl are asked for."""
-        return self._fetch_options
-
-    def asynchronous(self, fetcher: Fetcher, deliver: Callable[[Sequence[Record]], object]) -> AsynchronousEngine:
-        """The engine that fetches many pages at once."""
-        return AsynchronousEngine(
-            self.workbench, self.visitor, fetcher, self.frontier, self.commit, deliver, self.clock,  # type: ignore[arg-type]
-            concurrency=self.settings.concurrency, hooks=self.hooks, extract=dict(self.settings.extract),
-        )  # fmt: skip
-
-    def synchronous(self, fetcher: BlockingFetcherPort) -> SynchronousEngine:
-        """The engine that fetches one page after the other."""
-        return SynchronousEngine(
-            self.workbench, self.visitor, fetcher, self.frontier, self.commit, self.clock,
-            hooks=self.hooks, extract=dict(self.settings.extract),
-        )  # fmt: skip
-
-    def progress(self, engine: Engine) -> Progress:
-        """How far the crawl is."""
-        return self.tally.progress(self.clock(), self.commit.stats, engine.flying(), self.workbench.progress(5))
-
-    def finish(self, reason: FinishReason) -> None:
-        """Writes down why the run ended. After a full disk nothing more can be written, and nothing has to be."""
-        try:
-            end_run(self.database, self.run, reason)
-        except DiskFullError:
-            if reason != "disk full":
-                raise
-
-    def summary(self, patience: float | None = None) -> Summary:
-        """The summary of what is stored."""
-        return summarize(self.database.connection, patience)
 
 
 def crawl(*seeds: str, **settings: object) -> Iterator[Page]:
@@ -352,7 +201,7 @@ class Crawler:
             fetcher = await self._stack.enter_async_context(HttpFetcher(fetch_options_of(settings, (), allowed=self._allowed)))
             self._courier = Courier(
                 fetcher, politeness_of(settings), time.monotonic,
-                concurrency=settings.concurrency, max_redirects=settings.max_redirects, extract=dict(settings.extract),
+                concurrency=settings.concurrency, max_redirects=settings.max_redirects, extract=extract_of(settings),
             )  # fmt: skip
             self._stack.push_async_callback(self._courier.close)
         return self._courier

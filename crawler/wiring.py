@@ -47,6 +47,17 @@ def identity_of(settings: Settings, seeds: Sequence[str]) -> dict[str, Any]:
     return {"seeds": list(seeds), "canonical_rules": CANONICAL_RULES} | {name: getattr(settings, name) for name in _IDENTITY}
 
 
+def extract_of(settings: Settings) -> dict[str, str]:
+    """The selectors to extract by, read once so that a bad one is said before anything is asked for. Raises UsageError."""
+    from crawler.core.extract import parse_extract
+
+    try:
+        return dict(parse_extract(f"{name}={selector}") for name, selector in settings.extract)
+    except ValueError as error:
+        why = "a selector of CSS, which may end with ::text or ::attr(NAME)"
+        raise UsageError(f"`extract`: {error}", why, "--extract 'price=span.price::text'") from error
+
+
 def scope_of(settings: Settings, seeds: Sequence[str]) -> Scope:
     """Which URLs belong to the crawl. Raises UsageError for a pattern that is no regular expression."""
     return Scope(

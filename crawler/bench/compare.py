@@ -22,7 +22,7 @@ from crawler.errors import CrawlerError, SeedError
 SATURATED = 3.0
 """How many times slower than one at a time the slowest answers (p95) are when more requests at once only wait longer."""
 
-BUSY = 0.85
+BUSY = 0.7
 """The part of a core above which it is our own process that had no more to give."""
 
 SPREAD = 0.3

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from crawler.app import Assembly, run_asynchronously, run_synchronously
+from crawler.app import run_asynchronously, run_synchronously
+from crawler.assembly import Assembly
 from crawler.cli.heap import collect_rarely, keep_freed_memory
 from crawler.engine.hooks import Hooks
 from crawler.fetch import blocking  # noqa: F401 - loaded lazily otherwise, and then its import would be measured

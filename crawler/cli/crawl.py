@@ -26,7 +26,7 @@ from crawler.settings import Settings
 from crawler.text import printable
 
 if TYPE_CHECKING:
-    from crawler.app import Assembly, Engine
+    from crawler.assembly import Assembly, Engine
     from crawler.report.summary import Summary
 
 PAUSED = {"interrupted": 130, "terminated": 143}
@@ -52,10 +52,10 @@ def resume(arguments: Namespace) -> int:
         why = "it has no crawl.toml" if folder.is_dir() else "there is no such folder"
         raise OutputError(f"{folder}/ is not a crawl folder", why, "crawler crawl URL")
     effective = settings_from(arguments, file=toml)
-    return run_settings(replace(effective, settings=replace(effective.settings, output=str(folder))))
+    return run_settings(replace(effective, settings=replace(effective.settings, output=str(folder))), again=True)
 
 
-def run_settings(effective: Effective) -> int:
+def run_settings(effective: Effective, again: bool = False) -> int:
     """Crawls with these settings; shows it, and returns the exit code."""
     from crawler.cli.heap import keep_freed_memory
     from crawler.wiring import read_seeds
@@ -68,7 +68,7 @@ def run_settings(effective: Effective) -> int:
     settings = replace(settings, output=settings.output or default_folder(settings.seeds[0]))
     is_new = not (Path(settings.output or "") / "crawl.db").exists()
     try:
-        return _crawl(settings)
+        return _crawl(settings, again)
     except SeedError as error:
         if not (plain and is_new and any(words in error.why for words in _NO_HTTPS)):
             raise
@@ -89,14 +89,14 @@ def default_folder(seed: str) -> str:
     return "crawl-" + host_key(seed).replace(":", "-").replace("[", "").replace("]", "")
 
 
-def _crawl(settings: Settings) -> int:
-    from crawler.app import Assembly
+def _crawl(settings: Settings, again: bool = False) -> int:
+    from crawler.assembly import Assembly
     from crawler.cli.heap import collect_rarely
     from crawler.engine.hooks import Hooks
     from crawler.store.log import EventLog
 
     assert settings.output is not None
-    with Assembly(settings, Hooks()) as opened, ExitStack() as stack:
+    with Assembly(settings, Hooks(), again=again) as opened, ExitStack() as stack:
         color = wants_color(settings.color, sys.stderr, os.environ)
         screen = choose_screen(settings.progress, sys.stderr, settings.quiet, color, os.environ, settings.verbose)
         if opened.is_finished:
@@ -136,14 +136,19 @@ def _facts(settings: Settings, is_new: bool) -> list[str]:
 def _say_finished(opened: Assembly, settings: Settings) -> int:
     """The folder holds this crawl already, all of it or all that its limits allow. Its findings count as they did before."""
     from crawler.cli.farewell import next_command
+    from crawler.cli.screen_text import plural
 
     summary, folder = opened.summary(), settings.output or ""
     if settings.json:
         print(json.dumps(summary.to_json(), indent=2, ensure_ascii=sys.stdout.isatty()))
-    if summary.complete and not settings.quiet:
-        say(f"{folder}/ holds this crawl, finished: {summary.pages:,} pages. Nothing is left to do (--fresh begins anew).")
+    pages = plural(summary.pages, "page")
+    if summary.finish_reason == "queue empty" and not settings.quiet:
+        say(f"{folder}/ holds this crawl, finished: {pages}. Nothing is left to do (--fresh begins anew).")
+        if summary.closed_hosts:
+            say(f"  {plural(summary.closed_hosts, 'host')} given up, {plural(summary.given_up, 'URL')} never asked for")
+            say(f"  try: crawler resume {folder}")
     elif not settings.quiet:
-        say(f"{folder}/ holds this crawl up to its {summary.finish_reason}: {summary.pages:,} pages, {summary.queued:,} URLs queued.")
+        say(f"{folder}/ holds this crawl up to its {summary.finish_reason}: {pages}, {summary.queued:,} URLs queued.")
         say(f"  try: {next_command(summary, folder)}")
     return _exit_code(opened, summary, summary.finish_reason)
 
@@ -168,18 +173,27 @@ def _exit_code(opened: Assembly, summary: Summary, reason: str | None) -> int:
     settings = opened.settings
     if reason is not None and reason in PAUSED:
         return PAUSED[reason]
-    if summary.failed_seeds and not summary.ok and not summary.redirects:
-        seed = summary.failed_seeds[0]
-        raise SeedError(
-            f"no seed could be fetched: {printable(seed.url)}",
-            printable(seed.why),
-            "the same command with --fresh once that is mended",
-        )
+    if not summary.ok and reason == "queue empty":
+        raise _no_seed(opened, summary)
     if any(has_finding(opened.database.connection, finding) for finding in settings.fail_on):
         return 4
     if settings.strict and summary.queued:
         return 5
     return 0
+
+
+def _no_seed(opened: Assembly, summary: Summary) -> SeedError:
+    """What to say when nothing at all could be fetched."""
+    if not summary.failed_seeds:
+        return SeedError(
+            f"no seed could be fetched: {printable(opened.seeds[0])}",
+            "it leads to nothing that may be asked for: the table `urls` in crawl.db names the reason",
+            f"crawler status {opened.settings.output}",
+        )
+    seed = summary.failed_seeds[0]
+    # A host that was given up is tried again by itself; an answer stands until somebody wants another one.
+    again = "the same command once that is mended" if summary.closed_hosts else "the same command with --fresh once that is mended"
+    return SeedError(f"no seed could be fetched: {printable(seed.url)}", printable(seed.why), again)
 
 
 class _Show:

@@ -32,6 +32,7 @@ def crawl_the_demo(site: Site, arguments: Namespace) -> int:
     from crawler.cli.crawl import run_settings
     from crawler.cli.parser import settings_from
 
+    say(f"the built-in demo site of {arguments.pages:,} pages is at {site.url()} on this machine; crawling that")
     arguments.seeds = [site.url()]
     return run_settings(settings_from(arguments))
 

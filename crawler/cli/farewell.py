@@ -174,8 +174,9 @@ def _found(summary: Summary) -> Iterator[tuple[str, str]]:
     if summary.closed_hosts:
         host = summary.closed_host_examples[0]
         more = f", and {summary.closed_hosts - 1} more" if summary.closed_hosts > 1 else ""
+        lost = f"; {plural(summary.given_up, 'URL')} never asked for" if summary.given_up else ""
         yield (
-            f"{plural(summary.closed_hosts, 'host')} given up: {_short(host.host)} ({_short(host.why)}){more}",
+            f"{plural(summary.closed_hosts, 'host')} given up: {_short(host.host)} ({_short(host.why)}){more}{lost}",
             "select host, closed from hosts where closed <> ''",
         )
     if summary.broken_links:

@@ -206,6 +206,15 @@ class Workbench:
 
     # -- trips to the frontier -------------------------------------------------------------------------------------------
 
+    @property
+    def renew_at(self) -> float:
+        """When the leases have to be renewed, also if nobody asks what comes next: all may be busy for long."""
+        return float("inf") if self._asked else self._renew_at
+
+    def renewal(self, now: float) -> Need | None:
+        """The trip that renews the leases, once it is due."""
+        return self._need(now) if now >= self.renew_at else None
+
     def _need(self, now: float) -> Need:
         self._asked = True
         release = []

@@ -19,15 +19,16 @@ from functools import partial
 
 from crawler.core.workbench import Idle, Need, Wait, Workbench
 from crawler.engine.commit import BATCH, GroupCommit, Visit
-from crawler.engine.hooks import Hooks, Skip
+from crawler.engine.hooks import Hooks, Skip, SteeringError
 from crawler.engine.reading import LARGE_BODY, Reading, read, retry_after
 from crawler.engine.robots_story import robots_story
 from crawler.engine.visit import Visitor, hook_failed
 from crawler.engine.writer import Writer, to_the_end
+from crawler.errors import CrawlerError
 from crawler.model import Failed, FinishReason, Leases, Record, Request, Response, Retry, Skipped
 from crawler.ports import Fetcher, Frontier
 
-BACKLOG = 2 * BATCH
+BACKLOG = BATCH
 """Uncommitted visits above which workers wait."""
 
 POLL = 0.5
@@ -250,7 +251,7 @@ class AsynchronousEngine:
         self._wake()
 
     async def _attempt(self, request: Request) -> Visit | None:
-        sent = await self._before(request)
+        sent = await self._hooks.before(request)
         if isinstance(sent, Skip):
             self._workbench.cancelled(request)
             return self._visitor.skipped(Skipped(request, "hook", sent.why))
@@ -261,23 +262,21 @@ class AsynchronousEngine:
         else:
             verdict = self._workbench.answered(request, self._clock(), response.status, response.ttfb or 0.0, retry_after(response))
         self._wake()  # the host's slot is free while this page is read
-        reading = await self._read(request, response) if verdict is None else Reading()
-        visit = self._visitor.visit(request, response, reading, verdict, datetime.now(UTC))
+        try:
+            reading = await self._read(request, response) if verdict is None else Reading()
+            visit = self._visitor.visit(request, response, reading, verdict, datetime.now(UTC))
+        except CrawlerError:
+            raise
+        except SteeringError as error:
+            raise error.__cause__ or error from None
+        except Exception as error:
+            visit = self._visitor.broken(request, response, error, datetime.now(UTC))
         return await self._after(request, visit)
 
     async def _read(self, request: Request, response: Response) -> Reading:
         if response.body.size > LARGE_BODY:
             return await asyncio.to_thread(read, request, response, self._extract)
         return read(request, response, self._extract)
-
-    async def _before(self, request: Request) -> Request | Skip:
-        for hook in self._hooks.on_request:
-            answer = hook(request)
-            answer = await answer if inspect.isawaitable(answer) else answer
-            if isinstance(answer, Skip):
-                return answer
-            request = answer or request
-        return request
 
     async def _after(self, request: Request, visit: Visit) -> Visit:
         """Shows the page to the `on_page` hooks; one that raises makes the page failed."""
@@ -332,10 +331,11 @@ class AsynchronousEngine:
                 await self._until_work()
 
     async def _until_work(self) -> None:
-        due = self._commit.due_at() if not self._outbox else float("inf")
+        due = min(self._workbench.renew_at, self._commit.due_at() if not self._outbox else float("inf"))
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, due - self._clock()) if due < float("inf") else None):
                 await self._work.wait()
+        self._need = self._need or self._workbench.renewal(self._clock())
 
     def _ask(self, need: Need) -> None:
         self._answer = self._commit.ask(need)

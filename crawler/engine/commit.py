@@ -114,7 +114,9 @@ class GroupCommit:
             held = {_fence(lease): lease for lease in self._frontier.held(list(leases.values()))}
             visits = self._within_size([(lease, visit) for lease, visit in batch.visits if _fence(lease) in held])
             records = self._store.write([visit.record for _, visit in visits if visit.record is not None])
-            admitted = {request.id: request for _, visit in visits for request in visit.requests}
+            # A URL that is both in one batch, sitemap and page, is a page: what it lists is read either way.
+            found = sorted((request for _, visit in visits for request in visit.requests), key=lambda request: request.role == "page")
+            admitted = {request.id: request for request in found}
             refused = {refusal.id: refusal for _, visit in visits for refusal in visit.refusals}
             added = self._frontier.add(list(admitted.values())) if admitted else 0
             if refused:
@@ -151,7 +153,7 @@ class GroupCommit:
     def acknowledge(self, committed: Committed) -> None:
         """Tells the filters and the workbench what is certain now."""
         self.stats = committed.stats
-        self._seen.update(request.id for request in committed.admitted)
+        self._seen.update(request.id for request in committed.admitted if request.role == "page")
         self._refused.update(refusal.id for refusal in committed.refused if refusal.reason not in _OF_THE_LINK)
         for lease in committed.lost:
             self._workbench.lost(lease)

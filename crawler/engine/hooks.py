@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,11 @@ class Skip:
     """Returned by an `on_request` hook: do not ask for this URL, and why. It becomes `skipped`, reason `hook`."""
 
     why: str = ""
+
+
+class SteeringError(Exception):
+    """A hook that steers the crawl raised. That ends the crawl with the hook's own exception, which is the cause of this one: a
+    mistake there would silently crawl something else."""
 
 
 OnRequest = Callable[[Request], Request | Skip | Awaitable[Request | Skip | None] | None]
@@ -29,8 +35,21 @@ class Hooks:
     on_page: list[OnPage] = field(default_factory=list)
     follow: list[Follow] = field(default_factory=list)
 
+    async def before(self, request: Request) -> Request | Skip:
+        """What the `on_request` hooks make of a request. Raises what they raise."""
+        for hook in self.on_request:
+            answer = hook(request)
+            answer = await answer if inspect.isawaitable(answer) else answer
+            if isinstance(answer, Skip):
+                return answer
+            request = answer or request
+        return request
+
     def choose(self, page: Page, links: Sequence[Link]) -> Iterable[Link]:
         """The links that all `follow` hooks let through."""
         for hook in self.follow:
-            links = tuple(hook(page, links))
+            try:
+                links = tuple(hook(page, links))
+            except Exception as error:
+                raise SteeringError from error
         return links

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from crawler.core.html import ParsedPage, parse_html
 from crawler.core.sitemaps import Sitemap, parse_sitemap
 from crawler.model import Request, Response
 
+XML_TYPES = frozenset({"application/xml", "text/xml", "application/rss+xml", "application/atom+xml"})
+_SITEMAP_ROOT = re.compile(rb"<(?:\w+:)?(?:urlset|sitemapindex|rss|feed)\b")
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 LARGE_BODY = 256 * 1024
@@ -40,6 +43,8 @@ def read(request: Request, response: Response, extract: Mapping[str, str] | None
     if request.role == "sitemap":
         return Reading(sitemap=parse_sitemap(response.body.read(), request.url))
     content_type = media_type(response)
+    if content_type in XML_TYPES and _SITEMAP_ROOT.search(response.body.read()[:4096]):
+        return Reading(content_type, sitemap=parse_sitemap(response.body.read(), request.url))
     if content_type not in HTML_TYPES and not (content_type == "" and response.body.read()[:64].lstrip()[:1] == b"<"):
         return Reading(content_type)
     body = response.body.read()
@@ -56,7 +61,7 @@ def retry_after(response: Response) -> float | None:
         return None
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 
 from crawler.core.workbench import Idle, Need, Wait, Workbench
 from crawler.engine.commit import GroupCommit, Visit
-from crawler.engine.hooks import Hooks, Skip
+from crawler.engine.hooks import Hooks, Skip, SteeringError
 from crawler.engine.reading import Reading, read, retry_after
 from crawler.engine.robots_story import robots_story
 from crawler.engine.visit import Visitor, hook_failed
-from crawler.errors import UsageError
+from crawler.errors import CrawlerError, UsageError
 from crawler.model import Failed, FinishReason, Record, Request, Retry, Skipped
 from crawler.ports import BlockingFetcher, Frontier
 
@@ -158,8 +158,15 @@ class SynchronousEngine:
             verdict = self._workbench.failed(request, self._clock(), response.error)
         else:
             verdict = self._workbench.answered(request, self._clock(), response.status, response.ttfb or 0.0, retry_after(response))
-        reading = read(request, response, self._extract) if verdict is None else Reading()
-        visit = self._visitor.visit(request, response, reading, verdict, datetime.now(UTC))
+        try:
+            reading = read(request, response, self._extract) if verdict is None else Reading()
+            visit = self._visitor.visit(request, response, reading, verdict, datetime.now(UTC))
+        except CrawlerError:
+            raise
+        except SteeringError as error:
+            raise error.__cause__ or error from None
+        except Exception as error:
+            visit = self._visitor.broken(request, response, error, datetime.now(UTC))
         return self._after(request, visit)
 
     def _before(self, request: Request) -> Request | Skip:

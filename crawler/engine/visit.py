@@ -14,6 +14,7 @@ from crawler.core.html import ParsedPage, parse_header_links, parse_refresh
 from crawler.core.robots import parse_robots
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
+from crawler.core.sitemaps import Sitemap
 from crawler.core.urls import Resolver, Target, Verdict, canonical, fingerprint, host_key
 from crawler.engine.commit import Visit, as_failed
 from crawler.engine.reading import REDIRECT_STATUS, Reading, location_of, media_type, robots_meta_of
@@ -94,6 +95,9 @@ class Visitor:
         if request.role == "sitemap":
             return self._sitemap_visit(request, response, reading, fetched_at)
         status = response.status
+        if status == 304 and not any(name.lower().startswith("if-") for name, _ in request.headers):
+            error = PageError("protocol", "304 to a request without a condition")
+            return Visit(Failed(request, error), Record(self._page(request, response, "error", fetched_at, error=error)))
         if status == 304:
             return Visit(NotModified(request), Record(self._page(request, response, "not_modified", fetched_at)))
         if status in REDIRECT_STATUS:
@@ -102,6 +106,12 @@ class Visitor:
             page = self._page(request, response, "http_error", fetched_at, reading)
             return Visit(Fetched(request, ok=False), Record(page))
         return self._page_visit(request, response, reading, fetched_at)
+
+    def broken(self, request: Request, response: Response, error: Exception, fetched_at: datetime) -> Visit:
+        """A page that we could not cope with: its error is a value of its own, whatever it is. Nothing of it is kept."""
+        problem = PageError("internal", f"{type(error).__name__}: {error}")
+        record = Record(self._page(request, response, "error", fetched_at, error=problem))
+        return Visit(Failed(request, problem), record)
 
     def closed(self, outcome: Failed, fetched_at: datetime) -> Visit:
         """A URL that failed with its host, before it was asked."""
@@ -163,6 +173,9 @@ class Visitor:
         page = self._page(request, response, "ok", fetched_at, reading, anchors=anchors, targets=targets, file=file)
         chosen = {link.url for link in self._follow(page, page.links)} if self._follow is not None else None
         rows, requests, refusals = self._judge_links(request, page, targets, anchors, chosen)
+        if reading.sitemap is not None and self._sitemaps:
+            listed = self._entries_of(request, reading.sitemap)
+            rows, requests, refusals = rows + listed[0], requests + listed[1], refusals + listed[2]
         return Visit(Fetched(request, ok=True, size=response.body.size), Record(page, rows), requests, refusals)
 
     def _links_of(self, request: Request, response: Response, parsed: ParsedPage | None) -> tuple[list[Anchor], list[Target | None]]:
@@ -294,22 +307,32 @@ class Visitor:
         sitemap = reading.sitemap
         if sitemap is None:
             return Visit(Fetched(request, ok=False))
+        rows, requests, refusals = self._entries_of(request, sitemap)
+        page = self._page(request, response, "ok", fetched_at)
+        return Visit(Fetched(request, ok=True), Record(page, rows), requests, refusals)
+
+    def _entries_of(self, request: Request, sitemap: Sitemap) -> tuple[list[LinkRow], list[Request], list[Refusal]]:
+        """What a sitemap or a feed lists, as links, requests and refusals."""
         # An own resolver: fifty thousand entries would push the pages' hrefs out of the cache.
-        resolver = Resolver(self._scope.judge, self._strip_query)
+        resolver, depth = Resolver(self._scope.judge, self._strip_query), request.depth + 1
         requests, refusals = self._sitemap_requests(resolver.targets(request.url, sitemap.sitemaps), request.url)
         entries = [target for target in resolver.targets(request.url, [entry.url for entry in sitemap.urls]) if target is not None]
         for target in entries:
             if target.refusal is not None:
-                refusals.append(Refusal(target.url, target.id, *target.refusal, request.url, 1))
+                refusals.append(Refusal(target.url, target.id, *target.refusal, request.url, depth))
             elif target.id not in self._seen:
-                requests.append(Request(target.url, target.id, target.host, depth=1, parent=request.url))
-        page = self._page(request, response, "ok", fetched_at)
-        rows = tuple((target.id, "sitemap", "", "") for target in entries)
-        return Visit(Fetched(request, ok=True), Record(page, rows), requests, refusals)
+                requests.append(Request(target.url, target.id, target.host, depth=depth, parent=request.url))
+        return [(target.id, "sitemap", "", "") for target in entries], requests, refusals
 
     def skipped(self, outcome: Skipped) -> Visit:
         """A URL that was judged again and is not asked for."""
         return Visit(outcome)
+
+
+def _check_disk(error: PageError) -> None:
+    """A body that could not be written for want of room is no fault of its page: the crawl stops, and asks again later."""
+    if error.kind == "internal" and error.detail.startswith(("ENOSPC", "EDQUOT")):
+        raise DiskFullError("cannot write a page", "the disk is full", "make room and run the same command again")
 
 
 def hook_failed(request: Request, visit: Visit, error: Exception) -> Visit:
@@ -317,12 +340,6 @@ def hook_failed(request: Request, visit: Visit, error: Exception) -> Visit:
     assert visit.record is not None
     problem = PageError("hook", f"{type(error).__name__}: {error}")
     return Visit(Failed(request, problem), as_failed(visit.record, outcome="error", error=problem), visit.requests, visit.refusals)
-
-
-def _check_disk(error: PageError) -> None:
-    """A body that found no room on our disk is no fault of its page. Raises DiskFullError."""
-    if error.kind == "internal" and error.detail.startswith(("ENOSPC", "EDQUOT")):
-        raise DiskFullError("cannot write a page", "the disk is full", "make room and run the same command again")
 
 
 def seed_request(url: str, strip_query: frozenset[str] = frozenset()) -> Request:

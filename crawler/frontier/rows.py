@@ -1,4 +1,4 @@
-"""Values as columns of the frontier's tables, and back."""
+"""The rows of the frontier's tables: the statements that touch many, values as columns, and back."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from crawler.model import Request, RobotsFacts, Role
+
+ADD = """INSERT INTO _frontier (id, url, host_id, role, depth, chain, parent, rank, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+          ON CONFLICT (id) DO NOTHING"""
+HEAD = """SELECT f.seq, f.url, f.id, f.role, f.depth, p.url, f.chain, f.attempts FROM _frontier f LEFT JOIN _frontier p ON p.id = f.parent
+           WHERE f.host_id = ? AND f.state = 'queued' AND f.rank <= ? AND f.not_before <= ? ORDER BY f.rank, f.seq LIMIT ?"""
+DUE = """SELECT host_id, host, token, next_at, delay, concurrency, failures, answered, robots FROM hosts
+          WHERE queued > 0 AND leased_until IS NULL AND closed = '' AND max(next_at, due_at) <= ? ORDER BY max(next_at, due_at) LIMIT ?"""
+SETTLE = """UPDATE _frontier SET state = ?, reason = ?, detail = ?, attempts = attempts + ?, not_before = ?
+             WHERE id = ? AND host_id = ? AND state = 'leased' RETURNING role, rank"""
 
 
 def chain_column(chain: Sequence[int]) -> bytes | None:

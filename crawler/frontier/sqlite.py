@@ -15,7 +15,7 @@ from typing import get_args
 
 from crawler.core.retry import LONGEST_RETRY_AFTER
 from crawler.core.urls import fingerprint
-from crawler.frontier.rows import chain_column, dump_robots, load_robots, request_of
+from crawler.frontier import rows
 from crawler.model import (
     ErrorKind,
     Failed,
@@ -40,27 +40,22 @@ _WITH_HOST = ("dns", "refused", "reset", "timeout", "tls", "robots_unavailable")
 _NOTHING: Mapping[str, int] = {}
 _HostRow = tuple[int, str, int, float, float, float, int, int, str]
 
-_ADD = """INSERT INTO _frontier (id, url, host_id, role, depth, chain, parent, rank, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-          ON CONFLICT (id) DO NOTHING"""
-_HEAD = """SELECT f.seq, f.url, f.id, f.role, f.depth, p.url, f.chain, f.attempts FROM _frontier f LEFT JOIN _frontier p ON p.id = f.parent
-           WHERE f.host_id = ? AND f.state = 'queued' AND f.rank <= ? AND f.not_before <= ? ORDER BY f.rank, f.seq LIMIT ?"""
-_DUE = """SELECT host_id, host, token, next_at, delay, concurrency, failures, answered, robots FROM hosts
-          WHERE queued > 0 AND leased_until IS NULL AND closed = '' AND max(next_at, due_at) <= ? ORDER BY max(next_at, due_at) LIMIT ?"""
-_SETTLE = """UPDATE _frontier SET state = ?, reason = ?, detail = ?, attempts = attempts + ?, not_before = ?
-             WHERE id = ? AND host_id = ? AND state = 'leased' RETURNING role, rank"""
-
 
 class SqliteFrontier:
-    """Implements `crawler.ports.Frontier` on a `Database`; `clock` gives monotonic seconds.
+    """Implements `crawler.ports.Frontier` on a `Database`; `clock` gives monotonic seconds, `delay_of(host)` the least delay of a
+    host, which holds also after a holder that died before it could say when it asked last.
 
     Every method is one transaction, or part of the one that is open.
     """
 
-    def __init__(self, database: Database, limits: Limits, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, limits: Limits, clock: Callable[[], float], delay_of: Callable[[str], float] = lambda host: 0.0
+    ) -> None:
         self._database = database
         self._execute = database.connection.execute
         self._limits = limits
         self._clock = clock
+        self._delay_of = delay_of
         self._deepest = NEVER if limits.max_depth is None else 1 + limits.max_depth
         self._totals: Counter[str] = Counter()
         self._ranks: Counter[int] = Counter()
@@ -88,10 +83,10 @@ class SqliteFrontier:
             for request in requests:
                 host_id = hosts.get(request.host) or hosts.setdefault(request.host, self._host_id(request.host))
                 rank = 0 if request.role == "sitemap" else 1 + request.depth
-                chain = chain_column(request.chain)
+                chain = rows.chain_column(request.chain)
                 parent = fingerprint(request.parent) if request.parent else None
                 row = (request.id, request.url, host_id, request.role, request.depth, chain, parent, rank, request.attempts)
-                if self._execute(_ADD, row).rowcount:
+                if self._execute(rows.ADD, row).rowcount:
                     new[host_id] += 1
                     self._ranks[rank] += 1
             self._totals["queued"] += new.total()
@@ -121,10 +116,10 @@ class SqliteFrontier:
             self._reclaim(now)
             self._open_depth()
             while len(leases) < hosts and self._room(per_host):
-                rows = self._execute(_DUE, (now, hosts - len(leases))).fetchall()
-                if not rows:
+                due_hosts = self._execute(rows.DUE, (now, hosts - len(leases))).fetchall()
+                if not due_hosts:
                     break
-                leases += [lease for row in rows if (lease := self._lease_host(row, per_host, now, ttl))]
+                leases += [lease for row in due_hosts if (lease := self._lease_host(row, per_host, now, ttl))]
             query = "SELECT min(max(next_at, due_at)) FROM hosts WHERE queued > 0 AND leased_until IS NULL AND closed = ''"
             due = self._execute(query).fetchone()[0]
         return Leases(tuple(leases), due if due is not None and due < NEVER and self._room(1) else None)
@@ -138,7 +133,7 @@ class SqliteFrontier:
                 self._execute("UPDATE hosts SET due_at = ? WHERE host_id = ?", (NEVER if due is None else due, host_id))
             return None
         self._execute("UPDATE hosts SET token = token + 1, leased_until = ? WHERE host_id = ?", (now + ttl, host_id))
-        facts = self._robots[host_id] = load_robots(robots)
+        facts = self._robots[host_id] = rows.load_robots(robots)
         state = HostState(next_at, delay, concurrency, failures, bool(answered), robots=facts)
         return Lease(host, token + 1, now + ttl, requests, state)
 
@@ -147,15 +142,15 @@ class SqliteFrontier:
         room = self._room(per_host)
         if not room:
             return ()
-        rows = self._execute(_HEAD, (host_id, self._rank_limit(), now, room)).fetchall()
-        if not rows:
+        head = self._execute(rows.HEAD, (host_id, self._rank_limit(), now, room)).fetchall()
+        if not head:
             return ()
-        self._database.connection.executemany("UPDATE _frontier SET state = 'leased' WHERE seq = ?", [(row[0],) for row in rows])
-        self._execute("UPDATE hosts SET queued = queued - ? WHERE host_id = ?", (len(rows), host_id))
-        self._totals["queued"] -= len(rows)
-        self._totals["leased"] += len(rows)
-        self._totals["granted"] += sum(row[3] == "page" for row in rows)
-        return tuple(request_of(host, *row[1:]) for row in rows)
+        self._database.connection.executemany("UPDATE _frontier SET state = 'leased' WHERE seq = ?", [(row[0],) for row in head])
+        self._execute("UPDATE hosts SET queued = queued - ? WHERE host_id = ?", (len(head), host_id))
+        self._totals["queued"] -= len(head)
+        self._totals["leased"] += len(head)
+        self._totals["granted"] += sum(row[3] == "page" for row in head)
+        return tuple(rows.request_of(host, *row[1:]) for row in head)
 
     def _room(self, wanted: int) -> int:
         """How many URLs may be granted now, at most `wanted`: the page and size limits are kept here."""
@@ -241,7 +236,7 @@ class SqliteFrontier:
             case _:
                 request = outcome.request
                 row = ("done", None, None, 1, 0)
-        settled = self._execute(_SETTLE, (*row, request.id, host_id)).fetchone()
+        settled = self._execute(rows.SETTLE, (*row, request.id, host_id)).fetchone()
         if settled is None:
             return None
         role, rank = settled
@@ -267,7 +262,7 @@ class SqliteFrontier:
             ),
         )
         if self._robots.get(host_id) is not state.robots:
-            self._execute("UPDATE hosts SET robots = ? WHERE host_id = ?", (dump_robots(state.robots), host_id))
+            self._execute("UPDATE hosts SET robots = ? WHERE host_id = ?", (rows.dump_robots(state.robots), host_id))
             self._robots[host_id] = state.robots
         if state.closed:
             self._fail_queue(host_id, state.closed, state.closed_kind)
@@ -309,10 +304,14 @@ class SqliteFrontier:
             self._robots.pop(host_id, None)
 
     def _reclaim(self, now: float) -> None:
-        """Ends the leases whose time is over. The next request waits for the host's delay: the holder may have asked just now."""
-        for (host_id,) in self._execute("SELECT host_id FROM hosts WHERE leased_until < ?", (now,)).fetchall():
+        """Ends the leases whose time is over, all with an infinite `now`."""
+        for host_id, host in self._execute("SELECT host_id, host FROM hosts WHERE leased_until < ?", (now,)).fetchall():
             self._free(host_id)
-            self._execute("UPDATE hosts SET next_at = max(next_at, ? + delay) WHERE host_id = ?", (now, host_id))
+            # The holder may have asked just now.
+            at = self._clock()
+            self._execute(
+                "UPDATE hosts SET next_at = max(next_at, ? + max(delay, ?)) WHERE host_id = ?", (at, self._delay_of(host), host_id)
+            )
 
     def _free(self, host_id: int) -> None:
         """Ends a host's lease; its unacknowledged URLs are queued again, where they were, untried."""
@@ -329,8 +328,7 @@ class SqliteFrontier:
         started anew), every due time begins again and robots.txt is read again, as their ages are unknown."""
         now = self._clock()
         with self._transaction():
-            for (host_id,) in self._execute("SELECT host_id FROM hosts WHERE leased_until IS NOT NULL").fetchall():
-                self._free(host_id)
+            self._reclaim(NEVER)
             if not same_clock:
                 self._execute("UPDATE hosts SET next_at = ? + delay, due_at = 0, robots = ''", (now,))
                 self._execute("UPDATE _frontier SET not_before = 0 WHERE state = 'queued' AND not_before > 0")

@@ -59,6 +59,12 @@ FROM (SELECT count(DISTINCT source) AS sources FROM broken_links GROUP BY target
 
 DUPLICATE_TITLES = "SELECT coalesce(sum(pages), 0) AS shared_title_pages, count(*) AS shared_titles FROM duplicate_titles"
 
+# URLs that failed with their host before they were asked for: they have no row in pages.
+GIVEN_UP = """
+SELECT count(*) FROM _frontier f JOIN hosts h USING (host_id)
+WHERE h.closed <> '' AND f.state = 'failed' AND f.role = 'page' AND NOT EXISTS (SELECT 1 FROM pages p WHERE p.id = f.id)
+"""
+
 CLOSED_HOSTS = "SELECT host, closed AS why FROM hosts WHERE closed <> '' ORDER BY failed DESC, host"
 
 # What a page that is built by JavaScript looks like from here: it loads scripts and has nothing to follow. Its text is not

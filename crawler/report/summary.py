@@ -65,7 +65,8 @@ class Summary:
 
     Counts are of the whole folder; `run_pages`, `duration` (seconds), `started`, `ended` (UTC, RFC 3339) and `finish_reason`
     of the last run. `finish_reason` and `ended` are None while the run is open, and after a kill. `pages` = `ok` + `redirects`
-    + `broken` (a final 4xx or 5xx) + `errors` (no usable answer). `queued` is what is left to ask for. Times to the first
+    + `broken` (a final 4xx or 5xx) + `errors` (no usable answer). `queued` is what is left to ask for, `given_up` what
+    failed with its host before it was asked for. Times to the first
     byte are milliseconds by nearest rank, None without any answer. `broken_links` counts targets that a page links to,
     `broken_links_shared` those that more than one does. `script_only` pages look as if JavaScript built them.
     Fields from `failed_seeds` on are also None when there was no time to find out.
@@ -90,6 +91,7 @@ class Summary:
     error_kinds: tuple[ErrorGroup, ...]
     closed_hosts: int
     closed_host_examples: tuple[ClosedHost, ...]
+    given_up: int
     failed_seeds: tuple[FailedSeed, ...] | None
     only_page: OnlyPage | None
     skipped: int | None
@@ -113,7 +115,7 @@ class Summary:
     @property
     def complete(self) -> bool:
         """Whether every URL in scope was asked for."""
-        return self.finish_reason == "queue empty" and not self.queued
+        return self.finish_reason == "queue empty" and not self.queued and not self.given_up
 
     def to_json(self) -> dict[str, Any]:
         """The fields, with `rate` and `complete`, as JSON values."""
@@ -193,7 +195,8 @@ def _script_only(cursor: sqlite3.Cursor) -> dict[str, Any]:
 
 def _closed_hosts(cursor: sqlite3.Cursor) -> dict[str, Any]:
     hosts = [ClosedHost(**dict(row)) for row in cursor.execute(queries.CLOSED_HOSTS)]
-    return {"closed_hosts": len(hosts), "closed_host_examples": tuple(hosts[:_NAMED_HOSTS])}
+    given_up = cursor.execute(queries.GIVEN_UP).fetchone()[0] if hosts else 0
+    return {"closed_hosts": len(hosts), "closed_host_examples": tuple(hosts[:_NAMED_HOSTS]), "given_up": given_up}
 
 
 def _failed_seeds(cursor: sqlite3.Cursor) -> dict[str, Any]:

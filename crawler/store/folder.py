@@ -37,7 +37,8 @@ class Folder:
         try:
             if not (path / FILE_NAME).exists() and any(entry.name != LOCK_NAME for entry in path.iterdir()):
                 raise OutputError(f"{path}/ is not a crawl folder", "it holds other files and no crawl.db", "-o another-folder")
-            if fresh:
+            if fresh and (path / FILE_NAME).exists():
+                Database(path / FILE_NAME).close()  # raises for a database of something else
                 _remove_crawl(path)
             self.database = Database(path / FILE_NAME)
         except BaseException:

@@ -31,6 +31,7 @@ SUMMARY = Summary(
     error_kinds=(ErrorGroup("timeout", 2), ErrorGroup("dns", 1)),
     closed_hosts=0,
     closed_host_examples=(),
+    given_up=0,
     failed_seeds=(),
     only_page=None,
     skipped=274,

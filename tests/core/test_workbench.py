@@ -410,6 +410,22 @@ def test_a_lease_is_renewed_at_half_its_time() -> None:
     assert bench.next(30.0) == Wait(60.0)
 
 
+def test_a_busy_worker_renews_without_asking_what_comes_next() -> None:
+    """While all slots are busy nobody calls `next`: the renewal is there for who keeps the books, once, when it is due."""
+    bench = Workbench(lambda host: Politeness(), None, ttl=60.0)
+    assert (bench.renew_at, bench.renewal(0.0)) == (float("inf"), None)
+    lease = lease_of(page("/a"), deadline=60.0)
+    bench.take(bench.next(0.0), Leases(), Leases((lease,)), 0.0)  # type: ignore[arg-type]
+
+    assert (bench.renew_at, bench.renewal(29.9)) == (30.0, None)
+    need = bench.renewal(30.0)
+    assert need is not None
+    assert [each.host for each in need.renew + need.extend] == ["a.test"]
+    assert (bench.renew_at, bench.renewal(31.0)) == (float("inf"), None)
+    bench.take(need, Leases((replace(lease, deadline=91.0, requests=()),)), Leases(), 31.0)
+    assert bench.renew_at == 61.0
+
+
 def test_a_queue_does_not_grow_with_renewals() -> None:
     """A slow host holds no more URLs after an hour of renewals than after its first lease."""
     bench = Workbench(lambda host: Politeness(delay=1000.0), None, per_host=8, ttl=60.0)

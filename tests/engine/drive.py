@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from frontiers import check_counts
 
-from crawler.app import Assembly
+from crawler.assembly import Assembly
 from crawler.core.urls import origin
 from crawler.engine.hooks import Hooks
 from crawler.fetch.blocking import BlockingFetcher

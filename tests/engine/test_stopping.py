@@ -19,10 +19,11 @@ import pytest
 from running import SECONDS, Capture, assert_at_rest, ended, no_surroundings, rows, run, running, stored, value
 
 from crawler import Crawler, Page, Settings, crawl
-from crawler.app import Assembly, run_asynchronously
+from crawler.app import run_asynchronously
+from crawler.assembly import Assembly
+from crawler.core.workbench import Workbench
 from crawler.engine.asynchronous import AsynchronousEngine
 from crawler.engine.hooks import Hooks
-from crawler.engine.visit import Visitor
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import Record
 from crawler.store.results import ResultStore
@@ -305,9 +306,9 @@ BREAKING = {
     "acknowledging for good": (SqliteFrontier, "done", 1, True),
     "leasing": (SqliteFrontier, "lease", 2, False),
     "topping up": (SqliteFrontier, "extend", 2, False),
-    "a worker": (Visitor, "visit", 10, False),
-    "a worker at its first page": (Visitor, "visit", 1, False),
-    "every worker": (Visitor, "visit", 8, True),
+    "a worker": (Workbench, "answered", 10, False),
+    "a worker at its first page": (Workbench, "answered", 1, False),
+    "every worker": (Workbench, "answered", 8, True),
 }
 
 

@@ -15,7 +15,7 @@ from crawler.engine.commit import Visit
 from crawler.engine.reading import read
 from crawler.engine.visit import Visitor, hook_failed, seed_request
 from crawler.errors import DiskFullError
-from crawler.model import Body, Failed, Fetched, Link, NotModified, Page, PageError, Redirected, Request, Response, Retry
+from crawler.model import Body, Failed, Fetched, Link, Page, PageError, Redirected, Request, Response, Retry
 
 HOME = "https://a.test"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -109,13 +109,13 @@ def test_links_of_a_page_are_there_for_who_asks() -> None:
 
 STATUSES: list[tuple[int, type, str]] = [
     (200, Fetched, "ok"), (204, Fetched, "ok"), (300, Fetched, "http_error"), (301, Redirected, "redirect"),
-    (304, NotModified, "not_modified"), (308, Redirected, "redirect"), (404, Fetched, "http_error"), (500, Fetched, "http_error"),
+    (304, Failed, "error"), (308, Redirected, "redirect"), (404, Fetched, "http_error"), (500, Fetched, "http_error"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("status", "outcome", "name"), STATUSES)
 def test_a_status_has_its_outcome(status: int, outcome: type, name: str) -> None:
-    """2xx is ok, 304 not modified, redirects are redirects, everything else is an HTTP error."""
+    """2xx is ok, redirects are redirects, 304 without having been asked for is an error, everything else is an HTTP error."""
     visit = Desk().visit(status=status, headers=[("Location", "/x")])
 
     assert isinstance(visit.outcome, outcome)

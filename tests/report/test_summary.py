@@ -71,6 +71,7 @@ def test_every_number_of_a_crawl(finished: CrawlFolder) -> None:
         error_kinds=(ErrorGroup("timeout", 1),),
         closed_hosts=0,
         closed_host_examples=(),
+        given_up=0,
         failed_seeds=(),
         only_page=None,
         skipped=18,
