@@ -55,13 +55,13 @@ class Adapter:
         self.database: Database | None = None
         self._path = folder / "crawl.db" if kind == "disk" else None
 
-    def open(self, limits: Limits | None = None) -> AnyFrontier:
-        """A frontier with these limits; of "disk" all share one file, one at a time."""
+    def open(self, limits: Limits | None = None, delay: float = 0.0) -> AnyFrontier:
+        """A frontier with these limits and the least delay of every host; of "disk" all share one file, one at a time."""
         self.close()
         if self.kind == "memory":
-            return MemoryFrontier(limits, self.clock)
+            return MemoryFrontier(limits, self.clock, lambda host: delay)
         self.database = Database(self._path)
-        return SqliteFrontier(self.database, limits or Limits(), self.clock)
+        return SqliteFrontier(self.database, limits or Limits(), self.clock, lambda host: delay)
 
     def close(self) -> None:
         if self.database is not None:

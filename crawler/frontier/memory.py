@@ -50,17 +50,24 @@ class _Host:
 
 
 class MemoryFrontier:
-    """Implements `crawler.ports.Frontier` in memory; `clock` gives monotonic seconds. Not for two threads at once.
+    """Implements `crawler.ports.Frontier` in memory; `clock` gives monotonic seconds, `delay_of(host)` the least delay of a host.
+    Not for two threads at once.
 
     `entries` (by id) and `refused` (by id) may be looked at.
     """
 
-    def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        delay_of: Callable[[str], float] = lambda host: 0.0,
+    ) -> None:
         self.entries: dict[int, Entry] = {}
         self.refused: dict[int, Refusal] = {}
         self._hosts: dict[str, _Host] = {}
         self._limits = limits or Limits()
         self._clock = clock
+        self._delay_of = delay_of
         self._ok_pages = 0
         self._size = 0
 
@@ -219,7 +226,8 @@ class MemoryFrontier:
         for name, host in self._hosts.items():
             if host.leased_until is not None and host.leased_until < now:
                 self._free(name)
-                self._keep_state(name, replace(host.state, next_at=max(host.state.next_at, now + host.state.delay)))
+                rest = max(host.state.delay, self._delay_of(name))
+                self._keep_state(name, replace(host.state, next_at=max(host.state.next_at, now + rest)))
 
     def _free(self, name: str) -> None:
         host = self._hosts[name]

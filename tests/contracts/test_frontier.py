@@ -294,6 +294,19 @@ def test_a_reclaimed_host_rests_for_its_delay(opened: Opened, clock: Clock) -> N
     assert lease_one(frontier).state.next_at == START + TTL + 8
 
 
+def test_a_holder_that_died_in_silence_may_have_asked_just_now(adapter: Adapter, clock: Clock) -> None:
+    """A host whose holder was lost before it said anything rests for the least delay of the host."""
+    frontier = adapter.open(delay=7.0)
+    frontier.add([request("/1")])
+    lease_one(frontier)
+    clock.advance(TTL + 1)
+
+    given = frontier.lease(10, 10, TTL)
+    assert (given.leases, given.next_due) == ((), START + TTL + 8)
+    clock.advance(7)
+    assert urls(lease_one(frontier)) == ["/1"]
+
+
 def test_a_reclaimed_host_still_obeys_a_later_time(opened: Opened, clock: Clock) -> None:
     """A Retry-After that reaches beyond the reclaim is kept."""
     frontier = opened()

@@ -28,7 +28,8 @@ from crawler.model import (
 from crawler.store.database import Database
 
 TTL = 60.0
-HOSTS = ("a.test", "b.test", "c.test:8080")
+LEAST_DELAY = {"a.test": 0.0, "b.test": 3.0, "c.test:8080": 0.0}
+HOSTS = tuple(LEAST_DELAY)
 ROBOTS = (RobotsFacts("https://a.test", 200, b"Disallow: \xe9", 1.0),)
 
 seconds = st.sampled_from([0.0, 0.1, 1.0, 5.0, 29.0, 61.0, 400.0])
@@ -57,8 +58,8 @@ class Frontiers(RuleBasedStateMachine):
         self.clock = Clock()
         self.limits = limits
         self.database = Database(None)
-        self.frontier = SqliteFrontier(self.database, limits, self.clock)
-        self.model = MemoryFrontier(limits, self.clock)
+        self.frontier = SqliteFrontier(self.database, limits, self.clock, LEAST_DELAY.__getitem__)
+        self.model = MemoryFrontier(limits, self.clock, LEAST_DELAY.__getitem__)
         self.leases: list[Lease] = []
         self.add(known)
 
@@ -142,7 +143,7 @@ class Frontiers(RuleBasedStateMachine):
     @rule()
     def begin_anew(self) -> None:
         """Another process that finds the same database: nothing is known but what is in there."""
-        self.frontier = SqliteFrontier(self.database, self.limits, self.clock)
+        self.frontier = SqliteFrontier(self.database, self.limits, self.clock, LEAST_DELAY.__getitem__)
 
     @rule(batch=st.lists(requests, max_size=3), which=recent)
     def roll_back(self, batch: list[Request], which: int) -> None:

@@ -100,7 +100,7 @@ class Workers(RuleBasedStateMachine):
         self.web = Web(random.Random(seed))
         self.clock = Clock()
         self.database = Database(None)
-        self.frontier = SqliteFrontier(self.database, Limits(), self.clock)
+        self.frontier = SqliteFrontier(self.database, Limits(), self.clock, lambda host: self.web.rules[host].delay)
         self.store = MemoryStore()
         self.frontier.add([request(url) for url in self.web.seeds])
         self.workers = [self._worker() for _ in range(3)]
