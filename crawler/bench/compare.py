@@ -152,7 +152,7 @@ def measured(plan: Plan, mode: str, urls: Sequence[str], folder: Path) -> Measur
 
 
 def _make_room(folder: Path) -> None:
-    """Empties the saved pages of a crawl that was measured, but leaves the files: for a minute after files were removed, ext4 takes
+    """Empties the saved pages of a crawl that was measured, but leaves the files: for minutes after files were removed, ext4 takes
     ten times as long to make new ones, which the next crawl would pay for."""
     for file in (folder / "pages").rglob("*.*"):
         if file.is_file():
