@@ -75,24 +75,29 @@ def test_a_killed_crawl_goes_on(new_site: Callable[..., Site], tmp_path: Path, c
     killer, folder = Killer(new_site), tmp_path / "out"
     command = [killer.site.url("/0"), "-o", folder, "-c", CONCURRENCY, "--per-host", CONCURRENCY, "-q"]
     digests: dict[str, str] = {}
+    kills = 0
     for number, moment in enumerate(MOMENTS):
         # The two modes share everything that a kill could harm, and may take turns.
         mode = "sync" if number % 4 == 3 else "async"
-        assert killer.crawl_until(moment, *command, "--mode", mode) == -signal.SIGKILL
+        code = killer.crawl_until(moment, *command, "--mode", mode)
+        if code == 0:
+            break  # the rest was smaller than the moment is late
+        assert code == -signal.SIGKILL
+        kills += 1
         assert rows(folder, "PRAGMA integrity_check") == [("ok",)]
         now = dict(rows(folder, "SELECT url, sha256 FROM pages"))
         assert digests.items() <= now.items()
         assert stored(folder) == sorted(now)
         assert killer.asked_and_not([*now]) <= AT_RISK
         digests = now
-    assert len(digests) < PAGES
+    assert kills >= 5
 
     assert run(capfd, *command).code == 0
     assert_at_rest(folder)
     served = {killer.site.url(path): hashlib.sha256(body).hexdigest() for path, body in killer.bodies.items()}
     assert dict(rows(folder, "SELECT url, sha256 FROM pages")) == served
-    assert killer.asked.total() - PAGES <= len(MOMENTS) * AT_RISK
-    assert rows(folder, "SELECT count(*), count(ended), max(finish_reason) FROM runs") == [(len(MOMENTS) + 1, 1, "queue empty")]
+    assert killer.asked.total() - PAGES <= kills * AT_RISK
+    assert rows(folder, "SELECT count(*), count(ended), max(finish_reason) FROM runs") == [(kills + 1, 1, "queue empty")]
     assert set(killer.asked) == set(killer.bodies)
 
 
