@@ -167,25 +167,23 @@ class Connection(asyncio.Protocol):
         if self.transport.is_closing():
             return
         if answer.raw is not None:
-            self.transport.write(answer.raw)
-            self.transport.close()
+            self._finish(request, answer, answer.raw)
         elif answer.fault is not None:
             self._break(answer)
-            return
         elif request.method == "HEAD":
-            self.transport.write(answer.head)
+            self._finish(request, answer, answer.head)
         elif answer.rate > 0:
             self.transport.write(answer.head)
             self._drip(request, answer, answer.payload)
-            return
         else:
-            self.transport.write(answer.whole)
-        self._finish(request, answer)
+            self._finish(request, answer, answer.whole)
 
-    def _finish(self, request: SiteRequest, answer: Answer) -> None:
+    def _finish(self, request: SiteRequest, answer: Answer, last: bytes) -> None:
+        """Sends the last bytes. They count as arrived before they leave: whoever reads them finds the request gone from `in_flight`."""
         self._busy = False
         self.server.in_flight -= 1
-        if answer.closes or wants_close(request):
+        self.transport.write(last)
+        if answer.closes or answer.raw is not None or wants_close(request):
             self.transport.close()
         if answer.after is not None:
             answer.after()
@@ -194,12 +192,11 @@ class Connection(asyncio.Protocol):
         if self.transport.is_closing():
             return
         piece = max(1, int(answer.rate * _PIECE_SECONDS))
-        self.transport.write(left[:piece])
         if len(left) > piece:
-            pause = piece / answer.rate
-            asyncio.get_running_loop().call_later(pause, self._drip, request, answer, left[piece:])
+            self.transport.write(left[:piece])
+            asyncio.get_running_loop().call_later(piece / answer.rate, self._drip, request, answer, left[piece:])
         else:
-            self._finish(request, answer)
+            self._finish(request, answer, left)
             self._read()
 
     def _break(self, answer: Answer) -> None:
