@@ -12,6 +12,15 @@ from hypothesis import settings
 
 import crawler.testing
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """For tests/torture."""
+    parser.addoption("--torture", action="store_true", help="long draws of the torture tests, and the table of their figures")
+    parser.addoption(
+        "--seed", type=int, default=None, help="what the torture tests roll (default: the same always; with --torture another each time)"
+    )
+
+
 settings.register_profile("crawler", derandomize=True, deadline=None, database=None)
 settings.load_profile("crawler")
 
