@@ -17,8 +17,7 @@ import pytest
 from running import no_surroundings, rows, stored, value
 
 from crawler import Crawler, Link, OutputError, Page, PageError, Request, Settings, Skip, UsageError, crawl
-from crawler.engine.asynchronous import BACKLOG
-from crawler.engine.commit import BATCH
+from crawler.engine.commit import AT_RISK, BATCH
 from crawler.engine.stream import BUFFER
 from crawler.testing import Gate, Site, SiteRequest, answer, in_turn, redirect, site
 
@@ -246,7 +245,7 @@ async def test_a_slow_reader_slows_the_crawl(new_site: NewSite, concurrency: int
         stream = crawler.crawl(web.url())
         await anext(stream)
         ahead = await quiet(web)
-        assert ahead <= 1 + BUFFER + BATCH + BACKLOG + concurrency + len(helpers)
+        assert ahead <= 1 + BUFFER + BATCH + AT_RISK + concurrency + len(helpers)
         rest = [page.url async for page in stream]
     assert len(rest) == number
     assert len(set(rest)) == number

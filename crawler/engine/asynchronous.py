@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from crawler.core.workbench import Idle, Need, Wait, Workbench
-from crawler.engine.commit import BATCH, GroupCommit, Visit
+from crawler.engine.commit import GroupCommit, Visit
 from crawler.engine.hooks import Hooks, Skip, SteeringError
 from crawler.engine.reading import LARGE_BODY, Reading, read, retry_after
 from crawler.engine.robots_story import robots_story
@@ -27,9 +27,6 @@ from crawler.engine.writer import Writer, to_the_end
 from crawler.errors import CrawlerError
 from crawler.model import Failed, FinishReason, Leases, Record, Request, Response, Retry, Skipped
 from crawler.ports import Fetcher, Frontier
-
-BACKLOG = BATCH
-"""Uncommitted visits above which workers wait."""
 
 POLL = 0.5
 """Seconds between two questions to a frontier in which others hold all the work."""
@@ -82,12 +79,10 @@ class AsynchronousEngine:
         self._asked_again = False  # the frontier was asked for work since the last request
         self._work = asyncio.Event()  # for the clerk
         self._mail = asyncio.Event()  # for the deliverer
-        self._room = asyncio.Event()  # for workers
         self._over = asyncio.Event()
         self._all_landed: asyncio.Future[None] | None = None
         self._closing = False  # no worker is left: the clerk commits the rest and closes the books
         self._closed = False
-        self._room.set()
 
     # -- the life of a run -----------------------------------------------------------------------------------------------
 
@@ -126,7 +121,6 @@ class AsynchronousEngine:
             self._reason = reason
         self._grace = min(grace, self._grace) if self._over.is_set() else grace
         self._over.set()
-        self._room.set()
         self._landed()
 
     async def _land(self) -> None:
@@ -173,13 +167,10 @@ class AsynchronousEngine:
             finally:
                 self._busy -= 1
                 self._landed()
-            if len(self._commit) >= BACKLOG:
-                self._room.clear()
-                await self._room.wait()
 
     def _next_request(self) -> Request | None:
         """What the workbench has to start now; hands everything else it says to the clerk or the timer."""
-        while self._reason is None:
+        while self._reason is None and not self._commit.is_full:
             now = self._clock()
             match self._workbench.next(now):
                 case Request() as request:
@@ -360,8 +351,6 @@ class AsynchronousEngine:
         batch = self._commit.cut()
         committed = await self._writer.run(partial(self._commit.write, batch))
         self._commit.acknowledge(committed)
-        if len(self._commit) < BACKLOG:
-            self._room.set()
         if committed.records:
             self._outbox.append(committed.records)
             self._mail.set()

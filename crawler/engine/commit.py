@@ -5,6 +5,7 @@ Store, then add, then done, then show. What a crash leaves undone is fetched aga
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,8 +15,14 @@ from crawler.model import Fetched, HostState, Lease, Leases, Outcome, Record, Re
 from crawler.ports import Frontier, Store, Transaction
 from crawler.store.files import PageFiles
 
-BATCH = 64
-"""Visits in one commit, at most: what a kill can cost."""
+AT_RISK = 64
+"""Visits that are not committed, in all: those being written and those that wait. With what is in flight, all that a kill can cost."""
+
+BATCH = AT_RISK // 2
+"""Visits in one commit, at most: as many may wait while they are written."""
+
+LINKS = 100
+"""So many links count as one visit more, so that pages of thousands do not fill the memory."""
 
 INTERVAL = 0.25
 """Seconds after which a visit is committed, at the latest."""
@@ -33,6 +40,11 @@ class Visit:
     record: Record | None = None
     requests: Sequence[Request] = ()
     refusals: Sequence[Refusal] = ()
+
+    @property
+    def weight(self) -> int:
+        """How many visits this one counts for."""
+        return 1 if self.record is None else 1 + len(self.record.links) // LINKS
 
 
 @dataclass(slots=True)
@@ -78,7 +90,9 @@ class GroupCommit:
         self._seen = seen
         self._refused = refused
         self._max_size = max_size
-        self._visits: list[tuple[Lease, Visit]] = []
+        self._visits: deque[tuple[Lease, Visit]] = deque()
+        self._waiting = 0  # the weight of these visits
+        self._writing = 0  # the weight of those that were cut and are not acknowledged
         self._oldest = 0.0
         self.stats = frontier.stats()
 
@@ -93,16 +107,28 @@ class GroupCommit:
         if not self._visits:
             self._oldest = now
         self._visits.append((lease, visit))
+        self._waiting += visit.weight
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more should be asked for before something is committed."""
+        return self._waiting + self._writing >= AT_RISK
 
     def due_at(self) -> float:
         """When the next commit is due; infinite while there is nothing to commit."""
         if not self._visits:
             return float("inf")
-        return float("-inf") if len(self._visits) >= BATCH else self._oldest + INTERVAL
+        return float("-inf") if self._waiting >= BATCH else self._oldest + INTERVAL
 
     def cut(self) -> Batch:
-        """Takes up to `BATCH` visits out, for `write`."""
-        visits, self._visits = self._visits[:BATCH], self._visits[BATCH:]
+        """Takes a batch out, for `write`: up to `BATCH` visits by weight, and one at least."""
+        visits: list[tuple[Lease, Visit]] = []
+        weight = 0
+        while self._visits and (not visits or weight + self._visits[0][1].weight <= BATCH):
+            visits.append(self._visits.popleft())
+            weight += visits[-1][1].weight
+        self._waiting -= weight
+        self._writing += weight
         return Batch(visits, {lease.host: self._workbench.state_of(lease) for lease, _ in visits})
 
     def write(self, batch: Batch) -> Committed:
@@ -152,6 +178,7 @@ class GroupCommit:
 
     def acknowledge(self, committed: Committed) -> None:
         """Tells the filters and the workbench what is certain now."""
+        self._writing = 0
         self.stats = committed.stats
         self._seen.update(request.id for request in committed.admitted if request.role == "page")
         self._refused.update(refusal.id for refusal in committed.refused if refusal.reason not in _OF_THE_LINK)

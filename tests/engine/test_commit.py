@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from frontiers import START, Clock, check_counts, request, rows_of
 from crawler.core.politeness import Politeness
 from crawler.core.seen import SeenFilter
 from crawler.core.workbench import Need, Workbench
-from crawler.engine.commit import BATCH, INTERVAL, GroupCommit, Visit
+from crawler.engine.commit import AT_RISK, BATCH, INTERVAL, LINKS, GroupCommit, Visit
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import Body, Failed, Fetched, HostState, Lease, Limits, Page, PageError, Record, Refusal, Request, Retry, Skipped, Stats
 from crawler.store.database import Database
@@ -224,6 +225,34 @@ def test_a_commit_is_due_when_it_is_full_or_old(desk: Desk) -> None:
         desk.collect(desk.visit("/2"))
     assert desk.commit.due_at() == float("-inf")
     assert (len(desk.commit.cut().visits), len(desk.commit)) == (BATCH, 2)
+
+
+def test_what_is_not_committed_is_bounded(desk: Desk) -> None:
+    """What is being written and what waits are `AT_RISK` visits together; only an acknowledged commit makes room."""
+    desk.collect(*[desk.visit(f"/{number % 4}") for number in range(AT_RISK - 1)])
+    assert not desk.commit.is_full
+    desk.collect(desk.visit("/3"))
+    assert desk.commit.is_full
+
+    batch = desk.commit.cut()
+    assert desk.commit.is_full, "a kill now would cost them all"
+    committed = desk.commit.write(batch)
+    assert desk.commit.is_full
+    desk.commit.acknowledge(committed)
+    assert not desk.commit.is_full
+
+
+def test_pages_of_many_links_weigh_more(desk: Desk) -> None:
+    """Two thousand links are worth some visits; a page that alone is more than a batch is a batch of its own."""
+    links = [(request("/0").id, "a", "", "")]
+    few, many, most = (replace(visit, record=replace(visit.record, links=links * count)) for visit, count in (
+        (desk.visit("/0"), LINKS - 1), (desk.visit("/1"), 10 * LINKS), (desk.visit("/2"), AT_RISK * LINKS)))  # fmt: skip
+    assert [few.weight, many.weight, most.weight] == [1, 11, AT_RISK + 1]
+    desk.collect(few, many, many, many, most, few)
+    assert desk.commit.is_full
+
+    cuts = [desk.commit.cut().visits for _ in range(4)]
+    assert [[visit.weight for _, visit in visits] for visits in cuts] == [[1, 11, 11], [11], [AT_RISK + 1], [1]]
 
 
 # The size limit

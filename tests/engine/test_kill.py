@@ -16,16 +16,15 @@ from typing import Any
 import pytest
 from running import assert_at_rest, ended, no_surroundings, rows, run, start, stored
 
-from crawler.engine.asynchronous import BACKLOG
-from crawler.engine.commit import BATCH
+from crawler.engine.commit import AT_RISK
 from crawler.testing import Answer, Site, SiteRequest, answer
 
 pytestmark = pytest.mark.usefixtures(no_surroundings.__name__)
 
 CONCURRENCY = 16
 PAGES = 500
-AT_RISK = CONCURRENCY + BATCH + BACKLOG
-"""Pages that a kill can cost: in flight, in the commit that is being written, and waiting for the next one while it is."""
+COST = CONCURRENCY + AT_RISK
+"""Pages that a kill can cost: in flight, or not yet committed."""
 # The request of each run at which it is killed: in the middle, at the very first (robots.txt), while it begins.
 MOMENTS = [420, 1, 2, 3, 9, 30, 31, 64, 5, 45]
 
@@ -88,7 +87,7 @@ def test_a_killed_crawl_goes_on(new_site: Callable[..., Site], tmp_path: Path, c
         now = dict(rows(folder, "SELECT url, sha256 FROM pages"))
         assert digests.items() <= now.items()
         assert stored(folder) == sorted(now)
-        assert killer.asked_and_not([*now]) <= AT_RISK
+        assert killer.asked_and_not([*now]) <= COST
         digests = now
     assert kills >= 5
 
@@ -96,7 +95,7 @@ def test_a_killed_crawl_goes_on(new_site: Callable[..., Site], tmp_path: Path, c
     assert_at_rest(folder)
     served = {killer.site.url(path): hashlib.sha256(body).hexdigest() for path, body in killer.bodies.items()}
     assert dict(rows(folder, "SELECT url, sha256 FROM pages")) == served
-    assert killer.asked.total() - PAGES <= kills * AT_RISK
+    assert killer.asked.total() - PAGES <= kills * COST
     assert rows(folder, "SELECT count(*), count(ended), max(finish_reason) FROM runs") == [(kills + 1, 1, "queue empty")]
     assert set(killer.asked) == set(killer.bodies)
 
