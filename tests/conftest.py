@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import make_certificate
 from hypothesis import settings
 
 import crawler.testing
@@ -50,3 +51,9 @@ def corpora() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no corpora at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes self-signed certificates with their key in one file: `certificates("DNS:localhost", "20200101", "20200102")`."""
+    return lambda *arguments: make_certificate(tmp_path_factory.mktemp("ca"), *arguments)

@@ -8,7 +8,7 @@ from crawler.core.retry import NO_CONNECTION
 from crawler.core.robots import ROBOTS_MAX_SIZE
 from crawler.fetch.body import BodyReader, too_big
 from crawler.fetch.failures import FetchFailure
-from crawler.fetch.options import LOWEST_RATE, FetchOptions
+from crawler.fetch.options import LOWEST_RATE, MAX_HEADER_SIZE, FetchOptions
 from crawler.model import Body, PageError, Request, Response
 
 _NOTHING = Body()
@@ -61,10 +61,15 @@ class Answer:
         self.ttfb = self.age()
         self.status = status
         self._headers = tuple(headers)
+        size = 0
         for name, value in headers:
+            size += len(name) + len(value)
             key = name.lower()
             if key in _READ_HERE:
                 self._known.setdefault(key, []).append(value)
+        if size > MAX_HEADER_SIZE:
+            self._headers = ()
+            raise FetchFailure("protocol", f"the header is larger than {MAX_HEADER_SIZE // 1024} KB")
         if status == 101:
             raise FetchFailure("protocol", "the server switched protocols without being asked to")
         transfer = self._known.get("transfer-encoding")

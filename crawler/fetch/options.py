@@ -12,6 +12,9 @@ MAX_LINE = 64 * 1024
 MAX_HEADERS = 100
 """The most lines in an answer's header. http.client has the same limit."""
 
+MAX_HEADER_SIZE = 256 * 1024
+"""The largest header of an answer that is kept, in bytes. Browsers have about the same limit."""
+
 LOWEST_RATE = 1024
 """Bytes per second that a body must keep on average once its headers are there."""
 

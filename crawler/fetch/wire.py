@@ -148,11 +148,14 @@ class _TimedSocket(io.RawIOBase):
         self._sock = sock
         self._patience = patience
         self.ended = False
+        self.enough = False
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any) -> int | None:
+        if self.enough:
+            return None
         left = self._patience()
         if left <= 0:
             raise TimeoutError
@@ -177,16 +180,17 @@ class Head(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, patience: Callable[[], float]) -> None:
         self._source = _TimedSocket(sock, patience)
+        self._beyond = b""
         super().__init__(self._source, method="GET")  # type: ignore[arg-type]
 
     def begin(self) -> None:
         super().begin()
         if self._source.ended:
             raise http.client.RemoteDisconnected("the connection ended in the middle of the header")
-        if self.msg.defects:
-            raise FetchFailure("protocol", "this is no valid HTTP: a line of the header is no header")
         self.pairs = [(name, _FOLD.sub(" ", value).strip()) for name, value in self.msg.raw_items()]
-        lengths = {value for name, value in self.pairs if name.lower() == "content-length"}
+        if self.msg.defects or any("\0" in value for _, value in self.pairs):
+            raise FetchFailure("protocol", "this is no valid HTTP: a line of the header is no header")
+        lengths = [value for name, value in self.pairs if name.lower() == "content-length"]
         if len(lengths) > 1 or not all(length.isdecimal() for length in lengths):
             raise FetchFailure("protocol", "this is no valid HTTP: the Content-Length is no number")
         if lengths and self.chunked:
@@ -198,7 +202,23 @@ class Head(http.client.HTTPResponse):
         # http.client forgives a chunked body that lacks its last line.
         if not chunk and (self.length or (self.chunked and self._source.ended)):
             raise http.client.IncompleteRead(b"", self.length)
+        if not chunk:
+            self._look_beyond()
         return chunk
+
+    def _look_beyond(self) -> None:
+        """Looks at what came with the answer and does not belong to it: a body longer than promised is not whole when it is cut. An
+        empty line is forgiven (RFC 9112, 2.2), and another answer is nobody's."""
+        if self.fp is not None:
+            self._close_conn()
+        self.will_close = self.will_close or bool(self._beyond)
+        if self._beyond.strip(b"\r\n") and not self._beyond.startswith(b"HTTP/"):
+            raise FetchFailure("protocol", "this is no valid HTTP: the body is longer than its header says")
+
+    def _close_conn(self) -> None:
+        self._source.enough = True
+        self._beyond = self.fp.peek()
+        super()._close_conn()  # type: ignore[misc]
 
     def _read_status(self) -> tuple[str, int, str]:
         # http.client passes over 100 Continue, but not over 103 Early Hints (RFC 8297).
@@ -211,7 +231,7 @@ class Head(http.client.HTTPResponse):
     def _read_next_chunk_size(self) -> int:
         # http.client takes "-1", "0x1f" and "1_0" for sizes, and calls all others a body that ended early.
         line = self.fp.readline(MAX_LINE + 1)
-        size = line.partition(b";")[0].strip()
+        size = line.partition(b";")[0].rstrip()
         if line.endswith(b"\n") and not _HEX.fullmatch(size):
             raise FetchFailure("protocol", "this is no valid HTTP: the chunks of the body are broken")
         return int(size, 16)  # ValueError, for the end of the connection, becomes IncompleteRead

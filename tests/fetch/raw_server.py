@@ -9,8 +9,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from crawler.model import Request
-
 Step = bytes | Callable[["Connection"], None]
 
 
@@ -129,8 +127,3 @@ def chunk(data: bytes) -> bytes:
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-def request(url: str, *headers: tuple[str, str]) -> Request:
-    """A request with nothing special about it."""
-    return Request(url, 1, "host", headers=headers)

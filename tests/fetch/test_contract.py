@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from raw_server import CHUNKED, Connection, RawServer, Step, chunk, close, hang, http, pause, request, reset
+from fetching import request
+from raw_server import CHUNKED, Connection, RawServer, Step, chunk, close, hang, http, pause, reset
 
 from crawler.model import Response
 

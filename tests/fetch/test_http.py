@@ -14,7 +14,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aioresponses import aioresponses as Mocked
-from raw_server import RawServer, hang, http, request
+from fetching import request
+from raw_server import RawServer, hang, http
 
 from crawler.fetch.http import HttpFetcher
 from crawler.fetch.options import FetchOptions

@@ -1,0 +1,61 @@
+"""Every way to fetch: a law of fetching holds on all of them or on none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crawler.fetch.blocking import BlockingFetcher
+from crawler.fetch.http import HttpFetcher
+from crawler.fetch.options import FetchOptions
+from crawler.model import Request, Response
+
+FetchAll = Callable[..., list[Response]]
+
+
+def request(url: str, *headers: tuple[str, str]) -> Request:
+    """A request with nothing special about it."""
+    return Request(url, 1, "host", headers=headers)
+
+
+def fetch_asynchronously(
+    urls: Sequence[str | Request], spool: Path | None = None, *, loop_factory: Any = None, **options: Any
+) -> list[Response]:
+    """Fetches one URL after the other with one HttpFetcher."""
+
+    async def story() -> list[Response]:
+        async with HttpFetcher(_options(options), spool) as fetcher:
+            return [await fetcher.fetch(url if isinstance(url, Request) else request(url)) for url in urls]
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(story())
+
+
+def fetch_on_uvloop(urls: Sequence[str | Request], spool: Path | None = None, **options: Any) -> list[Response]:
+    """The same on uvloop, where sockets and timers are not asyncio's own."""
+    uvloop = pytest.importorskip("uvloop")
+    return fetch_asynchronously(urls, spool, loop_factory=uvloop.new_event_loop, **options)
+
+
+def fetch_blocking(urls: Sequence[str | Request], spool: Path | None = None, **options: Any) -> list[Response]:
+    """Fetches one URL after the other with one BlockingFetcher."""
+    with BlockingFetcher(_options(options), spool) as fetcher:
+        return [fetcher.fetch(url if isinstance(url, Request) else request(url)) for url in urls]
+
+
+def _options(options: dict[str, Any]) -> FetchOptions:
+    defaults = {"timeout": 2.0, "connect_timeout": 2.0, "read_timeout": 2.0, "allow_private": True, "trust_env": False}
+    return FetchOptions(**defaults | options)
+
+
+WAYS: dict[str, FetchAll] = {"asynchronous": fetch_asynchronously, "uvloop": fetch_on_uvloop, "blocking": fetch_blocking}
+
+
+@pytest.fixture(params=WAYS)
+def fetch_all(request: pytest.FixtureRequest) -> FetchAll:
+    """Each way to fetch some URLs in turn."""
+    return WAYS[request.param]
