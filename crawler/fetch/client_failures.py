@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
-from aiohttp.http_exceptions import ContentLengthError
+from aiohttp.http_exceptions import ContentLengthError, HttpProcessingError
 
 from crawler.fetch.answer import Answer
 from crawler.fetch.failures import explain, one_line, tls_cause
@@ -86,5 +86,6 @@ _TABLE: tuple[tuple[type[BaseException], Callable[[Any, Answer], PageError]], ..
     (aiohttp.ClientOSError, _operating_system),
     (aiohttp.ClientPayloadError, _payload),
     (aiohttp.ClientResponseError, _message),
+    (HttpProcessingError, _message),
     (aiohttp.InvalidURL, lambda error, answer: PageError("protocol", "this URL cannot be asked for over HTTP")),
 )

@@ -20,6 +20,7 @@ from crawler.fetch.client_failures import ConnectionDropped, explain_client
 from crawler.fetch.cookies import open_jar, origin_of
 from crawler.fetch.guard import CONNECTING, Connecting, Guard
 from crawler.fetch.headers import RequestHeaders
+from crawler.fetch.kept_alive import KeptAlive, KeptResponse
 from crawler.fetch.options import MAX_HEADERS, MAX_LINE, FetchOptions
 from crawler.fetch.proxies import Proxies
 from crawler.fetch.resolver import Resolver
@@ -54,13 +55,15 @@ class HttpFetcher:
         if self._spool is not None:
             self._spool.mkdir(parents=True, exist_ok=True)
         self._resolver = Resolver()
+        connector = aiohttp.TCPConnector(
+            limit=0,  # the engine bounds itself
+            ttl_dns_cache=300,
+            resolver=self._resolver,
+            socket_factory=self._guard.socket,
+        )
+        self._kept_alive = KeptAlive(connector, self._headers.common)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0,  # the engine bounds itself
-                ttl_dns_cache=300,
-                resolver=self._resolver,
-                socket_factory=self._guard.socket,
-            ),
+            connector=connector,
             headers=self._headers.common,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -100,7 +103,7 @@ class HttpFetcher:
                 response.status, [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
             )
             if self._jar is not None and answer.cookies:
-                url = response.url
+                url = URL(request.url, encoded=True)
                 self._jar.keep(origin_of(url.scheme, url.raw_host or "", url.port), url.raw_path, answer.cookies)
             reader = answer.body_reader(self._memory)
             answer.body = await self._read(response, reader, answer, limit)
@@ -108,7 +111,7 @@ class HttpFetcher:
             response.close()  # after a whole body there is nothing to close: its connection is back in the pool
             raise
 
-    async def _ask(self, request: Request) -> ClientResponse:
+    async def _ask(self, request: Request) -> ClientResponse | KeptResponse:
         """Sends the request and waits for the headers."""
         assert self._session is not None, "the fetcher works under `async with` only"
         url = URL(request.url, encoded=True)
@@ -116,15 +119,20 @@ class HttpFetcher:
         proxy = self._proxies.find(url.scheme, host, url.port) if self._proxies else None
         self._guard.check_literal(host)
         CONNECTING.set(Connecting(host, proxy is not None))
+        secure = url.scheme == "https" or (proxy is not None and proxy.startswith("https:"))
+        tls = self._tls if secure else True
         headers = None
         if self._headers.by_origin or request.headers or url.raw_user is not None:
             userinfo = "" if url.raw_user is None else f"{url.raw_user}:{url.raw_password or ''}"
             headers = self._headers.added(request, origin_of(url.scheme, host, url.port), url.raw_path, userinfo)
-            url = url.with_user(None) if userinfo else url
-        secure = url.scheme == "https" or (proxy is not None and proxy.startswith("https:"))
-        return await self._session.get(url, headers=headers, allow_redirects=False, proxy=proxy, ssl=self._tls if secure else True)
+        if proxy is None and url.raw_user is None:
+            every = None if not headers else self._headers.all(headers).items()
+            if (kept := await self._kept_alive.ask(request.url, tls, every)) is not None:
+                return kept
+        url = url.with_user(None) if url.raw_user is not None else url
+        return await self._session.get(url, headers=headers, allow_redirects=False, proxy=proxy, ssl=tls)
 
-    async def _read(self, response: ClientResponse, body: BodyReader, answer: Answer, limit: asyncio.Timeout) -> Body:
+    async def _read(self, response: ClientResponse | KeptResponse, body: BodyReader, answer: Answer, limit: asyncio.Timeout) -> Body:
         content, connection, spool = response.content, response.connection, None
         protocol = connection.protocol if connection is not None else None
         try:
