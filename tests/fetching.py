@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -13,6 +14,9 @@ from crawler.fetch.blocking import BlockingFetcher
 from crawler.fetch.http import HttpFetcher
 from crawler.fetch.options import FetchOptions
 from crawler.model import Request, Response
+
+KEPT_ALIVE = "/kept-alive"
+"""A path that servers of tests answer and do not count: after it the connection is a used one."""
 
 FetchAll = Callable[..., list[Response]]
 
@@ -41,6 +45,20 @@ def fetch_on_uvloop(urls: Sequence[str | Request], spool: Path | None = None, **
     return fetch_asynchronously(urls, spool, loop_factory=uvloop.new_event_loop, **options)
 
 
+def fetch_on_used_connections(urls: Sequence[str | Request], spool: Path | None = None, **options: Any) -> list[Response]:
+    """The same over connections that have been used before, where no aiohttp session is in between."""
+
+    async def story() -> list[Response]:
+        async with HttpFetcher(_options(options), spool) as fetcher:
+            answers = []
+            for asked in (url if isinstance(url, Request) else request(url) for url in urls):
+                await fetcher.fetch(request(urljoin(asked.url, KEPT_ALIVE)))
+                answers.append(await fetcher.fetch(asked))
+            return answers
+
+    return asyncio.run(story())
+
+
 def fetch_blocking(urls: Sequence[str | Request], spool: Path | None = None, **options: Any) -> list[Response]:
     """Fetches one URL after the other with one BlockingFetcher."""
     with BlockingFetcher(_options(options), spool) as fetcher:
@@ -52,7 +70,12 @@ def _options(options: dict[str, Any]) -> FetchOptions:
     return FetchOptions(**defaults | options)
 
 
-WAYS: dict[str, FetchAll] = {"asynchronous": fetch_asynchronously, "uvloop": fetch_on_uvloop, "blocking": fetch_blocking}
+WAYS: dict[str, FetchAll] = {
+    "asynchronous": fetch_asynchronously,
+    "uvloop": fetch_on_uvloop,
+    "used": fetch_on_used_connections,
+    "blocking": fetch_blocking,
+}
 
 
 @pytest.fixture(params=WAYS)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from fetching import KEPT_ALIVE
+
 Step = bytes | Callable[["Connection"], None]
 
 
@@ -106,6 +108,9 @@ class RawServer:
             sock.sendall(self._greeting)
             connection = Connection(self, sock)
             while head := connection.request():
+                if head.split()[1].decode().endswith(KEPT_ALIVE):
+                    connection.sock.sendall(http())
+                    continue
                 self.heads.append(head)
                 self.asked.set()
                 for step in self._steps[head.split()[1].decode()]:
