@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 Role = Literal["page", "requisite", "sitemap", "probe", "robots"]
 """What a URL is fetched for. `robots` is asked by the workbench itself and is never in a frontier."""
 
+_RISING: tuple[Role, ...] = ("probe", "requisite", "sitemap", "page")
+
+
+def is_higher(role: Role, other: Role) -> bool:
+    """Whether a URL with the role `other` that is found again with `role` has to be asked for again: probe < requisite < sitemap <
+    page."""
+    return _RISING.index(role) > _RISING.index(other)
+
+
 State = Literal["queued", "leased", "done", "failed", "skipped"]
 OutcomeName = Literal["ok", "redirect", "http_error", "error", "not_modified"]
 

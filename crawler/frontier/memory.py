@@ -26,6 +26,7 @@ from crawler.model import (
     Skipped,
     State,
     Stats,
+    is_higher,
 )
 
 
@@ -78,15 +79,22 @@ class MemoryFrontier:
 
     def add(self, requests: Sequence[Request]) -> int:
         """See `Frontier.add`."""
-        before = len(self.entries)
-        for request in requests:
-            host = self._hosts.setdefault(request.host, _Host())
-            if request.id not in self.entries:
-                rank = 0 if request.role == "sitemap" else 1 + request.depth
-                entry = self.entries[request.id] = Entry(replace(request, headers=()), rank, len(self.entries))
-                if host.state.closed:
-                    _fail_with_host(entry, host.state)
-        return len(self.entries) - before
+        return sum(self._add(replace(request, headers=())) for request in requests)
+
+    def _add(self, request: Request) -> bool:
+        host = self._hosts.setdefault(request.host, _Host())
+        rank = 0 if request.role == "sitemap" else 1 + request.depth
+        entry = self.entries.get(request.id)
+        if entry is None:
+            entry = self.entries[request.id] = Entry(request, rank, len(self.entries))
+        elif is_higher(request.role, entry.request.role):
+            entry.request, entry.rank, entry.reason, entry.detail = replace(request, attempts=0), rank, None, None
+            entry.state = "leased" if entry.state == "leased" else "queued"
+        else:
+            return False
+        if host.state.closed and entry.state == "queued":
+            _fail_with_host(entry, host.state)
+        return True
 
     def refuse(self, refusals: Sequence[Refusal]) -> None:
         """See `Frontier.refuse`."""
@@ -193,7 +201,7 @@ class MemoryFrontier:
         return True
 
     def _settle(self, entry: Entry, outcome: Outcome) -> None:
-        tried = 1
+        tried, is_raised = 1, is_higher(entry.request.role, outcome.request.role)
         entry.state, entry.reason, entry.detail, entry.not_before = "done", None, None, 0.0
         match outcome:
             case Retry(_, at, why, counted):
@@ -204,8 +212,10 @@ class MemoryFrontier:
                 entry.state, entry.reason, entry.detail = "failed", error.kind, error.detail
             case Fetched(_, ok, size):
                 self._size += size
-                self._ok_pages += ok and entry.request.role == "page"
+                self._ok_pages += ok and entry.request.role == "page" and not is_raised
         entry.request = replace(entry.request, attempts=entry.request.attempts + tried)
+        if is_raised:
+            entry.state, entry.reason, entry.detail, entry.request = "queued", None, None, replace(entry.request, attempts=0)
 
     def _keep_state(self, name: str, state: HostState) -> None:
         self._hosts[name].state = state

@@ -8,14 +8,14 @@ counted otherwise; they change in the same transaction as the rows they count.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
 from crawler.core.retry import LONGEST_RETRY_AFTER
 from crawler.core.urls import fingerprint
 from crawler.frontier import rows
+from crawler.frontier.counts import Counts
 from crawler.model import (
     ErrorKind,
     Failed,
@@ -30,8 +30,10 @@ from crawler.model import (
     Request,
     Retry,
     RobotsFacts,
+    Role,
     Skipped,
     Stats,
+    is_higher,
 )
 from crawler.store.database import Database
 
@@ -39,6 +41,7 @@ NEVER = 1e18  # when a host is due whose queue lies beyond the open depth
 _WITH_HOST = ("dns", "refused", "reset", "timeout", "tls", "robots_unavailable")  # what a URL fails of together with its host
 _NOTHING: Mapping[str, int] = {}
 _HostRow = tuple[int, str, int, float, float, float, int, int, str]
+_NewRow = tuple[int, str, int, Role, int, bytes | None, int | None, int, int]
 
 
 class SqliteFrontier:
@@ -57,27 +60,17 @@ class SqliteFrontier:
         self._clock = clock
         self._delay_of = delay_of
         self._deepest = NEVER if limits.max_depth is None else 1 + limits.max_depth
-        self._totals: Counter[str] = Counter()
-        self._ranks: Counter[int] = Counter()
+        self._counts = Counts(database)
+        self._totals, self._ranks = self._counts.totals, self._counts.ranks
+        self._transaction = self._counts.transaction
         self._robots: dict[int, tuple[RobotsFacts, ...]] = {}
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        try:
-            with self._database.transaction():
-                yield
-                self._write_totals()
-        except BaseException:
-            # What was rolled back must not be counted by the next transaction.
-            self._totals.clear()
-            self._ranks.clear()
-            raise
 
     # -- what goes in ----------------------------------------------------------------------------------------------------
 
     def add(self, requests: Sequence[Request]) -> int:
         """See `Frontier.add`."""
         new: Counter[int] = Counter()
+        raised = 0
         with self._transaction():
             hosts: dict[str, int] = {}
             for request in requests:
@@ -89,10 +82,31 @@ class SqliteFrontier:
                 if self._execute(rows.ADD, row).rowcount:
                     new[host_id] += 1
                     self._ranks[rank] += 1
+                elif (grown := self._raise_role(host_id, row)) is not None:
+                    new[host_id] += grown
+                    raised += 1 - grown
             self._totals["queued"] += new.total()
             for host_id, count in new.items():
                 self._grow_queue(host_id, count)
-        return new.total()
+        return new.total() + raised
+
+    def _raise_role(self, host_id: int, row: _NewRow) -> int | None:
+        """Raises the role of a known URL and says by how much its host's queue grows; None when it has no lower role. One that is
+        leased stays so until its outcome is known."""
+        identity, _, _, role, depth, chain, parent, rank, _ = row
+        state, before, old_rank = self._execute("SELECT state, role, rank FROM _frontier WHERE id = ?", (identity,)).fetchone()
+        if not is_higher(role, before):
+            return None
+        self._execute(rows.RAISE, (role, depth, chain, parent, rank, identity))
+        self._ranks[rank] += 1
+        if state in ("queued", "leased"):
+            self._ranks[old_rank] -= 1
+            self._totals["granted"] += state == "leased" and role == "page"
+            return 0
+        self._totals[state] -= 1
+        if state != "skipped":
+            self._execute(f"UPDATE hosts SET {state} = {state} - 1 WHERE host_id = ?", (host_id,))
+        return 1
 
     def refuse(self, refusals: Sequence[Refusal]) -> None:
         """See `Frontier.refuse`."""
@@ -154,7 +168,7 @@ class SqliteFrontier:
 
     def _room(self, wanted: int) -> int:
         """How many URLs may be granted now, at most `wanted`: the page and size limits are kept here."""
-        totals = self._read_totals()
+        totals = self._counts.read()
         if self._limits.max_size is not None and totals["size"] >= self._limits.max_size:
             return 0
         if self._limits.max_pages is None:
@@ -165,7 +179,7 @@ class SqliteFrontier:
         """The deepest rank that is open: all of them, or with a depth limit only the lowest that is not finished."""
         if self._limits.max_depth is None:
             return 1 << 40
-        self._write_totals()
+        self._counts.write()
         lowest = self._execute("SELECT min(rank) FROM _ranks WHERE pending > 0").fetchone()[0]
         return int(min(lowest or 0, self._deepest))
 
@@ -241,6 +255,9 @@ class SqliteFrontier:
             return None
         role, rank = settled
         state = str(row[0])
+        if is_raised := is_higher(role, request.role):  # while it was asked for in a lower one
+            self._execute(rows.AGAIN, (request.id,))
+            state = "queued"
         self._totals[state] += 1
         self._totals["leased"] -= 1
         self._totals["granted"] -= role == "page"
@@ -248,7 +265,7 @@ class SqliteFrontier:
             self._ranks[rank] -= 1
         if isinstance(outcome, Fetched):
             self._totals["size"] += outcome.size
-            self._totals["ok_pages"] += outcome.ok and role == "page"
+            self._totals["ok_pages"] += outcome.ok and role == "page" and not is_raised
         return state
 
     def _keep_state(self, host_id: int, state: HostState, moved: Mapping[str, int] = _NOTHING) -> None:
@@ -353,29 +370,9 @@ class SqliteFrontier:
 
     # -- what is known ---------------------------------------------------------------------------------------------------
 
-    def _read_totals(self) -> Counter[str]:
-        cursor = self._execute("SELECT queued, leased, done, failed, skipped, granted, ok_pages, size FROM _totals")
-        totals = Counter(dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True)))
-        totals.update(self._totals)
-        return totals
-
-    def _write_totals(self) -> None:
-        """Writes the counts that changed since the last time, at the end of every transaction."""
-        changed = {name: count for name, count in self._totals.items() if count}
-        if changed:
-            assignments = ", ".join(f"{name} = {name} + :{name}" for name in changed)
-            self._execute(f"UPDATE _totals SET {assignments}", changed)
-        ranks = [(rank, count) for rank, count in self._ranks.items() if count]
-        if ranks:
-            self._database.connection.executemany(
-                "INSERT INTO _ranks VALUES (?, ?) ON CONFLICT (rank) DO UPDATE SET pending = pending + excluded.pending", ranks
-            )
-        self._totals.clear()
-        self._ranks.clear()
-
     def stats(self) -> Stats:
         """See `Frontier.stats`."""
-        totals = self._read_totals()
+        totals = self._counts.read()
         return Stats(
             totals["queued"], totals["leased"], totals["done"], totals["failed"], totals["skipped"], totals["ok_pages"], totals["size"]
         )

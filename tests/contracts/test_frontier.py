@@ -16,12 +16,14 @@ from crawler.model import (
     Lease,
     Limits,
     NotModified,
+    Outcome,
     PageError,
     Redirected,
     Refusal,
     Request,
     Retry,
     RobotsFacts,
+    Role,
     Skipped,
     Stats,
 )
@@ -420,10 +422,102 @@ def test_an_outcome_counts_for_its_own_host_alone(opened: Opened) -> None:
     assert rows_of(frontier)["https://b.test/"].state == "leased"
 
 
-# Closed hosts
+# Roles
 
 
 CLOSED = HostState(closed="dns: no such host", closed_kind="dns")
+ENDS: dict[str, Callable[[Request], Outcome]] = {
+    "done": lambda asked: Fetched(asked, ok=True, size=7),
+    "failed": lambda asked: Failed(asked, PageError("reset", "by peer")),
+    "skipped": lambda asked: Skipped(asked, "robots", "line 1"),
+    "queued": lambda asked: Retry(asked, START, "status 500"),
+}
+PAGE = request("/map.xml", 2)
+
+
+@pytest.mark.parametrize("role", ["probe", "requisite", "sitemap"])
+@pytest.mark.parametrize("end", ENDS)
+def test_a_url_that_ended_in_a_lower_role_is_asked_for_again(opened: Opened, role: Role, end: str) -> None:
+    """A sitemap that somebody links to is a page as well: it is queued again as one, untried, at the depth of that
+    link, and it ends once. Found in a lower role again nothing happens."""
+    frontier = opened()
+    frontier.add([request("/map.xml", role=role)])
+    lease = lease_one(frontier)
+    frontier.done(lease, [ENDS[end](lease.requests[0])], lease.state)
+
+    assert frontier.add([PAGE]) == 1
+    assert (rows_of(frontier), frontier.stats().queued) == ({PAGE.url: ("queued", None, None, 0)}, 1)
+    again = frontier.extend([lease], 10, TTL).leases[0]
+    assert again.requests == (PAGE,)
+    frontier.done(again, fetched(PAGE, size=5), again.state)
+    assert (frontier.stats().done, frontier.stats().ok_pages) == (1, 1)
+    assert frontier.add([PAGE, request("/map.xml", role=role)]) == 0
+    assert frontier.stats().done == 1
+
+
+def test_a_queued_url_rises_where_it_waits(opened: Opened) -> None:
+    """What has not been asked for yet is asked for once, in the highest role it was found in and at that role's place."""
+    frontier = opened()
+    frontier.add([request("/map.xml", role="sitemap"), request("/", 1), request("/x", 3)])
+
+    assert frontier.add([PAGE]) == 1
+    assert lease_one(frontier).requests == (request("/", 1), PAGE, request("/x", 3))
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_leased_url_rises_when_its_outcome_is_known(opened: Opened, end: str) -> None:
+    """While a sitemap is asked for its role rises: it is not asked for twice at the same time, and what comes of the sitemap says
+    nothing about the page."""
+    frontier = opened()
+    frontier.add([request("/map.xml", role="sitemap")])
+    lease = lease_one(frontier)
+
+    assert frontier.add([PAGE]) == 1
+    assert frontier.extend([lease], 10, TTL).leases[0].requests == ()
+    frontier.done(lease, [ENDS[end](lease.requests[0])], lease.state)
+    assert rows_of(frontier) == {PAGE.url: ("queued", None, None, 0)}
+    assert (frontier.stats().ok_pages, frontier.finished()) == (0, None)
+    assert frontier.extend([lease], 10, TTL).leases[0].requests == (PAGE,)
+
+
+def test_a_risen_url_of_a_lost_lease_comes_back_as_a_page(opened: Opened, clock: Clock) -> None:
+    """A holder that never says what came of the sitemap takes nothing from the page."""
+    frontier = opened(max_pages=1)
+    frontier.add([request("/map.xml", role="sitemap")])
+    lease_one(frontier)
+    frontier.add([PAGE])
+    assert frontier.lease(10, 10, TTL).leases == ()
+
+    clock.advance(TTL + 1)
+    assert lease_one(frontier).requests == (PAGE,)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_roles_commute(opened: Opened, order: tuple[int, ...]) -> None:
+    """In whatever order a URL is found in its roles, it is asked for in the highest."""
+    found = [[request("/a", 1)], [request("/a", role="sitemap")], [request("/a", 2, role="probe")]]
+    frontier = opened()
+    for number in order:
+        frontier.add(found[number])
+
+    assert lease_one(frontier).requests == (request("/a", 1),)
+    check_counts(frontier)
+
+
+def test_a_role_that_rises_at_a_closed_host_fails_at_once(opened: Opened) -> None:
+    """Nobody would ever ask for it."""
+    frontier = opened()
+    frontier.add([request("/map.xml", role="sitemap")])
+    lease = lease_one(frontier)
+    frontier.done(lease, fetched(*lease.requests), CLOSED)
+    frontier.release(lease, CLOSED)
+    frontier.add([PAGE])
+
+    assert rows_of(frontier)[PAGE.url][:2] == ("failed", "dns")
+    assert frontier.finished() == "queue empty"
+
+
+# Closed hosts
 
 
 def test_a_closed_host_fails_its_queue_with_the_reason(opened: Opened) -> None:

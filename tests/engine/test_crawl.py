@@ -612,6 +612,19 @@ def test_sitemaps_do_not_count_as_pages(drive: Drive) -> None:
     assert (crawled.ok, crawled.reason) == ({"/", "/a"}, "queue empty")
 
 
+def test_a_sitemap_that_is_linked_later_becomes_a_page(drive: Drive) -> None:
+    """A link to a URL that was read as a sitemap long before makes it a page: asked for once more, with a row of its own; so does a
+    link to a sitemap that was not there."""
+    crawled = drive({
+        "/robots.txt": robots(f"Sitemap: {MAP}", f"Sitemap: {HERE}/gone.xml"), "/map.xml": urlset(f"{HERE}/a"),
+        "/": links("/b"), "/a": "", "/b": links("/c"), "/c": links("/map.xml", "/gone.xml"),
+    }, per_host=1)  # fmt: skip
+
+    assert crawled.outcomes() == {"/": "ok", "/a": "ok", "/b": "ok", "/c": "ok", "/map.xml": "ok", "/gone.xml": "http_error"}
+    assert (crawled.count("/map.xml"), crawled.count("/gone.xml")) == (2, 2)
+    assert (crawled.pages["/map.xml"]["role"], crawled.pages["/map.xml"]["depth"]) == ("page", 3)
+
+
 def test_with_a_depth_limit_sitemaps_are_depth_one(drive: Drive) -> None:
     """A sitemap names pages one step from the seed: with `max_depth=1` they are fetched, with 0 no sitemap is read."""
     web = {"/sitemap.xml": urlset(f"{HERE}/a"), "/": "", "/a": links("/b"), "/b": ""}
