@@ -120,8 +120,6 @@ class Answer:
                 return PageError("timeout", f"no headers within {self._options.timeout:g} s")
             case "data":
                 return PageError("timeout", f"no data for {self._options.read_timeout:g} s")
-            case "valid chunks":
-                return PageError("protocol", "this is no valid HTTP: the chunks of the body are broken")
         return PageError("timeout", f"the body came at less than {LOWEST_RATE // 1024} KB/s")
 
     def cut_off(self) -> PageError:

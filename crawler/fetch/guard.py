@@ -27,12 +27,14 @@ _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291, 2.4; nothing el
 class Connecting:
     """What the sockets of one request are for: the host being asked, and what the guard has seen so far.
 
-    `sockets` counts the connections opened: 0 after an answer means that a kept-alive one was used again.
+    `sockets` counts the connections opened: 0 after an answer means that a kept-alive one was used again; `kept` that one was
+    tried.
     """
 
     host: str
     proxied: bool = False
     sockets: int = 0
+    kept: bool = False
     refusal: str = ""
 
 

@@ -11,7 +11,6 @@ from typing import Self
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, StreamReader
-from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from crawler.fetch.answer import Answer
@@ -22,6 +21,7 @@ from crawler.fetch.guard import CONNECTING, Connecting, Guard
 from crawler.fetch.headers import RequestHeaders
 from crawler.fetch.kept_alive import KeptAlive, KeptResponse
 from crawler.fetch.options import MAX_HEADERS, MAX_LINE, FetchOptions
+from crawler.fetch.pool import Pool
 from crawler.fetch.proxies import Proxies
 from crawler.fetch.resolver import Resolver
 from crawler.fetch.spool import SpoolFile
@@ -55,7 +55,7 @@ class HttpFetcher:
         if self._spool is not None:
             self._spool.mkdir(parents=True, exist_ok=True)
         self._resolver = Resolver()
-        connector = aiohttp.TCPConnector(
+        connector = Pool(
             limit=0,  # the engine bounds itself
             ttl_dns_cache=300,
             resolver=self._resolver,
@@ -156,9 +156,6 @@ class HttpFetcher:
             await spool.close()
             return body.result(spool.path)
         except BaseException:
-            # aiohttp tells nobody who waits for a body that its chunks have become nonsense: the wait goes on in vain.
-            if protocol is not None and isinstance(protocol.exception(), HttpProcessingError):
-                answer.waiting_for = "valid chunks"
             if spool is not None:
                 await spool.discard()
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import ssl
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -145,6 +146,25 @@ def test_after_a_failure_the_next_request_is_sound(server: RawServer, fetch_all:
     responses = fetch_all([broken, whole, broken, whole], **SHORT)
 
     assert [outcome(response) for response in responses] == [(200, b"", "timeout"), (200, b"whole", "ok")] * 2
+
+
+def test_an_answer_that_nobody_asked_for_is_nobodys(server: RawServer, new_server: Callable[..., RawServer], fetch_all: FetchAll) -> None:
+    """What a server sends on an idle connection is not taken for the answer to the next request there."""
+    sent = threading.Event()
+
+    def unasked(connection: Connection) -> None:
+        connection.sock.sendall(http(b"not yours"))
+        sent.set()
+
+    def meanwhile(connection: Connection) -> None:
+        sent.wait(5)
+        pause(connection)
+
+    first = server.answer(http(b"one"), pause, unasked, path="/1")
+    elsewhere = new_server().answer(meanwhile, http(b"elsewhere"))
+    second = server.answer(http(b"two"), path="/2")
+
+    assert [outcome(response)[1] for response in fetch_all([first, elsewhere, second])] == [b"one", b"elsewhere", b"two"]
 
 
 def test_a_connection_refused(server: RawServer, fetch: Fetch) -> None:

@@ -15,13 +15,14 @@ import aiohttp
 import pytest
 from aioresponses import aioresponses as Mocked
 from fetching import request
-from raw_server import RawServer, hang, http
+from raw_server import Connection, RawServer, Step, close, hang, http, reset
 
 from crawler.fetch.http import HttpFetcher
 from crawler.fetch.options import FetchOptions
 from crawler.fetch.spool import SpoolFile
 
 URL = "http://example.org/page"
+MANY = 4
 
 
 @pytest.fixture
@@ -133,6 +134,29 @@ async def test_many_at_a_time(server: RawServer) -> None:
     async with HttpFetcher(FetchOptions(allow_private=True)) as fetcher:
         responses = await asyncio.gather(*(fetcher.fetch(request(url)) for url in urls))
     assert [response.body.data for response in responses] == [f"page {number}".encode() for number in range(20)]
+
+
+@pytest.mark.parametrize("end", [close, reset])
+async def test_a_server_that_was_restarted_costs_nobody_a_try(server: RawServer, end: Step) -> None:
+    """When all idle connections end just as they are used again, each request is sent once more, and over a fresh one."""
+    together, old = threading.Barrier(MANY), []
+
+    def before_it(connection: Connection) -> None:
+        old.append(connection)
+        together.wait(5)
+
+    def after_it(connection: Connection) -> None:
+        if connection in old:
+            end(connection)  # type: ignore[operator]
+
+    first = server.answer(before_it, http(b"before"), path="/before")
+    second = server.answer(after_it, http(b"after"), path="/after")
+    async with HttpFetcher(FetchOptions(allow_private=True)) as fetcher:
+        before = await asyncio.gather(*(fetcher.fetch(request(first)) for _ in range(MANY)))
+        after = [await fetcher.fetch(request(second)) for _ in range(MANY)]
+
+    assert [response.body.data for response in before] == [b"before"] * MANY
+    assert [response.body.data for response in after] == [b"after"] * MANY
 
 
 async def test_the_peers_outage_is_told_from_ours(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
