@@ -24,7 +24,7 @@ commonName = supplied
 distinguished_name = n
 prompt = no
 [n]
-CN = localhost
+CN = NAME
 """
 
 
@@ -33,7 +33,7 @@ def make_certificate(folder: Path, names: str, begins: str = "20200101", ends: s
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("no openssl to make certificates with")
-    (folder / "ca.cnf").write_text(_CA)
+    (folder / "ca.cnf").write_text(_CA.replace("NAME", names.partition(":")[2].partition(",")[0]))  # else one is taken for another
     (folder / "index.txt").touch()
     (folder / "serial").write_text("01")
     key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out request.pem"

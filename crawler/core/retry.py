@@ -31,7 +31,7 @@ HOST_KINDS: frozenset[ErrorKind] = frozenset({"refused", "dns"})
 
 def is_retried_status(status: int) -> bool:
     """Whether this status may be different the next time."""
-    return status >= 500 or status in RETRIED_STATUS
+    return 500 <= status < 600 or status in RETRIED_STATUS
 
 
 def is_host_failure(error: PageError) -> bool:

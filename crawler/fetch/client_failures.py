@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -35,7 +36,10 @@ def _not_connected(answer: Answer) -> PageError:
 
 
 def _connector(error: Any, answer: Answer) -> PageError:
-    return explain(error.os_error)
+    cause = error.os_error
+    if isinstance(cause, ConnectionResetError) and cause.errno is None:  # asyncio's word for an end in the middle of the handshake
+        cause = ssl.SSLEOFError()
+    return explain(cause)
 
 
 def _proxy(error: Any, answer: Answer) -> PageError:

@@ -7,13 +7,15 @@ on the dice. Fetchers are held to `kind` and `body`, crawls to the whole promise
 from __future__ import annotations
 
 import gzip
+import ssl
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 
 from faults.bombs import BOMBS, bomb, brotli_compress, installed, zstd_compress
-from faults.server import NOT_FOUND, Host, Script, Step, close, drip, hang, pause, reset
+from faults.server import NOT_FOUND, Host, Script, Step, close, drip, hang, listen, pause, reset
 
 from crawler.model import ErrorKind, OutcomeName
 
@@ -24,13 +26,15 @@ TRIED_AGAIN: frozenset[ErrorKind] = frozenset({"reset", "timeout", "truncated"})
 """Errors that cost a URL its `retries`; all others end it at once, or with its host."""
 
 OK = b"HTTP/1.1 200 OK\r\n"
+PROTOCOL_VERSION = b"\x15\x03\x01\x00\x02\x02\x46"  # the alert of a server that cannot do what is asked for (RFC 8446, 6.2)
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One URL and its promise. `status` None: whichever; `body` is what an ok page holds. It is `retried` when it costs all tries,
-    it `passes` when the second try brings the page, and it is `judged` when its answer is whole but cannot be used."""
+    it `passes` when the second try brings the page, and it is `judged` when its answer is whole but cannot be used. `words` are
+    in the sentence that says why."""
 
     path: str
     scripts: tuple[Script, ...]
@@ -42,6 +46,12 @@ class Fault:
     retried: bool = False
     passes: bool = False
     judged: bool = False
+    words: str = ""
+
+    @property
+    def name(self) -> str:
+        """What no other fault is called."""
+        return self.host + self.path
 
     @property
     def fetched_as(self) -> ErrorKind | None:
@@ -72,11 +82,59 @@ def manifest(random: Random) -> list[Fault]:
 
 
 def hosts_of(faults: list[Fault]) -> list[Host]:
-    """The hosts that these faults need; the index of all stands at `main`."""
-    scripts: dict[str, dict[str, tuple[Script, ...]]] = {"main": {}}
+    """The hosts that answer to these faults."""
+    scripts: dict[str, dict[str, tuple[Script, ...]]] = {}
     for fault in faults:
-        scripts.setdefault(fault.host, {})[fault.path] = fault.scripts
+        scripts.setdefault(fault.host, {"/robots.txt": ((http(b"", "Connection: close", status="404 None"),),)})[fault.path] = fault.scripts
     return [Host(name, paths) for name, paths in scripts.items()]
+
+
+def closed_doors(certificate: Callable[..., Path]) -> tuple[list[Fault], list[Host], list[Path]]:
+    """Hosts that let nobody in, one fault each; and the certificates that are trusted. `certificate` makes one for names and dates."""
+    good, expired = certificate("DNS:tls-good.test"), certificate("DNS:tls-expired.test", "20200101", "20200102")
+    early, other = certificate("DNS:tls-early.test", "20990101", "20991231"), certificate("DNS:elsewhere.test")
+    unknown = certificate("DNS:tls-self-signed.test")
+    answer = {"/": ((http(b"<p>safe"),),)}
+    hosts = [
+        Host("refused", doors="refuses"),
+        Host("unheard", doors="leaves waiting"),
+        Host("silent-robots", answer | {"/robots.txt": ((hang,),)}),
+        Host("reset-robots", answer | {"/robots.txt": ((reset,),)}),
+        Host("tls-good", answer, "https", _tls(good)),
+        Host("tls-expired", answer, "https", _tls(expired)),
+        Host("tls-early", answer, "https", _tls(early)),
+        Host("tls-other", answer, "https", _tls(other)),
+        Host("tls-self-signed", answer, "https", _tls(unknown)),
+        Host("tls-old", scheme="https", greeting=(listen, PROTOCOL_VERSION, close)),
+        Host("tls-none", scheme="https", greeting=(listen, http(b"", status="400 Bad Request"), close)),
+        Host("tls-silent", scheme="https"),
+        Host("tls-reset", scheme="https", greeting=(listen, reset)),
+        Host("tls-closed", scheme="https", greeting=(listen, close)),
+    ]
+    words: dict[str, tuple[ErrorKind, str]] = {
+        "refused": ("refused", "the host refused the connection"),
+        "unheard": ("timeout", "no connection within"),
+        "nowhere": ("dns", "the host name is not known"),
+        "silent-robots": ("timeout", "no headers within"),
+        "reset-robots": ("reset", "before it answered"),
+        "tls-expired": ("tls", "the certificate has expired"),
+        "tls-early": ("tls", "the certificate is not valid yet"),
+        "tls-other": ("tls", "the certificate is for another host"),
+        "tls-self-signed": ("tls", "the certificate is self-signed"),
+        "tls-old": ("tls", "the server speaks only an old TLS version"),
+        "tls-none": ("tls", "the server does not speak TLS on this port"),
+        "tls-silent": ("timeout", "no connection within"),
+        "tls-reset": ("reset", "the connection before it answered"),
+        "tls-closed": ("tls", "the server closed the connection during the handshake"),
+    }
+    faults = [Fault("/", (), "error", kind, 0, host=name, words=sentence) for name, (kind, sentence) in words.items()]
+    return [*faults, Fault("/", (), "ok", status=200, body=b"<p>safe", host="tls-good")], hosts, [good, expired, early, other]
+
+
+def _tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
 
 
 # -- how answers are written ---------------------------------------------------------------------------------------------
@@ -277,7 +335,7 @@ def _silent() -> list[Fault]:
     cases: dict[str, tuple[int, tuple[Step, ...]]] = {
         "nothing": (0, (hang,)),
         "half-a-head": (0, (OK, hang)),
-        "dripping-head": (0, (OK, drip(b"X: y\r\n", 0.005))),
+        "dripping-head": (0, (OK + b"X: ", drip(b"y", 0.005))),
         "half-a-body": (200, (body + b"half", hang)),
         "half-a-chunk": (200, (CHUNKED + b"\r\n" + chunk(b"half") + b"ff\r\n", hang)),
         "half-a-gzip": (200, (OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"half" * 999)[:30], hang)),

@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 Step = bytes | Callable[["Wire"], Awaitable[None]]
 Script = tuple[Step, ...]
@@ -60,6 +60,11 @@ async def hang(wire: Wire) -> None:
     await wire.reader.read(1)
 
 
+async def listen(wire: Wire) -> None:
+    """Hears what the client says first, whatever it is."""
+    await wire.reader.read(65536)
+
+
 async def pause(wire: Wire) -> None:
     """Lets what was sent arrive on its own."""
     await asyncio.sleep(0.02)
@@ -78,19 +83,22 @@ def drip(piece: bytes, every: float = 0.02) -> Step:
 
 @dataclass
 class Host:
-    """One host of the site. `doors` says how it receives: it answers, it refuses connections, or it leaves them waiting for ever."""
+    """One host of the site. `doors` says how it receives: it answers, it refuses connections, or it leaves them waiting for ever.
+    `greeting` is what happens before anything is asked."""
 
     name: str
     scripts: Mapping[str, Sequence[Script]] = field(default_factory=dict)
-    tls: ssl.SSLContext | None = None
     scheme: str = "http"
-    doors: str = "answers"
+    tls: ssl.SSLContext | None = None
+    doors: Literal["answers", "refuses", "leaves waiting"] = "answers"
+    greeting: Script = ()
 
 
 class FaultServer:
-    """Serves hosts until it is left: `with FaultServer(hosts, names) as server`. `log` holds every request, in order.
+    """Serves hosts until it is left: `with FaultServer(hosts) as server`. `log` holds every request, in order.
 
-    A host can be reached at `address(name)`; `url(name, path)` is how a client asks for it. One port serves all.
+    The host `main` is known as main.test, by everything in this process that looks a name up while the server runs; other names
+    do not exist then. One port serves all.
     """
 
     def __init__(self, hosts: Sequence[Host]) -> None:
@@ -104,13 +112,10 @@ class FaultServer:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="faults", daemon=True)
 
-    def address(self, name: str) -> str:
-        """The address of a host."""
-        return self._places[name]
-
     def url(self, name: str, path: str = "/") -> str:
         """The URL of a path at a host."""
-        return f"{self.hosts[name].scheme}://{self._places[name]}:{self.port}{path}"
+        scheme = self.hosts[name].scheme if name in self.hosts else "http"
+        return f"{scheme}://{name}.test:{self.port}{path}"
 
     def count(self, name: str, path: str) -> int:
         """How often a path was asked for."""
@@ -119,13 +124,21 @@ class FaultServer:
     def __enter__(self) -> Self:
         self._thread.start()
         self._ready.wait()
+        self._getaddrinfo, socket.getaddrinfo = socket.getaddrinfo, self._resolve
         return self
 
     def __exit__(self, *_: object) -> None:
+        socket.getaddrinfo = self._getaddrinfo
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
         for sock in self._held:
             sock.close()
+
+    def _resolve(self, host: Any, port: Any, *arguments: Any, **keywords: Any) -> list[Any]:
+        place = self._places.get(str(host).removesuffix(".test"), host)
+        if place == host and not place.replace(".", "").isdigit():
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return self._getaddrinfo(place, port, *arguments, **keywords)
 
     async def _serve(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
@@ -165,12 +178,14 @@ class FaultServer:
 
     def _receiver(self, host: Host) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
         async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            wire = Wire(reader, writer)
             self._open[writer] = asyncio.current_task()  # type: ignore[assignment]
             # The client may go away at any moment; that is never our trouble.
-            with suppress(OSError, EOFError):
+            with suppress(OSError, EOFError, asyncio.LimitOverrunError):
+                await self._play(host.greeting, wire)
                 while not writer.is_closing():
                     head = await reader.readuntil(b"\r\n\r\n")
-                    await self._answer(host, head.split(b" ", 2)[1].decode(), Wire(reader, writer))
+                    await self._answer(host, head.split(b" ", 2)[1].decode(), wire)
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
@@ -182,7 +197,10 @@ class FaultServer:
         self.log.append(Asked(time.monotonic(), host.name, path))
         time_of_asking = self._times[host.name, path] = self._times.get((host.name, path), 0) + 1
         scripts = host.scripts.get(path, (NOT_FOUND,))
-        for step in scripts[min(time_of_asking, len(scripts)) - 1]:
+        await self._play(scripts[min(time_of_asking, len(scripts)) - 1], wire)
+
+    async def _play(self, script: Script, wire: Wire) -> None:
+        for step in script:
             if isinstance(step, bytes):
                 await wire.send(step)
             else:

@@ -12,8 +12,6 @@ from fetching import FetchAll
 
 from crawler.model import Response
 
-IMPATIENT = {"timeout": 0.2, "read_timeout": 0.1}
-
 Table = dict[str, tuple[str, int | None, bytes | None]]
 
 
@@ -47,13 +45,3 @@ def test_every_fault_is_named(fetch_all: FetchAll, seed: int) -> None:
         assert max(response.elapsed for response in responses) < 2, "what is broken is waited for"
         # A kept connection that ends before the answer begins may have been closed just before: there it is asked once more.
         assert all(1 <= server.count(fault.host, fault.path) <= 1 + (fault.kind == "reset") for fault in faults)
-
-
-def test_nobody_keeps_a_fetcher_waiting(fetch_all: FetchAll) -> None:
-    """Silence and dripping, wherever they begin, end as `timeout` when the time is over."""
-    faults = [fault for fault in manifest(Random(1)) if fault.is_slow]
-    with FaultServer(hosts_of(faults)) as server:
-        responses = fetch_all([server.url(fault.host, fault.path) for fault in faults], **IMPATIENT)
-
-    assert said(faults, responses) == promised(faults)
-    assert max(response.elapsed for response in responses) < 1
