@@ -71,7 +71,7 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
     # instead is meant for us. Commands to the whole document (base, refresh) do not count there, because pages are tested
     # in browsers that never see them. What is inside <template>, comments, scripts and <noframes> is no element.
     tree = LexborHTMLParser(body)
-    links = reader.page.links
+    append = reader.page.links.append
     metas = [node.attributes for node in tree.tags("meta")]
     if any(_is_refresh(attributes) for attributes in metas):
         metas = [node.attributes for node in _as_in_browsers(tree, body).tags("meta")]
@@ -80,18 +80,20 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
     last = 0
     to_read = 2 * len(body)  # links in tables in links in tables: every one has all the text
     for node in tree.css(_LINKING + ",form" * reader.forms):
+        attributes = node.attributes
+        tag = node.tag
+        if tag == "a" and "href" in attributes and "src" not in attributes:  # nearly all of them, hence without a call
+            text = node.text_lexbor() if to_read > 0 else ""
+            if "  " in text or len(text) > LINK_TEXT_LENGTH or not text.isprintable():
+                to_read -= len(text)
+                text = collapse(text)
+            append((attributes["href"] or "", "a", attributes.get("rel") or "", text.strip()))
+            continue
         identity = node.mem_id
         if identity == last:  # found by two of the selectors
             continue
         last = identity
-        tag = node.tag
-        attributes = node.attributes
-        if tag == "a" and "href" in attributes:  # nearly all of them, hence without a call
-            text = node.text_lexbor() if to_read > 0 else ""
-            to_read -= len(text)
-            text = collapse(text) if "  " in text or not text.isprintable() else text.strip()[:LINK_TEXT_LENGTH]
-            links.append((attributes["href"] or "", "a", attributes.get("rel") or "", text))
-        elif tag != "base":
+        if tag != "base":
             reader.element(tag or "", attributes)
         elif not reader.based:
             for base in _as_in_browsers(tree, body).tags("base"):
@@ -103,7 +105,7 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
         reader.page.lang = root.attributes.get("lang") or ""
     if requisites:
         styles = [node.text() for node in tree.tags("style")] + [node.attributes.get("style") or "" for node in tree.css("[style]")]
-        links.extend((href, kind, "", "") for style in styles for href, kind in parse_css(style))
+        reader.page.links.extend((href, kind, "", "") for style in styles for href, kind in parse_css(style))
 
 
 def _title(tree: LexborHTMLParser) -> str:

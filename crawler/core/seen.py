@@ -22,9 +22,9 @@ class SeenFilter:
     def __contains__(self, identity: int) -> bool:
         return identity in self._young or identity in self._old
 
-    def unknown(self, ids: Iterable[int]) -> set[int]:
+    def unknown(self, ids: set[int]) -> set[int]:
         """Those of the ids that are not in the filter: one step for all links of a page."""
-        return set(ids).difference(self._young, self._old)
+        return ids.difference(self._young).difference(self._old)
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)

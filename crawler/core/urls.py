@@ -240,9 +240,9 @@ class Resolver:
 
     def targets(self, base: str, hrefs: Iterable[str]) -> list[Target | None]:
         """One target for each href, in order. None: the standard refuses it, or it is no address (`javascript:`, `data:`,
-        `about:`, `blob:`). `base` is the document's base URL. URLs of other schemes are refused as `scheme`, unjudged.
+        `about:`, `blob:`). `base` is the document's base URL as `resolve` spells it. URLs of other schemes are refused as `scheme`,
+        unjudged.
         """
-        base = resolve(base, base) or ""
         if not base.startswith(("http://", "https://")):
             return [self._slow(base, href) for href in hrefs]
         page = _Page(base)

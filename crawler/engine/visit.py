@@ -197,17 +197,17 @@ class Visitor:
     ) -> tuple[list[LinkRow], list[Request], list[Refusal]]:
         """Rows for all links; requests and refusals for those that no filter knows. A page has a hundred links and about one new
         one, so the hundred are not looked at one by one."""
-        pairs = [(target, anchor) for target, anchor in zip(targets, anchors, strict=True) if target is not None]
-        rows: list[LinkRow] = [(target[0], kind, rel, text) for target, (_, kind, rel, text) in pairs]
+        pairs = zip(targets, anchors, strict=True)
+        rows: list[LinkRow] = [(target[0], kind, rel, text) for target, (_, kind, rel, text) in pairs if target is not None]
         requests: list[Request] = []
         refusals: list[Refusal] = []
-        unknown = self._refused.unknown(self._seen.unknown([row[0] for row in rows]))
+        unknown = self._refused.unknown(self._seen.unknown({row[0] for row in rows}))
         if not unknown:
             return rows, requests, refusals
         url, depth = request.url, request.depth + 1
         closed = self._respect_nofollow and _says_nofollow(page.robots_meta)
-        for target, (_, kind, rel, _) in pairs:
-            if target.id not in unknown:
+        for target, (_, kind, rel, _) in zip(targets, anchors, strict=True):
+            if target is None or target.id not in unknown:
                 continue
             verdict = target.refusal
             if verdict is None:

@@ -24,15 +24,17 @@ _PAGE_COLUMNS = (
     "last_modified", "fetched_at", "ttfb_ms", "total_ms", "attempts", "file", "headers", "data", "first_link", "link_count",
 )  # fmt: skip
 _INSERT_PAGE = f"INSERT INTO pages ({', '.join(_PAGE_COLUMNS)}) VALUES ({', '.join('?' * len(_PAGE_COLUMNS))})"
+_Stored = tuple[int, str, int | None, int]  # run, outcome, first link, number of links
 # One statement for many rows costs half of many statements.
 _LINKS_AT_ONCE = 100
 
 
 @lru_cache(maxsize=1024)
 def _insert_links(rows: int, start: int) -> str:
-    """The statement that appends so many links of one page, from position `start` on: source ?1, then four values a link."""
-    values = [f"(?1, ?{4 * row + 2}, ?{4 * row + 3}, ?{4 * row + 4}, ?{4 * row + 5}, {start + row})" for row in range(rows)]
-    return "INSERT INTO links (src, dst, kind, rel, text, position) VALUES " + ", ".join(values)
+    """The statement that appends so many links of one page, from position `start` on: the source, then four values a link."""
+    # No numbered parameters: from Python 3.12 on the name of each one is looked up, in a list.
+    values = ", ".join(f"(?, ?, ?, ?, {start + row})" for row in range(rows))
+    return f"INSERT INTO links (src, dst, kind, rel, text, position) SELECT ?, * FROM (VALUES {values})"
 
 
 class ResultStore:
@@ -60,7 +62,8 @@ class ResultStore:
         try:
             staged = [self._stage(record) for record in records]
             with self._database.transaction():
-                replaced = [self._make_room(record.page) for record in records]
+                before = self._stored([record.page.id for record in records])
+                replaced = [self._make_room(record.page, before.get(record.page.id)) for record in records]
                 # Counted after the old rows have gone: SQLite gives the next row the highest number and one more.
                 link = int(self._execute("SELECT coalesce(max(link), 0) FROM links").fetchone()[0]) + 1
                 written = []
@@ -93,9 +96,13 @@ class ResultStore:
             return None
         return content.path if content.data is None else self._files.stage(content.data)
 
-    def _make_room(self, page: Page) -> bool:
+    def _stored(self, ids: Sequence[int]) -> dict[int, _Stored]:
+        """What there is of these URLs already."""
+        query = f"SELECT id, run, outcome, first_link, link_count FROM pages WHERE id IN ({', '.join('?' * len(ids))})"
+        return {row[0]: row[1:] for row in self._execute(query, ids)}
+
+    def _make_room(self, page: Page, before: _Stored | None) -> bool:
         """Takes away what was stored of this URL before; False when that has to stay."""
-        before = self._execute("SELECT run, outcome, first_link, link_count FROM pages WHERE id = ?", (page.id,)).fetchone()
         if before is None:
             return True
         run, outcome, first_link, link_count = before
