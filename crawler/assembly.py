@@ -27,6 +27,7 @@ from crawler.engine.tally import Tally
 from crawler.engine.visit import Visitor, seed_request
 from crawler.errors import DiskFullError
 from crawler.fetch.options import FetchOptions
+from crawler.frontier.repair import repair
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import FinishReason, Record
 from crawler.ports import BlockingFetcher as BlockingFetcherPort
@@ -38,6 +39,7 @@ from crawler.store.database import Database
 from crawler.store.files import PageFiles
 from crawler.store.folder import Folder, boot_id, end_run, identify, last_end, start_run
 from crawler.store.results import ResultStore
+from crawler.store.sync import Syncer
 from crawler.wiring import (
     extract_of,
     fetch_options_of,
@@ -98,6 +100,8 @@ class Assembly:
             boot = boot_id()
             self.frontier.void_leases(same_clock=self.database.meta("boot_id") == boot)
             self.database.set_meta(boot_id=boot)
+            if self.folder is not None:
+                repair(self.database, self.folder.path)
             self.frontier.add([seed_request(seed) for seed in self.seeds])
             ended = None if self.is_new else self.frontier.finished()
             # A run that was cut off when all was stored is not over before another one has said so.
@@ -112,6 +116,8 @@ class Assembly:
         )
         self._widen()
         self._wire()
+        if self.database.path is not None and not self.is_finished:
+            self._stack.enter_context(Syncer(self.database.path))
 
     def _widen(self) -> None:
         """Takes the hosts into scope again to which a seed redirected in an earlier run."""

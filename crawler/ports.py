@@ -60,7 +60,7 @@ class Store(Protocol):
 
     def write(self, records: Sequence[Record]) -> Sequence[Record]:
         """Keeps pages, links and bodies; a page written again replaces the one before, except that a failure never replaces
-        an ok one in the same run. Returns the records with `page.file` set."""
+        an ok one in the same run, nor one without any answer that of an earlier run. Returns the records with `page.file` set."""
 
     def flush(self) -> None:
         """Makes all that was written survive a loss of power."""

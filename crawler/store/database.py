@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from crawler.errors import DiskFullError, OutputError
+from crawler.store.sync import sync
 
 FORMAT = 1
 FILE_NAME = "crawl.db"
@@ -104,8 +105,15 @@ class Database:
         self.connection.executemany("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", facts.items())
 
     def sync(self) -> None:
-        """Makes all commits survive a loss of power."""
-        self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        """Makes all commits, and the files beside the database, survive a loss of power. Raises OutputError."""
+        if self.path is None:
+            return
+        try:
+            sync(self.connection, self.path.parent)
+        except sqlite3.Error as error:
+            raise _readable(error, self.path) from error
+        except OSError as error:
+            raise OutputError(f"cannot write {self.path.parent}/", str(error.strerror), "check the disk") from error
 
     def close(self) -> None:
         """Closes the connection; the write-ahead log is merged into the file."""

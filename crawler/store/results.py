@@ -106,7 +106,7 @@ class ResultStore:
         if before is None:
             return True
         run, outcome, first_link, link_count = before
-        if run == self._run and outcome in ("ok", "not_modified") and not page.ok:
+        if outcome in ("ok", "not_modified") and (not page.ok if run == self._run else page.outcome == "error"):
             return False
         if run != self._run:
             self._execute(

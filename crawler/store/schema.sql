@@ -2,7 +2,7 @@
 -- Tables and views whose names begin with an underscore are the crawler's own; all others are public and stay.
 
 CREATE TABLE meta (            -- facts about the folder
-  key TEXT PRIMARY KEY,        -- format, identity (seeds, scope, ...), boot_id, open_rank
+  key TEXT PRIMARY KEY,        -- format, identity (seeds, scope, ...), boot_id, open_rank, synced
   value TEXT NOT NULL          -- text or JSON
 ) WITHOUT ROWID;
 
@@ -53,6 +53,7 @@ CREATE TABLE _frontier (       -- every admitted URL, in the order of discovery
 );
 CREATE INDEX _queue ON _frontier (host_id, rank, seq) WHERE state = 'queued';
 CREATE INDEX _leased ON _frontier (host_id) WHERE state = 'leased';
+CREATE INDEX _failed ON _frontier (host_id) WHERE state = 'failed';
 
 CREATE TABLE _ranks (          -- how many URLs of each rank are queued or leased
   rank INTEGER PRIMARY KEY,
@@ -115,6 +116,9 @@ CREATE TABLE pages (           -- one row for each attempted URL, redirects and 
   first_link INTEGER,          -- links of this page are the rows first_link ... first_link + link_count - 1
   link_count INTEGER NOT NULL DEFAULT 0
 );
+-- Every start asks for these two; a million rows must not hold it up.
+CREATE INDEX _pages_counted ON pages (status, outcome, bytes);
+CREATE INDEX _pages_moved ON pages (row) WHERE depth = 0 AND outcome = 'redirect';
 CREATE INDEX _pages_broken ON pages (id) WHERE outcome IN ('http_error', 'error');
 
 CREATE TABLE history (         -- rows of pages that a later run replaced

@@ -144,12 +144,27 @@ def test_a_later_run_keeps_what_it_replaces(database: Database) -> None:
     assert rows(database, "SELECT run, title FROM pages") == [{"run": 2, "title": "new"}]
 
 
-def test_a_failure_of_a_later_run_replaces_an_ok_page(database: Database) -> None:
+def test_another_answer_in_a_later_run_replaces_an_ok_page(database: Database) -> None:
     """A page that is gone now is gone: the earlier answer is in `history`."""
     ResultStore(database, None, run=1).write([Record(FULL)])
     ResultStore(database, None, run=2).write([Record(replace(FULL, status=410, outcome="http_error"))])
 
     assert rows(database, "SELECT run, status FROM pages") == [{"run": 2, "status": 410}]
+
+
+def test_no_answer_never_replaces_an_ok_page(database: Database, files: PageFiles) -> None:
+    """A refetch that fails leaves the page of an earlier run as it is, with its links and its body."""
+    name = files.name_of(URL)
+    ResultStore(database, files, run=1).write([Record(replace(FULL, file=name), links(2))])
+    failed = replace(FULL, status=0, outcome="error", error=PageError("timeout"), content=Body(), file=None)
+    ResultStore(database, files, run=2).write([Record(failed)])
+
+    assert rows(database, "SELECT run, outcome, file, link_count FROM pages") == [
+        {"run": 1, "outcome": "ok", "file": name, "link_count": 2}
+    ]
+    assert rows(database, "SELECT count(*) AS links FROM links") == [{"links": 2}]
+    assert (files.root.parent / name).read_bytes() == FULL.body
+    assert rows(database, "SELECT * FROM history") == []
 
 
 # Bodies

@@ -1,0 +1,91 @@
+"""Crawlers to be killed, from the side of the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from running import SECONDS, is_surrounding
+from wounds import Wound
+
+HERE = Path(__file__).resolve().parent
+
+
+class Victim:
+    """A crawl in a process of its own: `kill` ends it, `wait` says how it ended."""
+
+    def __init__(self, number: int, answers: Any) -> None:
+        self._answers = answers
+        self._code: int | None = None
+        self._handle = -1
+        with suppress(ProcessLookupError):
+            self._handle = os.pidfd_open(number)
+
+    def kill(self) -> None:
+        """SIGKILL; nothing, when it has ended."""
+        with suppress(OSError):
+            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+
+    def has_ended(self, seconds: float = 0.0) -> bool:
+        """Whether it ends within so many seconds."""
+        return self._handle < 0 or bool(select.select([self._handle], [], [], seconds)[0])
+
+    def wait(self) -> int:
+        """Its exit code, -9 after a kill. One that does not end by itself is killed."""
+        if self._code is None:
+            if not self.has_ended(SECONDS):
+                self.kill()
+            self._code = int(self._answers.readline())
+            if self._handle >= 0:
+                os.close(self._handle)
+                self._handle = -1
+        return self._code
+
+
+class Victims:
+    """Starts crawls, one after the other and quickly, under `with`. What they say goes to the file `log`."""
+
+    def __init__(self, log: Path) -> None:
+        own = {name: value for name, value in os.environ.items() if not is_surrounding(name)}
+        paths = os.pathsep.join([str(HERE), str(HERE.parent.parent), own.get("PYTHONPATH", "")])
+        self._log = log
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self._zygote = subprocess.Popen([sys.executable, str(HERE / "zygote.py")], env=own | {"PYTHONPATH": paths}, **pipes)
+        self._last: Victim | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._last is not None:
+            self._last.kill()
+            self._last.wait()
+        self._zygote.communicate()
+
+    def start(self, *words: object, wounds: Sequence[Wound] = ()) -> Victim:
+        """Starts a command line, wounded or not. The one before has to have ended."""
+        assert self._zygote.stdin is not None
+        assert self._zygote.stdout is not None
+        job = {"words": [str(word) for word in words], "log": str(self._log), "wounds": wounds}
+        self._zygote.stdin.write(json.dumps(job) + "\n")
+        self._zygote.stdin.flush()
+        self._last = Victim(int(self._zygote.stdout.readline()), self._zygote.stdout)
+        return self._last
+
+    def run(self, *words: object, wounds: Sequence[Wound] = ()) -> int:
+        """Runs a command line and returns its exit code."""
+        return self.start(*words, wounds=wounds).wait()
+
+    @property
+    def said(self) -> str:
+        """What they wrote so far."""
+        return self._log.read_text("utf-8", "replace") if self._log.exists() else ""
