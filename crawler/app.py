@@ -16,12 +16,12 @@ from crawler.engine.courier import Courier
 from crawler.engine.hooks import Follow, Hooks, OnPage, OnRequest
 from crawler.engine.stream import PageStream
 from crawler.engine.synchronous import SynchronousEngine
-from crawler.engine.writer import to_the_end
 from crawler.errors import DiskFullError, UsageError
 from crawler.fetch.http import HttpFetcher
 from crawler.model import FinishReason, Page, Record
 from crawler.report.summary import Summary
 from crawler.settings import Settings
+from crawler.waiting import to_the_end
 from crawler.wiring import (
     extract_of,
     fetch_options_of,

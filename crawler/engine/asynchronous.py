@@ -23,10 +23,11 @@ from crawler.engine.hooks import Hooks, Skip, SteeringError
 from crawler.engine.reading import LARGE_BODY, Reading, read, retry_after
 from crawler.engine.robots_story import robots_story
 from crawler.engine.visit import Visitor, hook_failed
-from crawler.engine.writer import Writer, to_the_end
+from crawler.engine.writer import Writer
 from crawler.errors import CrawlerError
 from crawler.model import Failed, FinishReason, Leases, Record, Request, Response, Retry, Skipped
 from crawler.ports import Fetcher, Frontier
+from crawler.waiting import to_the_end
 
 POLL = 0.5
 """Seconds between two questions to a frontier in which others hold all the work."""

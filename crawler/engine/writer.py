@@ -1,4 +1,4 @@
-"""What a cancellation must not cut off: the thread that writes, and the end of a crawl."""
+"""The one thread that writes, which a cancellation does not cut off."""
 
 from __future__ import annotations
 
@@ -39,17 +39,3 @@ class Writer:
         if self._job is not None:
             await asyncio.wait([self._job])
             self._job.exception()  # belongs to who was cancelled while waiting for it
-
-
-async def to_the_end(task: asyncio.Task[Any]) -> None:
-    """Waits until a task is over, whatever comes of it. A cancellation, and any further one, takes effect after that."""
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if not task.cancelled():
-        task.exception()  # looked at, so that nobody complains that nobody did
-    if cancelled is not None:
-        raise cancelled

@@ -10,6 +10,8 @@ from typing import Self
 import aiofiles
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
+from crawler.waiting import to_the_end
+
 
 def new_path(folder: Path) -> Path:
     """A name that no other body has."""
@@ -29,11 +31,12 @@ class SpoolFile:
         path = new_path(folder)
         opening = asyncio.ensure_future(aiofiles.open(path, "xb").__aenter__())
         try:
-            return cls(path, await asyncio.shield(opening))
+            await to_the_end(opening)  # the thread that opens it cannot be stopped
         except asyncio.CancelledError:
-            # The thread that opens it cannot be stopped: without this, the file would be left behind.
-            await cls(path, await opening).discard()
+            if opening.exception() is None:
+                await cls(path, opening.result()).discard()
             raise
+        return cls(path, opening.result())
 
     async def write(self, data: bytes) -> None:
         """Appends all of `data`."""
@@ -44,8 +47,8 @@ class SpoolFile:
         await self._file.close()
 
     async def discard(self) -> None:
-        """Ends the file and removes it."""
+        """Ends the file and removes it, also when that is cancelled meanwhile."""
         try:
-            await self._file.close()
+            await to_the_end(asyncio.ensure_future(self._file.close()))
         finally:
             self.path.unlink(missing_ok=True)

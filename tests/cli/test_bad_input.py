@@ -416,8 +416,6 @@ def test_too_little_room_left(new_site: NewSite, out: Path, capfd: Capture) -> N
     assert stored(out) == sorted(web.reachable())
 
 
-# A spool file whose opening is cut off twice is closed by the garbage collector, which says so.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("mode", ["async", "sync"])
 @pytest.mark.parametrize("size", [40_000, 400_000])
 def test_a_full_disk(new_site: NewSite, small_disk: Path, capfd: Capture, mode: str, size: int) -> None:

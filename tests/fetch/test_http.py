@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
+import io
 import os
 import socket
 import threading
@@ -126,6 +128,42 @@ async def test_cancelling_leaves_no_file(server: RawServer, tmp_path: Path, mome
         with pytest.raises(asyncio.CancelledError):
             await task
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("moment", ["open", "close"])
+async def test_cancelling_twice_leaves_no_file(tmp_path: Path, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is said that a file is not wanted any more, while a thread opens or closes it: it is closed and gone before
+    the task that wanted it is."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def linger(at: str) -> None:
+        if at == moment:
+            begun.set()
+            go_on.wait(5)
+
+    class Lingering(io.BufferedWriter):
+        def close(self) -> None:
+            linger("close")
+            super().close()
+
+    def lingering_open(path: Path, mode: str, *rest: object, **options: object) -> Lingering:
+        linger("open")
+        return Lingering(io.FileIO(path, mode))
+
+    async def make_and_discard() -> None:
+        await (await SpoolFile.create(tmp_path)).discard()
+
+    monkeypatch.setattr("aiofiles.threadpool.sync_open", lingering_open)
+    task = asyncio.create_task(make_and_discard())
+    await asyncio.to_thread(begun.wait, 5)
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert os.listdir(tmp_path) == []
+    assert [file for file in gc.get_objects() if isinstance(file, Lingering) and not file.closed] == []
 
 
 async def test_many_at_a_time(server: RawServer) -> None:
