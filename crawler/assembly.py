@@ -22,6 +22,7 @@ from crawler.effective import to_plain, to_toml
 from crawler.engine.asynchronous import AsynchronousEngine
 from crawler.engine.commit import GroupCommit
 from crawler.engine.hooks import Hooks
+from crawler.engine.judge import Judge
 from crawler.engine.synchronous import SynchronousEngine
 from crawler.engine.tally import Tally
 from crawler.engine.visit import Visitor, seed_request
@@ -134,7 +135,7 @@ class Assembly:
         settings, seen, refused = self.settings, SeenFilter(), SeenFilter()
         agent = settings.robots_agent if settings.robots == "obey" else None
         self.workbench = Workbench(self.rules, agent, max_hosts=max(256, 4 * settings.concurrency))
-        self.visitor = Visitor(
+        visitor = Visitor(
             self.scope,
             seen,
             refused,
@@ -147,6 +148,7 @@ class Assembly:
             seed_hosts=self.seed_hosts,
             follow=self.hooks.choose if self.hooks.follow else None,
         )
+        self.judge = Judge(self.workbench, visitor, self.clock, self.extract)
         self.commit = GroupCommit(self.workbench, self.frontier, self.store, self.database.transaction, seen, refused, settings.max_size)
         self.tally = Tally(self.clock(), *self._stored())
 
@@ -167,16 +169,13 @@ class Assembly:
     def asynchronous(self, fetcher: Fetcher, deliver: Callable[[Sequence[Record]], object]) -> AsynchronousEngine:
         """The engine that fetches many pages at once."""
         return AsynchronousEngine(
-            self.workbench, self.visitor, fetcher, self.frontier, self.commit, deliver, self.clock,  # type: ignore[arg-type]
-            concurrency=self.settings.concurrency, hooks=self.hooks, extract=self.extract,
+            self.workbench, self.judge, fetcher, self.frontier, self.commit, deliver, self.clock,  # type: ignore[arg-type]
+            concurrency=self.settings.concurrency, hooks=self.hooks,
         )  # fmt: skip
 
     def synchronous(self, fetcher: BlockingFetcherPort) -> SynchronousEngine:
         """The engine that fetches one page after the other."""
-        return SynchronousEngine(
-            self.workbench, self.visitor, fetcher, self.frontier, self.commit, self.clock,
-            hooks=self.hooks, extract=self.extract,
-        )  # fmt: skip
+        return SynchronousEngine(self.workbench, self.judge, fetcher, self.frontier, self.commit, self.clock, hooks=self.hooks)
 
     def progress(self, engine: Engine) -> Progress:
         """How far the crawl is."""

@@ -59,12 +59,12 @@ class LeasedHost:
         if agent is not None:
             self._learn(facts, agent)
 
-    def robots_failed(self, facts: RobotsFacts, now: float, started: float, salt: int) -> None:
+    def robots_failed(self, facts: RobotsFacts, now: float, started: float, salt: int, retry_after: float | None) -> None:
         """No robots.txt: all of the host waits and it is asked for again, until the host is given up."""
         if facts.status:
             self.pace.remember(replace(self.pace.state, answered=True))
         error = PageError("robots_unavailable", facts.error) if facts.status else _network_error(facts)
-        self.pace.unreachable(now, started, error, salt)
+        self.pace.unreachable(now, started, error, salt, retry_after)
         if error.kind == "tls" and not self.pace.state.answered:
             self.pace.close(str(error), "tls")
 

@@ -149,8 +149,8 @@ class Pace:
         elif error.kind == "tls" and not self._state.answered:
             self.close(str(error), "tls")
 
-    def unreachable(self, now: float, started: float, error: PageError, salt: int = 0) -> None:
-        """The host did not let us in. Pauses it 1, 2, 4 … 30 s; closes it when it stays so.
+    def unreachable(self, now: float, started: float, error: PageError, salt: int = 0, retry_after: float | None = None) -> None:
+        """The host did not let us in. Pauses it 1, 2, 4 … 30 s, or for as long as it asked; closes it when it stays so.
 
         Failures of requests that started before the last pause began are the same failure.
         """
@@ -159,7 +159,7 @@ class Pace:
         self._punished_at = now
         failures = self._state.failures + 1
         self._set(failures=failures)
-        self._pause(now + backoff(failures, salt))
+        self._pause(now + max(backoff(failures, salt), min(retry_after or 0.0, LONGEST_RETRY_AFTER)))
         if failures >= (PROBES if self._state.answered and self.rules.retries else self.rules.retries + 1):
             self.close(str(error), error.kind)
 

@@ -347,7 +347,7 @@ class Workbench:
         host.pace.cancelled()
         self._settle(host)
 
-    def robots(self, request: Request, now: float, facts: RobotsFacts, ttfb: float = 0.0) -> None:
+    def robots(self, request: Request, now: float, facts: RobotsFacts, ttfb: float = 0.0, retry_after: float | None = None) -> None:
         """What came of a robots.txt: its text, nothing (4xx: all is allowed), or no answer (all waits, asked again later)."""
         landed = self._landed(request)
         if landed is None:
@@ -356,7 +356,7 @@ class Workbench:
         host.waiting_for = None
         if facts.text is None:
             host.pace.cancelled()
-            host.robots_failed(facts, now, started, request.id)
+            host.robots_failed(facts, now, started, request.id, retry_after)
         else:
             host.pace.answered(now, started, 200, ttfb)
             host.robots_arrived(facts, self._agent)

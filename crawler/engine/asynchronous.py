@@ -13,19 +13,17 @@ import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 
 from crawler.core.workbench import Idle, Need, Wait, Workbench
 from crawler.engine.commit import GroupCommit, Visit
-from crawler.engine.hooks import Hooks, Skip, SteeringError
-from crawler.engine.reading import LARGE_BODY, Reading, read, retry_after
+from crawler.engine.hooks import Hooks, Skip
+from crawler.engine.judge import Judge
+from crawler.engine.reading import LARGE_BODY
 from crawler.engine.robots_story import robots_story
-from crawler.engine.visit import Visitor, hook_failed
+from crawler.engine.visit import hook_failed
 from crawler.engine.writer import Writer
-from crawler.errors import CrawlerError
-from crawler.model import Failed, FinishReason, Leases, Record, Request, Response, Retry, Skipped
+from crawler.model import Failed, FinishReason, Leases, Record, Request, Skipped
 from crawler.ports import Fetcher, Frontier
 from crawler.waiting import to_the_end
 
@@ -45,7 +43,7 @@ class AsynchronousEngine:
     def __init__(
         self,
         workbench: Workbench,
-        visitor: Visitor,
+        judge: Judge,
         fetcher: Fetcher,
         frontier: Frontier,
         commit: GroupCommit,
@@ -54,10 +52,9 @@ class AsynchronousEngine:
         *,
         concurrency: int = 32,
         hooks: Hooks | None = None,
-        extract: dict[str, str] | None = None,
     ) -> None:
         self._workbench = workbench
-        self._visitor = visitor
+        self._judge = judge
         self._fetcher = fetcher
         self._frontier = frontier
         self._commit = commit
@@ -65,7 +62,6 @@ class AsynchronousEngine:
         self._clock = clock
         self._concurrency = concurrency
         self._hooks = hooks or Hooks()
-        self._extract = extract
         self._parked: deque[asyncio.Future[Request]] = deque()
         self._flying: dict[int, tuple[str, float]] = {}  # id -> URL and when it started
         self._busy = 0  # workers between a request and its visit
@@ -177,10 +173,8 @@ class AsynchronousEngine:
                 case Request() as request:
                     self._asked_again = False
                     return request
-                case Skipped() as skipped:
-                    self._collect(skipped.request, self._visitor.skipped(skipped))
-                case Failed() as failed:
-                    self._collect(failed.request, self._visitor.closed(failed, datetime.now(UTC)))
+                case Skipped() | Failed() as outcome:
+                    self._collect(outcome.request, self._judge.unasked(outcome))
                 case Need() as need:
                     self._need = need
                     self._work.set()
@@ -245,30 +239,15 @@ class AsynchronousEngine:
     async def _attempt(self, request: Request) -> Visit | None:
         sent = await self._hooks.before(request)
         if isinstance(sent, Skip):
-            self._workbench.cancelled(request)
-            return self._visitor.skipped(Skipped(request, "hook", sent.why))
+            return self._judge.skipped(request, sent)
         response = await self._fetcher.fetch(sent)
-        verdict: Retry | Failed | None
-        if response.error is not None:
-            verdict = self._workbench.failed(request, self._clock(), response.error)
-        else:
-            verdict = self._workbench.answered(request, self._clock(), response.status, response.ttfb or 0.0, retry_after(response))
+        verdict = self._judge.verdict(request, response)
         self._wake()  # the host's slot is free while this page is read
-        try:
-            reading = await self._read(request, response) if verdict is None else Reading()
-            visit = self._visitor.visit(request, response, reading, verdict, datetime.now(UTC))
-        except CrawlerError:
-            raise
-        except SteeringError as error:
-            raise error.__cause__ or error from None
-        except Exception as error:
-            visit = self._visitor.broken(request, response, error, datetime.now(UTC))
-        return await self._after(request, visit)
-
-    async def _read(self, request: Request, response: Response) -> Reading:
         if response.body.size > LARGE_BODY:
-            return await asyncio.to_thread(read, request, response, self._extract)
-        return read(request, response, self._extract)
+            reading = await asyncio.to_thread(self._judge.read, request, response, verdict)
+        else:
+            reading = self._judge.read(request, response, verdict)
+        return await self._after(request, self._judge.visit(request, response, reading, verdict))
 
     async def _after(self, request: Request, visit: Visit) -> Visit:
         """Shows the page to the `on_page` hooks; one that raises makes the page failed."""
@@ -290,13 +269,10 @@ class AsynchronousEngine:
             try:
                 step = story.send(await self._fetcher.fetch(step))
             except StopIteration as end:
-                facts, ttfb = end.value
+                visit = self._judge.robots(request, end.value)
                 break
-        facts = replace(facts, read_at=self._clock())
-        visit = self._visitor.sitemaps_of(request, facts)
         if visit.requests or visit.refusals:
             self._collect(request, visit)
-        self._workbench.robots(request, self._clock(), facts, ttfb)
         self._wake()
 
     # -- the clerk -------------------------------------------------------------------------------------------------------

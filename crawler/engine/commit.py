@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from crawler.core.seen import SeenFilter
 from crawler.core.workbench import Need, Workbench
-from crawler.model import Fetched, HostState, Lease, Leases, Outcome, Record, Refusal, Request, Retry, Stats
+from crawler.model import Body, Fetched, HostState, Lease, Leases, Outcome, Record, Refusal, Request, Retry, Stats
 from crawler.ports import Frontier, Store, Transaction
 from crawler.store.files import PageFiles
 
@@ -102,7 +102,7 @@ class GroupCommit:
     def collect(self, lease: Lease | None, visit: Visit, now: float) -> None:
         """Takes a visit for the next commit. Without a lease it belongs to a host that was lost: others fetch it again."""
         if lease is None:
-            discard(visit.record)
+            _discard(visit.record)
             return
         if not self._visits:
             self._oldest = now
@@ -158,7 +158,7 @@ class GroupCommit:
         lost = [lease for fence, lease in leases.items() if fence not in held]
         for lease, visit in batch.visits:
             if _fence(lease) not in held:
-                discard(visit.record)
+                _discard(visit.record)
         requeued = {host for host, ended in outcomes.items() if any(isinstance(outcome, Retry) for outcome in ended)}
         return Committed(records, acknowledged, requeued, lost, admitted.values(), refused.values(), added, stats)
 
@@ -169,7 +169,7 @@ class GroupCommit:
         size, kept = self._frontier.stats().size, []
         for lease, visit in visits:
             if size >= self._max_size and visit.record is not None and visit.outcome is not None:
-                discard(visit.record)
+                _discard(visit.record)
                 visit = Visit(Retry(visit.outcome.request, 0.0, "size limit", counted=False))
             elif isinstance(visit.outcome, Fetched):
                 size += visit.outcome.size
@@ -211,10 +211,15 @@ def _fence(lease: Lease) -> tuple[str, int]:
     return lease.host, lease.token
 
 
-def discard(record: Record | None) -> None:
+def discard(body: Body) -> None:
     """Removes the temporary file of a body that will not be stored."""
-    if record is not None and record.page.content.path is not None:
-        PageFiles.discard([record.page.content.path])
+    if body.path is not None:
+        PageFiles.discard([body.path])
+
+
+def _discard(record: Record | None) -> None:
+    if record is not None:
+        discard(record.page.content)
 
 
 def as_failed(record: Record, **changes: object) -> Record:

@@ -1,23 +1,21 @@
 """The synchronous engine: one page at a time, in one thread, without a loop. The honest opponent of the asynchronous one.
 
-Same workbench, visitor, frontier, store and group commit; only the waiting differs.
+Same workbench, judge, frontier, store and group commit; only the waiting differs.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 
 from crawler.core.workbench import Idle, Need, Wait, Workbench
 from crawler.engine.commit import GroupCommit, Visit
-from crawler.engine.hooks import Hooks, Skip, SteeringError
-from crawler.engine.reading import Reading, read, retry_after
+from crawler.engine.hooks import Hooks, Skip
+from crawler.engine.judge import Judge
 from crawler.engine.robots_story import robots_story
-from crawler.engine.visit import Visitor, hook_failed
-from crawler.errors import CrawlerError, UsageError
-from crawler.model import Failed, FinishReason, Record, Request, Retry, Skipped
+from crawler.engine.visit import hook_failed
+from crawler.errors import UsageError
+from crawler.model import Failed, FinishReason, Record, Request, Skipped
 from crawler.ports import BlockingFetcher, Frontier
 
 POLL = 0.5
@@ -29,24 +27,22 @@ class SynchronousEngine:
     def __init__(
         self,
         workbench: Workbench,
-        visitor: Visitor,
+        judge: Judge,
         fetcher: BlockingFetcher,
         frontier: Frontier,
         commit: GroupCommit,
         clock: Callable[[], float],
         *,
         hooks: Hooks | None = None,
-        extract: dict[str, str] | None = None,
     ) -> None:
         self._workbench = workbench
-        self._visitor = visitor
+        self._judge = judge
         self._fetcher = fetcher
         self._frontier = frontier
         self._commit = commit
         self._outbox: list[Sequence[Record]] = []
         self._clock = clock
         self._hooks = hooks or Hooks()
-        self._extract = extract
         self._reason: FinishReason | None = None
         self._stopped = threading.Event()
         self._end = float("inf")
@@ -102,10 +98,8 @@ class SynchronousEngine:
         match self._workbench.next(self._clock()):
             case Request() as request:
                 self._serve(request)
-            case Skipped() as skipped:
-                self._collect(skipped.request, self._visitor.skipped(skipped))
-            case Failed() as failed:
-                self._collect(failed.request, self._visitor.closed(failed, datetime.now(UTC)))
+            case Skipped() | Failed() as outcome:
+                self._collect(outcome.request, self._judge.unasked(outcome))
             case Need() as need:
                 extended, leased = self._commit.ask(need)
                 self._workbench.take(need, extended, leased, self._clock())
@@ -150,24 +144,11 @@ class SynchronousEngine:
     def _attempt(self, request: Request) -> Visit:
         sent = self._before(request)
         if isinstance(sent, Skip):
-            self._workbench.cancelled(request)
-            return self._visitor.skipped(Skipped(request, "hook", sent.why))
+            return self._judge.skipped(request, sent)
         response = self._fetcher.fetch(sent)
-        verdict: Retry | Failed | None
-        if response.error is not None:
-            verdict = self._workbench.failed(request, self._clock(), response.error)
-        else:
-            verdict = self._workbench.answered(request, self._clock(), response.status, response.ttfb or 0.0, retry_after(response))
-        try:
-            reading = read(request, response, self._extract) if verdict is None else Reading()
-            visit = self._visitor.visit(request, response, reading, verdict, datetime.now(UTC))
-        except CrawlerError:
-            raise
-        except SteeringError as error:
-            raise error.__cause__ or error from None
-        except Exception as error:
-            visit = self._visitor.broken(request, response, error, datetime.now(UTC))
-        return self._after(request, visit)
+        verdict = self._judge.verdict(request, response)
+        reading = self._judge.read(request, response, verdict)
+        return self._after(request, self._judge.visit(request, response, reading, verdict))
 
     def _before(self, request: Request) -> Request | Skip:
         for hook in self._hooks.on_request:
@@ -196,10 +177,7 @@ class SynchronousEngine:
             try:
                 step = story.send(self._fetcher.fetch(step))
             except StopIteration as end:
-                facts, ttfb = end.value
+                visit = self._judge.robots(request, end.value)
                 break
-        facts = replace(facts, read_at=self._clock())
-        visit = self._visitor.sitemaps_of(request, facts)
         if visit.requests or visit.refusals:
             self._collect(request, visit)
-        self._workbench.robots(request, self._clock(), facts, ttfb)

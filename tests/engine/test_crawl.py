@@ -541,6 +541,29 @@ def test_a_robots_that_recovers_is_obeyed(drive: Drive) -> None:
     assert (crawled.fetched, set(crawled.skipped)) == (["/"], {"/a"})
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_robots_that_says_when_to_come_back_is_heard(drive: Drive, status: int) -> None:
+    """Retry-After holds for robots.txt, and so for its whole host; other hosts do not wait for it."""
+    busy = answer(status, "", {"Retry-After": "40"})
+    crawled = drive(
+        {"/robots.txt": in_turn(busy, robots("Disallow: /a")), "/": links("/a"), f"{OTHER}/": ""}, "/", f"{OTHER}/", sitemap="off"
+    )
+
+    first, second = (asked for asked in crawled.requests if asked.path == "/robots.txt")
+    assert second.started - first.ended >= 40
+    assert second.started - first.ended < 60
+    assert next(asked for asked in crawled.requests if asked.path == f"{OTHER}/").started < first.ended + 5
+    assert (crawled.ok, set(crawled.skipped)) == ({"/", f"{OTHER}/"}, {"/a"})
+
+
+def test_no_robots_may_hold_a_crawl_for_ever(drive: Drive) -> None:
+    """A Retry-After of a week is cut to five minutes, one of nothing does not shorten the pause."""
+    for asked, least, most in (("604800", 300, 301), ("0", 0.7, 60)):
+        crawled = drive({"/robots.txt": in_turn(answer(503, "", {"Retry-After": asked}), robots()), "/": ""}, sitemap="off")
+        first, second = (each for each in crawled.requests if each.path == "/robots.txt")
+        assert least <= second.started - first.ended <= most
+
+
 def test_crawl_delay_is_kept(drive: Drive) -> None:
     """Pages start one crawl-delay apart."""
     crawled = drive({"/robots.txt": robots("Crawl-delay: 3"), "/": links(*range_of(5)), **dict.fromkeys(range_of(5), "")}, sitemap="off")

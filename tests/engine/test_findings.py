@@ -6,14 +6,16 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from running import Capture, run
 
 from crawler import Crawler, crawl
 from crawler.engine.reading import retry_after
 from crawler.errors import OutputError, UsageError
 from crawler.model import Response
-from crawler.testing import Site, answer
+from crawler.testing import Site, SiteRequest, answer, in_turn
 
 XML = {"Content-Type": "application/xml"}
+MAPS = ("/map.xml", "/moved.xml", "/broken.xml")
 
 
 @pytest.mark.parametrize("value", ["Mon, 01 Jan 2000 99999999999999999999:00:00 GMT", "-1", "soon", "1e9", "", "9" * 400])
@@ -25,16 +27,16 @@ def test_no_retry_after_raises(value: str) -> None:
 
 async def test_a_page_that_breaks_the_reader_is_one_failed_page(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception while a page is read is an error of that page; the crawl goes on."""
-    from crawler.engine import asynchronous
+    from crawler.engine import judge
 
-    original = asynchronous.read
+    original = judge.read
 
     def read(request, response, extract):  # type: ignore[no-untyped-def]
         if request.url.endswith("/bad"):
             raise ZeroDivisionError("a page that nobody foresaw")
         return original(request, response, extract)
 
-    monkeypatch.setattr(asynchronous, "read", read)
+    monkeypatch.setattr(judge, "read", read)
     site.page("/", links=["/bad", "/good"])
     site.page("/bad")
     site.page("/good")
@@ -54,6 +56,28 @@ def test_a_sitemap_is_read_also_when_it_is_linked_or_a_seed(site: Site, start: s
     found = {page.url for page in crawl(site.url(start)) if page.ok}
     assert site.url("/a") in found
     assert site.url("/sitemap.xml") in found
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_a_large_answer_that_is_not_kept_takes_no_room(site: Site, tmp_path: Path, mode: str, capfd: Capture) -> None:
+    """An answer after which a URL is asked for again, a robots.txt, a sitemap and its error page: their temporary files are gone as
+    soon as they were read, not only when the crawl ends."""
+    large, left = "<p>" + "lamp " * 120_000, []
+    again = answer(500, large, {"Retry-After": "0"})
+
+    def look(request: SiteRequest) -> str:
+        left.extend(path.name for path in (tmp_path / "out" / "pages" / ".tmp").iterdir())
+        return "the end"
+
+    site.page("/robots.txt", "User-agent: *\n" + "".join(f"Sitemap: {site.url(path)}\n" for path in MAPS) + "#" * 400_000)
+    site.page("/map.xml", f"<urlset><url><loc>{site.url('/')}</loc></url>{' ' * 400_000}</urlset>", headers=XML)
+    site.page("/moved.xml", answer(302, large, {"Location": "/map.xml"}))
+    site.page("/broken.xml", answer(404, large))
+    site.page("/", in_turn(again, answer(200, large, links=["/end"])))
+    site.page("/end", look)
+    assert run(capfd, site.url("/"), "-o", tmp_path / "out", "--mode", mode).code == 0
+    assert [site.count(path) for path in ("/", "/end", *MAPS)] == [2, 1, 1, 1, 1]
+    assert left == []
 
 
 def test_fresh_never_deletes_what_is_not_ours(site: Site, tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""What both engines decide alike about one request; they differ only in how they wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from crawler.core.workbench import Workbench
+from crawler.engine.commit import Visit, discard
+from crawler.engine.hooks import Skip, SteeringError
+from crawler.engine.reading import Reading, read, retry_after
+from crawler.engine.robots_story import RobotsAnswer
+from crawler.engine.visit import Visitor
+from crawler.errors import CrawlerError
+from crawler.model import Failed, Request, Response, Retry, Skipped
+
+
+class Judge:
+    """Tells the workbench what came of a request, and makes a visit of it. `clock` is the frontier's, `extract` names the values to
+    take from pages.
+
+    A page: `verdict` as soon as its answer is there, then `read`, which may take long and is safe in any thread, then `visit`.
+    """
+
+    def __init__(
+        self, workbench: Workbench, visitor: Visitor, clock: Callable[[], float], extract: Mapping[str, str] | None = None
+    ) -> None:
+        self._workbench = workbench
+        self._visitor = visitor
+        self._clock = clock
+        self._extract = extract
+
+    def unasked(self, outcome: Skipped | Failed) -> Visit:
+        """The visit of a URL on which the workbench decided without asking."""
+        if isinstance(outcome, Skipped):
+            return self._visitor.skipped(outcome)
+        return self._visitor.closed(outcome, datetime.now(UTC))
+
+    def skipped(self, request: Request, skip: Skip) -> Visit:
+        """The visit of a request that a hook did not let through."""
+        self._workbench.cancelled(request)
+        return self._visitor.skipped(Skipped(request, "hook", skip.why))
+
+    def verdict(self, request: Request, response: Response) -> Retry | Failed | None:
+        """Whether the URL is asked for again or has failed; None when the answer stands. The host's slot is free from now on."""
+        now = self._clock()
+        if response.error is not None:
+            return self._workbench.failed(request, now, response.error)
+        return self._workbench.answered(request, now, response.status, response.ttfb or 0.0, retry_after(response))
+
+    def read(self, request: Request, response: Response, verdict: Retry | Failed | None) -> Reading | Exception:
+        """What a response says, or what reading it raised. Changes nothing."""
+        try:
+            return read(request, response, self._extract) if verdict is None else Reading()
+        except Exception as error:
+            return error
+
+    def visit(self, request: Request, response: Response, reading: Reading | Exception, verdict: Retry | Failed | None) -> Visit:
+        """What is kept of an answer. Raises what ends the crawl: a CrawlerError, and what a hook raised that steers the crawl."""
+        now = datetime.now(UTC)
+        try:
+            if isinstance(reading, Exception):
+                raise reading
+            visit = self._visitor.visit(request, response, reading, verdict, now)
+        except CrawlerError:
+            raise
+        except SteeringError as error:
+            raise error.__cause__ or error from None
+        except Exception as error:
+            visit = self._visitor.broken(request, response, error, now)
+        if visit.record is None:
+            discard(response.body)  # a sitemap, or an answer after which the URL is asked for again
+        return visit
+
+    def robots(self, request: Request, answer: RobotsAnswer) -> Visit:
+        """Tells the workbench of a robots.txt. The visit holds the sitemaps to ask for: it is to be collected first."""
+        facts = replace(answer.facts, read_at=self._clock())
+        visit = self._visitor.sitemaps_of(request, facts)
+        self._workbench.robots(request, self._clock(), facts, answer.ttfb, answer.retry_after)
+        return visit
