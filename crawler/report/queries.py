@@ -52,9 +52,11 @@ SELECT error AS kind, count(*) AS urls FROM pages
 WHERE outcome IN ('http_error', 'error') AND outcome = 'error' GROUP BY error ORDER BY urls DESC, kind
 """
 
+# Without a broken page nobody looks at the links.
 BROKEN_LINKS = """
 SELECT count(*) AS broken_links, count(*) FILTER (WHERE sources > 1) AS broken_links_shared
-FROM (SELECT count(DISTINCT source) AS sources FROM broken_links GROUP BY target)
+FROM (SELECT count(DISTINCT source) AS sources
+      FROM (SELECT 1 FROM pages WHERE outcome IN ('http_error', 'error') LIMIT 1) CROSS JOIN broken_links GROUP BY target)
 """
 
 DUPLICATE_TITLES = "SELECT coalesce(sum(pages), 0) AS shared_title_pages, count(*) AS shared_titles FROM duplicate_titles"
@@ -68,14 +70,15 @@ WHERE h.closed <> '' AND f.state = 'failed' AND f.role = 'page' AND NOT EXISTS (
 CLOSED_HOSTS = "SELECT host, closed AS why FROM hosts WHERE closed <> '' ORDER BY failed DESC, host"
 
 # What a page that is built by JavaScript looks like from here: it loads scripts and has nothing to follow. Its text is not
-# in the database, so a small page that needs no link and has a script (a counter, say) looks the same.
+# in the database, so a small page that needs no link and has a script (a counter, say) looks the same. In this order, as nearly every
+# page has something to follow among its first links.
 SCRIPT_PAGE_BYTES = 32 * 1024
 _LINKS_OF_P = "FROM links l WHERE l.link >= p.first_link AND l.link < p.first_link + p.link_count AND l.kind"
 _TO_FOLLOW = "('a', 'area', 'iframe', 'frame', 'form', 'refresh')"
 SCRIPT_ONLY = f"""
 SELECT url, count(*) OVER () AS script_only FROM pages p
 WHERE outcome = 'ok' AND role = 'page' AND content_type IN ('text/html', 'application/xhtml+xml') AND bytes < {SCRIPT_PAGE_BYTES}
-  AND link_count > 0 AND EXISTS (SELECT 1 {_LINKS_OF_P} = 'script') AND NOT EXISTS (SELECT 1 {_LINKS_OF_P} IN {_TO_FOLLOW})
+  AND link_count > 0 AND NOT EXISTS (SELECT 1 {_LINKS_OF_P} IN {_TO_FOLLOW}) AND EXISTS (SELECT 1 {_LINKS_OF_P} = 'script')
 ORDER BY depth, row LIMIT 3
 """
 
