@@ -6,7 +6,7 @@ Resolving is the WHATWG URL Standard (ada); the canonical form adds only rules t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -238,7 +238,7 @@ class Resolver:
     def __len__(self) -> int:
         return sum(len(answers) for generation in (self._young, self._old) for answers in generation.values())
 
-    def targets(self, base: str, hrefs: Iterable[str]) -> list[Target | None]:
+    def targets(self, base: str, hrefs: Sequence[str]) -> list[Target | None]:
         """One target for each href, in order. None: the standard refuses it, or it is no address (`javascript:`, `data:`,
         `about:`, `blob:`). `base` is the document's base URL as `resolve` spells it. URLs of other schemes are refused as `scheme`,
         unjudged.
@@ -248,9 +248,12 @@ class Resolver:
         page = _Page(base)
         directory = page.directory
         look_up = self._young.get(page.origin, {}).get
-        found: list[Target | None] = []
-        for href in hrefs:
-            target = look_up(href, _UNKNOWN)  # rooted and absolute hrefs are their own keys
+        found = [look_up(href) for href in hrefs]  # rooted and absolute hrefs are their own keys
+        for index, target in enumerate(found):
+            if target is not None:
+                continue
+            href = hrefs[index]
+            target = look_up(href, _UNKNOWN)
             if target is _UNKNOWN and "#" in href:
                 href = _without_fragment(href)
                 target = look_up(href, _UNKNOWN)
@@ -260,7 +263,7 @@ class Resolver:
                 if target is _UNKNOWN:
                     target = self._learn(page.origin, key or "")
                     look_up = self._young[page.origin].get
-            found.append(target)
+            found[index] = target
         return found
 
     def _learn(self, origin: str, key: str) -> Target | None:

@@ -9,7 +9,7 @@ from corpora import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.core.charset import charset_of, decode, detect_charset, encode_query, encoding_of, prescan
+from crawler.core.charset import _prescan, charset_of, decode, detect_charset, encode_query, encoding_of, prescan
 
 
 def raw(value: Any) -> bytes:
@@ -181,3 +181,35 @@ def test_no_label_stands_for_a_missing_codec() -> None:
     """Every name of the standard can be decoded."""
     for label in ("ibm866", "iso-8859-8-i", "iso-8859-16", "macintosh", "windows-874", "euc-jp", "iso-2022-jp", "utf-16be"):
         assert decode("abc".encode("utf-16-be" if label == "utf-16be" else "ascii"), label) == "abc"
+
+
+_PIECES = [
+    "<meta ",
+    "charset",
+    "=",
+    "utf-8",
+    "koi8-r",
+    '"',
+    "'",
+    ">",
+    " ",
+    "/",
+    "content",
+    "http-equiv",
+    "content-type",
+    "<!--",
+    "-->",
+    "<p ",
+    "<",
+    ";",
+]
+
+
+@settings(max_examples=500, derandomize=True, deadline=None)
+@given(st.lists(st.sampled_from(_PIECES), max_size=24).map("".join))
+def test_the_shortcut_for_equal_beginnings_changes_nothing(head: str) -> None:
+    """What is found in the part that the pages of a site share is what is found in the whole page."""
+    body = head.encode()
+    assert prescan(body) == _prescan(body)
+    declared = b'<!doctype html><html lang=en><head><meta charset="koi8-r">'
+    assert [prescan(declared + b"<title>1"), prescan(declared + body)] == ["koi8-r", "koi8-r"]
