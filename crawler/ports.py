@@ -6,11 +6,11 @@ synchronous one directly, so one implementation serves both. One contract suite 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from crawler.model import FinishReason, HostState, Lease, Leases, Outcome, Record, Refusal, Request, Response, Stats
+from crawler.model import FinishReason, HostState, Lease, Leases, Outcome, Record, Refusal, Request, Response, SkipReason, Stats
 
 
 class Frontier(Protocol):
@@ -26,6 +26,9 @@ class Frontier(Protocol):
 
     def refuse(self, refusals: Sequence[Refusal]) -> None:
         """Keeps URLs that are not admitted, with their reasons. The first reason stays."""
+
+    def refusals(self, reason: SkipReason) -> Iterator[Refusal]:
+        """The URLs that are kept with this reason and were not admitted since. `add` may be called meanwhile."""
 
     def lease(self, hosts: int, per_host: int, ttl: float) -> Leases:
         """Up to `hosts` hosts that are due and free, each with up to `per_host` URLs, for `ttl` seconds. Grants no more pages

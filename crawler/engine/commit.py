@@ -6,8 +6,9 @@ Store, then add, then done, then show. What a crash leaves undone is fetched aga
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from crawler.core.seen import SeenFilter
 from crawler.core.workbench import Need, Workbench
@@ -32,14 +33,23 @@ _OF_THE_LINK = frozenset({"requisite", "nofollow", "hook"})
 """Reasons that hang on the link, not on its URL: another page may link to the same URL as to a page."""
 
 
+_AT_ONCE = 1000  # refusals that are judged again together
+
+JudgeAgain = Callable[[Refusal], Request | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What one attempt leaves behind: its outcome, a record for the store, admitted URLs, refused ones."""
+    """What one attempt leaves behind: its outcome, a record for the store, admitted URLs, refused ones.
+
+    `judge_again` comes with a visit that has widened the scope: what a URL that was refused for it is now, in any thread.
+    """
 
     outcome: Outcome | None
     record: Record | None = None
     requests: Sequence[Request] = ()
     refusals: Sequence[Refusal] = ()
+    judge_again: JudgeAgain | None = None
 
     @property
     def weight(self) -> int:
@@ -57,7 +67,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit made certain."""
+    """What a commit made certain. `requeued` names the hosts that got URLs back, or got some that had been refused."""
 
     records: Sequence[Record]
     acknowledged: Sequence[tuple[Lease, int]]
@@ -95,6 +105,7 @@ class GroupCommit:
         self._writing = 0  # the weight of those that were cut and are not acknowledged
         self._oldest = 0.0
         self.stats = frontier.stats()
+        self._judge_again: JudgeAgain | None = None
 
     def __len__(self) -> int:
         return len(self._visits)
@@ -147,6 +158,7 @@ class GroupCommit:
             added = self._frontier.add(list(admitted.values())) if admitted else 0
             if refused:
                 self._frontier.refuse(list(refused.values()))
+            again = self._add_refused([visit for _, visit in visits], refused.values())
             outcomes: dict[str, list[Outcome]] = {lease.host: [] for lease in held.values()}
             for lease, visit in visits:
                 if visit.outcome is not None:
@@ -160,7 +172,23 @@ class GroupCommit:
             if _fence(lease) not in held:
                 _discard(visit.record)
         requeued = {host for host, ended in outcomes.items() if any(isinstance(outcome, Retry) for outcome in ended)}
-        return Committed(records, acknowledged, requeued, lost, admitted.values(), refused.values(), added, stats)
+        return Committed(records, acknowledged, requeued | again, lost, admitted.values(), refused.values(), added, stats)
+
+    def _add_refused(self, visits: Sequence[Visit], refused: Iterable[Refusal]) -> set[str]:
+        """When the scope has been widened, adds what was refused for it before; returns the hosts of that. After that first time only
+        what these visits refused is looked at: they may have been judged before and have waited for a hook since."""
+        for visit in visits:
+            if visit.judge_again is not None:
+                self._judge_again, refused = visit.judge_again, self._frontier.refusals("scope")
+        if self._judge_again is None:
+            return set()
+        hosts: set[str] = set()
+        judged = map(self._judge_again, (refusal for refusal in refused if refusal.reason == "scope"))
+        belonging = filter(None, judged)
+        while requests := list(islice(belonging, _AT_ONCE)):
+            self._frontier.add(requests)
+            hosts.update(request.host for request in requests)
+        return hosts
 
     def _within_size(self, visits: list[tuple[Lease, Visit]]) -> list[tuple[Lease, Visit]]:
         """Sends back, untried, the visits that come after the one which reached the size limit."""

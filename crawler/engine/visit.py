@@ -35,12 +35,16 @@ from crawler.model import (
     Response,
     Retry,
     RobotsFacts,
+    Role,
     Skipped,
 )
 
 FOLLOWED_KINDS = frozenset({"a", "area", "iframe", "frame", "link", "refresh", "header", "redirect", "sitemap"})
 # Rels of a Link header that name helpers of the page, not pages.
 _HELPERS = frozenset({"preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch", "stylesheet", "icon"})
+
+# Details of refusals for the scope: a link that is not followed whatever the scope, and a sitemap on a host of others.
+_SITEMAPS_ONLY, _SITEMAP = "--sitemap only", "sitemap: "
 
 Anchor = tuple[str, str, str, str]
 Follow = Callable[[Page, Sequence[Link]], Iterable[Link]]
@@ -79,6 +83,7 @@ class Visitor:
         self._only_sitemaps = only_sitemaps
         self._file_of = file_of
         self._seed_hosts = set(seed_hosts)
+        self._taken_in: set[int] = set()  # where seeds on other hosts have led
         self._follow = follow
         # Refused for what this link is, not for its URL: the same URL may be linked as a page elsewhere.
         self._noted = SeenFilter(100_000)
@@ -210,14 +215,16 @@ class Visitor:
             if target is None or target.id not in unknown:
                 continue
             verdict = target.refusal
-            if verdict is None:
-                verdict = self._refused_as_link(kind, rel.lower().split(), closed)
-                if verdict is None and chosen is not None and target.url not in chosen:
-                    verdict = ("hook", "not chosen")
-                if verdict is not None:
+            if verdict is None or verdict[0] == "scope":
+                # What the link is comes first: that stays, wherever the scope ends.
+                of_link = self._refused_as_link(kind, rel.lower().split(), closed)
+                if of_link is None and chosen is not None and target.url not in chosen:
+                    of_link = ("hook", "not chosen")
+                if of_link is not None:
                     if target.id in self._noted:
                         continue
                     self._noted.update((target.id,))
+                    verdict = of_link
             if verdict is not None:
                 refusals.append(Refusal(target.url, target.id, *verdict, url, depth))
             else:
@@ -230,7 +237,7 @@ class Visitor:
             return "requisite", kind
         if self._respect_nofollow and (closed or "nofollow" in rel):
             return "nofollow", "robots meta" if closed else "rel=nofollow"
-        return ("scope", "--sitemap only") if self._only_sitemaps else None
+        return ("scope", _SITEMAPS_ONLY) if self._only_sitemaps else None
 
     # -- redirects -------------------------------------------------------------------------------------------------------
 
@@ -247,6 +254,8 @@ class Visitor:
         assert target is not None
         if request.depth == 0 and target.refusal is not None and target.refusal[0] == "scope" and request.host in self._seed_hosts:
             target = self._widen(target)
+        # Said again when the seed is asked again: the visit that widened the scope may have been lost.
+        again = self._judge_again if target.id in self._taken_in else None
         page = self._page(request, response, "redirect", fetched_at, redirect_to=target.url)
         record = Record(page, ((target.id, "redirect", "", ""),))
         if target.refusal is not None:
@@ -255,7 +264,7 @@ class Visitor:
         hop = Request(
             target.url, target.id, target.host, request.role, request.depth, parent=request.url, chain=(*request.chain, request.id)
         )
-        return Visit(Redirected(request), record, requests=(hop,))
+        return Visit(Redirected(request), record, requests=(hop,), judge_again=again)
 
     def _redirect_error(self, request: Request, target: Target | None, location: str) -> PageError | None:
         if not location:
@@ -272,9 +281,22 @@ class Visitor:
         """A seed that redirects to another host takes that host into scope."""
         self._scope = self._scope.widened(target.url)
         self._seed_hosts.add(target.host)
+        self._taken_in.add(target.id)
         self._resolver = Resolver(self._scope.judge, self._strip_query)
         self._refused.clear()
         return target._replace(refusal=self._scope.judge(target.url, target.host))
+
+    def _judge_again(self, refusal: Refusal) -> Request | None:
+        """The request for a URL that was refused for the scope, when it belongs to the wider one. Safe in any thread."""
+        host = host_key(refusal.url)
+        role: Role = "page"
+        if refusal.detail == _SITEMAPS_ONLY:
+            return None
+        if refusal.detail.startswith(_SITEMAP):
+            role, outside = "sitemap", bool(self._scope.outside_host(host))
+        else:
+            outside = self._scope.judge(refusal.url, host) is not None
+        return None if outside else Request(refusal.url, refusal.id, host, role, refusal.depth, refusal.parent)
 
     # -- robots.txt and sitemaps -----------------------------------------------------------------------------------------
 
@@ -295,7 +317,7 @@ class Visitor:
             if target is None or not target.host:
                 continue
             if outside := self._scope.outside_host(target.host):
-                refusals.append(Refusal(target.url, target.id, "scope", f"sitemap: {outside}", parent))
+                refusals.append(Refusal(target.url, target.id, "scope", f"{_SITEMAP}{outside}", parent))
             else:
                 requests.append(Request(target.url, target.id, target.host, role="sitemap", parent=parent))
         return requests, refusals

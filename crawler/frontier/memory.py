@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from crawler.model import (
@@ -24,6 +24,7 @@ from crawler.model import (
     Request,
     Retry,
     Skipped,
+    SkipReason,
     State,
     Stats,
     is_higher,
@@ -100,6 +101,10 @@ class MemoryFrontier:
         """See `Frontier.refuse`."""
         for refusal in refusals:
             self.refused.setdefault(refusal.id, refusal)
+
+    def refusals(self, reason: SkipReason) -> Iterator[Refusal]:
+        """See `Frontier.refusals`."""
+        yield from [each for each in self.refused.values() if each.reason == reason and each.id not in self.entries]
 
     # -- leases ----------------------------------------------------------------------------------------------------------
 

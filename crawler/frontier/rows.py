@@ -14,6 +14,8 @@ ADD = """INSERT INTO _frontier (id, url, host_id, role, depth, chain, parent, ra
 RAISE = """UPDATE _frontier SET role = ?, depth = ?, chain = ?, parent = ?, rank = ?, attempts = 0, reason = NULL, detail = NULL,
                    state = iif(state = 'leased', state, 'queued') WHERE id = ?"""
 AGAIN = "UPDATE _frontier SET state = 'queued', attempts = 0, reason = NULL, detail = NULL WHERE id = ?"
+REFUSALS = """SELECT r.url, r.id, r.detail, p.url, r.depth FROM _refused r LEFT JOIN _frontier p ON p.id = r.parent
+               WHERE r.reason = ? AND NOT EXISTS (SELECT 1 FROM _frontier f WHERE f.id = r.id)"""
 HEAD = """SELECT f.seq, f.url, f.id, f.role, f.depth, p.url, f.chain, f.attempts FROM _frontier f LEFT JOIN _frontier p ON p.id = f.parent
            WHERE f.host_id = ? AND f.state = 'queued' AND f.rank <= ? AND f.not_before <= ? ORDER BY f.rank, f.seq LIMIT ?"""
 DUE = """SELECT host_id, host, token, next_at, delay, concurrency, failures, answered, robots FROM hosts

@@ -8,7 +8,7 @@ counted otherwise; they change in the same transaction as the rows they count.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -32,6 +32,7 @@ from crawler.model import (
     RobotsFacts,
     Role,
     Skipped,
+    SkipReason,
     Stats,
     is_higher,
 )
@@ -114,6 +115,11 @@ class SqliteFrontier:
         with self._transaction():
             self._database.connection.executemany("INSERT OR IGNORE INTO _refused VALUES (?, ?, ?, ?, ?, ?)", rows)
 
+    def refusals(self, reason: SkipReason) -> Iterator[Refusal]:
+        """See `Frontier.refusals`."""
+        for url, identity, detail, parent, depth in self._execute(rows.REFUSALS, (reason,)):
+            yield Refusal(url, identity, reason, detail, parent, depth)
+
     def _host_id(self, host: str) -> int:
         row = self._execute("SELECT host_id FROM hosts WHERE host = ?", (host,)).fetchone()
         if row is None:
@@ -129,10 +135,7 @@ class SqliteFrontier:
         with self._transaction():
             self._reclaim(now)
             self._open_depth()
-            while len(leases) < hosts and self._room(per_host):
-                due_hosts = self._execute(rows.DUE, (now, hosts - len(leases))).fetchall()
-                if not due_hosts:
-                    break
+            while self._room(per_host) and (due_hosts := self._execute(rows.DUE, (now, hosts - len(leases))).fetchall()):
                 leases += [lease for row in due_hosts if (lease := self._lease_host(row, per_host, now, ttl))]
             query = "SELECT min(max(next_at, due_at)) FROM hosts WHERE queued > 0 AND leased_until IS NULL AND closed = ''"
             due = self._execute(query).fetchone()[0]

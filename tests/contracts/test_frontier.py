@@ -422,6 +422,23 @@ def test_an_outcome_counts_for_its_own_host_alone(opened: Opened) -> None:
     assert rows_of(frontier)["https://b.test/"].state == "leased"
 
 
+def test_what_was_refused_can_be_looked_at_again(opened: Opened) -> None:
+    """The refusals of one reason come back as they were, those of URLs that were admitted since do not; URLs may be added meanwhile."""
+    frontier = opened()
+    frontier.add([request("/")])
+    kept = [Refusal(f"https://b.test/{n}", fingerprint(f"https://b.test/{n}"), "scope", "host", "https://a.test/", n) for n in range(4)]
+    frontier.refuse([*kept, Refusal("https://b.test/i", 7, "requisite", "img")])
+    frontier.add([request("https://b.test/0")])
+
+    found = []
+    for refusal in frontier.refusals("scope"):
+        found.append(refusal)
+        frontier.add([request(refusal.url, refusal.depth)])
+    assert sorted(found, key=lambda each: each.depth) == kept[1:]
+    assert list(frontier.refusals("scope")) == []
+    assert [each.url for each in frontier.refusals("requisite")] == ["https://b.test/i"]
+
+
 # Roles
 
 

@@ -158,6 +158,33 @@ def test_only_what_is_certain_enters_the_filters(desk: Desk) -> None:
     assert (request("/new").id in desk.seen, 7 in desk.refused, 8 in desk.refused) == (True, True, False)
 
 
+def outside(number: int) -> Refusal:
+    """A page of b.test that was refused for the scope."""
+    url = f"https://b.test/{number}"
+    return Refusal(url, request(url).id, "scope", "host is not a.test", "https://a.test/0", 1)
+
+
+def test_a_wider_scope_takes_back_what_was_refused(desk: Desk) -> None:
+    """With the visit that widens it all earlier refusals are judged again, those of the same batch and those that were judged by the
+    old scope but arrive only now; what still does not belong stays refused, and so do other reasons."""
+
+    def judge_again(refusal: Refusal) -> Request | None:
+        return request(refusal.url, refusal.depth) if refusal.id != outside(3).id else None
+
+    private = Refusal("https://b.test/private", 9, "private")
+    desk.collect(desk.visit("/0", refused=[outside(1), private]))
+    desk.write()
+    desk.collect(desk.visit("/1", refused=[outside(2), outside(3)]), replace(desk.visit("/2"), judge_again=judge_again))
+    assert desk.write().requeued == {"b.test"}
+    desk.collect(desk.visit("/3", refused=[outside(4)]))
+    assert desk.write().requeued == {"b.test"}
+
+    of_b = {url: row.state for url, row in rows_of(desk.frontier).items() if "b.test" in url}
+    queued = {outside(number).url: "queued" for number in (1, 2, 4)}
+    assert of_b == queued | {outside(3).url: "skipped", private.url: "skipped"}
+    assert [each.host for each in desk.served()] == ["b.test"] * 3
+
+
 # Lost leases
 
 

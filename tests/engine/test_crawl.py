@@ -212,6 +212,42 @@ def test_a_seed_that_moved_takes_its_new_host_along(drive: Drive) -> None:
     assert set(crawled.skipped) == {"https://third.test/"}
 
 
+def test_what_was_refused_before_a_seed_moved_is_judged_again(drive: Drive) -> None:
+    """A page links to a host that is taken into scope only later: that page is fetched all the same, at the depth of the link. What was
+    refused for another reason stays refused, whatever the scope."""
+    crawled = drive(
+        {
+            "/": links(f"{OTHER}/early", "https://third.test/") + f"<img src={OTHER}/i.png><a rel=nofollow href={OTHER}/no></a>",
+            "/moved": redirect(f"{OTHER}/home"),
+            f"{OTHER}/home": "",
+            f"{OTHER}/early": "",
+        },
+        "/",
+        "/moved",
+        respect_nofollow=True,
+    )
+
+    assert crawled.ok == {"/", f"{OTHER}/home", f"{OTHER}/early"}
+    assert (crawled.urls[f"{OTHER}/early"].depth, crawled.pages[f"{OTHER}/early"]["depth"]) == (1, 1)
+    assert {url: reason for url, (reason, _) in crawled.skipped.items()} == {
+        "https://third.test/": "scope", f"{OTHER}/i.png": "requisite", f"{OTHER}/no": "nofollow",
+    }  # fmt: skip
+
+
+def test_with_only_sitemaps_what_they_listed_is_judged_again(drive: Drive) -> None:
+    """A sitemap and its pages on a host that is taken into scope later are read; links are not followed even then."""
+    crawled = drive(
+        {
+            "/robots.txt": robots(f"Sitemap: {MAP}", f"Sitemap: {OTHER}/far.xml"), "/map.xml": urlset(f"{OTHER}/listed"),
+            "/": links(f"{OTHER}/linked"), "/moved": redirect(f"{OTHER}/home"), f"{OTHER}/home": "", f"{OTHER}/listed": "",
+            f"{OTHER}/far.xml": urlset(f"{HERE}/far"), "/far": "",
+        }, "/", "/moved", sitemap="only", latency=5.0,
+    )  # fmt: skip
+
+    assert crawled.ok == {"/", f"{OTHER}/home", f"{OTHER}/listed", "/far"}
+    assert set(crawled.skipped) == {f"{OTHER}/linked"}
+
+
 def test_only_a_seed_widens_the_scope(drive: Drive) -> None:
     """What a page links to may redirect where it likes: the crawl does not follow."""
     crawled = drive({"/": links("/out"), "/out": redirect(f"{OTHER}/"), f"{OTHER}/": "never"})
