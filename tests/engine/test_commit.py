@@ -182,7 +182,7 @@ def test_a_wider_scope_takes_back_what_was_refused(desk: Desk) -> None:
     of_b = {url: row.state for url, row in rows_of(desk.frontier).items() if "b.test" in url}
     queued = {outside(number).url: "queued" for number in (1, 2, 4)}
     assert of_b == queued | {outside(3).url: "skipped", private.url: "skipped"}
-    assert [each.host for each in desk.served()] == ["b.test"] * 3
+    assert {each.url for each in desk.served()} >= set(queued)
 
 
 # Lost leases
