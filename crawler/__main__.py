@@ -10,9 +10,23 @@ def main() -> int:
     if sys.argv[1:] in (["--version"], ["-V"]):
         print(f"crawler {__version__}")
         return 0
-    from crawler.cli.main import main as run
+    try:
+        from crawler.cli.main import main as run
 
-    return run(sys.argv[1:])
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        _be_deaf()
+
+
+def _be_deaf() -> None:
+    """All is said and done: a signal that comes now must not change the exit code, or be complained about by Python's own end."""
+    import signal
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from crawler.engine.synchronous import SynchronousEngine
 from crawler.engine.tally import Tally
 from crawler.engine.visit import Visitor, seed_request
 from crawler.errors import DiskFullError
+from crawler.fetch import descriptors
 from crawler.fetch.options import FetchOptions
 from crawler.frontier.repair import repair
 from crawler.frontier.sqlite import SqliteFrontier
@@ -170,7 +171,7 @@ class Assembly:
         """The engine that fetches many pages at once."""
         return AsynchronousEngine(
             self.workbench, self.judge, fetcher, self.frontier, self.commit, deliver, self.clock,  # type: ignore[arg-type]
-            concurrency=self.settings.concurrency, hooks=self.hooks,
+            concurrency=min(self.settings.concurrency, descriptors.most_requests()), hooks=self.hooks,
         )  # fmt: skip
 
     def synchronous(self, fetcher: BlockingFetcherPort) -> SynchronousEngine:

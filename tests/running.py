@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
 
@@ -47,9 +48,10 @@ def no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(capfd: Capture, *words: object) -> Ran:
-    """A command line in this process: much quicker than one of its own, and the same but for signals."""
+    """A command line in this process: much quicker than one of its own, and the same but for a process that ends itself."""
     capfd.readouterr()
-    code = main([str(word) for word in words])
+    with patch.multiple("crawler.cli.signals", PATIENCE=SECONDS, IMPATIENCE=SECONDS):
+        code = main([str(word) for word in words])
     gc.collect()
     return Ran(code, *capfd.readouterr())
 

@@ -22,12 +22,12 @@ import crawler.testing
 from crawler import errors, model
 from crawler.cli import reference
 from crawler.cli.commands import COMMANDS
-from crawler.cli.crawl import PAUSED
 from crawler.cli.farewell import render_summary
 from crawler.cli.main import command_of
 from crawler.cli.parser import parser_of, settings_from
 from crawler.cli.schema_page import folder_page, relations
 from crawler.cli.screen_text import render_progress, start_line
+from crawler.cli.signals import EXIT_CODES
 from crawler.core import retry
 from crawler.core.urls import canonical
 from crawler.engine.hooks import Hooks
@@ -165,7 +165,7 @@ def test_every_exit_code_is_documented() -> None:
 
     for kind in tree:
         assert f"`{kind.__name__}`" in table[kind.exit_code]
-    assert table.keys() == {0, 4, 5, *PAUSED.values(), *(kind.exit_code for kind in tree)}
+    assert table.keys() == {0, 4, 5, *EXIT_CODES.values(), *(kind.exit_code for kind in tree)}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from crawler.cli.messages import say
 from crawler.cli.parser import settings_from
 from crawler.cli.rows import Rows
 from crawler.cli.screen import Screen, choose_screen, wants_color
+from crawler.cli.signals import EXIT_CODES, SIGNALS, Signals
 from crawler.effective import Effective
 from crawler.errors import CrawlerError, OutputError, SeedError
 from crawler.model import FinishReason, Record
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
     from crawler.assembly import Assembly, Engine
     from crawler.report.summary import Summary
 
-PAUSED = {"interrupted": 130, "terminated": 143}
 # How it is told that nobody speaks https there.
 _NO_HTTPS = ("refused", "does not speak TLS")
 REDRAW = 0.25
 """Seconds between two updates of the screen."""
 
-# A pause has to end within its five seconds: findings that take longer are left out of its summary.
+# A pause has to end in time: findings that take longer are left out of its summary.
 PATIENCE = 1.0
+_AFTER_SUMMARY = 0.5
 
 
 def run(arguments: Namespace) -> int:
@@ -58,9 +59,11 @@ def resume(arguments: Namespace) -> int:
 def run_settings(effective: Effective, again: bool = False) -> int:
     """Crawls with these settings; shows it, and returns the exit code."""
     from crawler.cli.heap import keep_freed_memory
+    from crawler.fetch import descriptors
     from crawler.wiring import read_seeds
 
     keep_freed_memory()
+    descriptors.raise_limit()
     settings = effective.settings
     plain = _without_scheme(settings)
     # Once for all: standard input can be read once, and crawl.toml has to name the seeds.
@@ -96,7 +99,7 @@ def _crawl(settings: Settings, again: bool = False) -> int:
     from crawler.store.log import EventLog
 
     assert settings.output is not None
-    with Assembly(settings, Hooks(), again=again) as opened, ExitStack() as stack:
+    with Signals(settings.output) as signals, Assembly(settings, Hooks(), again=again) as opened, ExitStack() as stack:
         color = wants_color(settings.color, sys.stderr, os.environ)
         screen = choose_screen(settings.progress, sys.stderr, settings.quiet, color, os.environ, settings.verbose)
         if opened.is_finished:
@@ -108,13 +111,13 @@ def _crawl(settings: Settings, again: bool = False) -> int:
         screen.start(f"Crawling {printable(opened.seeds[0])}{_more(opened.seeds)}", settings.output, _facts(settings, opened.is_new))
         collect_rarely()
         try:
-            reason = _run_async(opened, show) if settings.mode == "async" else _run_sync(opened, show)
+            reason = (_run_async if settings.mode == "async" else _run_sync)(opened, show, signals)
         except CrawlerError as error:
             log.write("stopped", error=error.what)
             raise
         finally:
             screen.stop()
-        summary = opened.summary(PATIENCE if reason in PAUSED else None)
+        summary = opened.summary(min(PATIENCE, signals.left() - _AFTER_SUMMARY) if reason in EXIT_CODES else None)
         text = json.dumps(summary.to_json(), indent=2, ensure_ascii=False)
         opened.folder.write("summary.json", text + "\n")
         log.write("finished", reason=reason, pages=summary.pages, queued=summary.queued)
@@ -128,8 +131,12 @@ def _more(seeds: Sequence[str]) -> str:
 
 def _facts(settings: Settings, is_new: bool) -> list[str]:
     """A few words on how, for the first line."""
+    from crawler.fetch import descriptors
+
     polite = settings.robots == "obey" and settings.per_host <= 8
     facts = ["polite" if polite else "fast", "robots.txt obeyed" if settings.robots == "obey" else "robots.txt ignored"]
+    if settings.concurrency > (most := descriptors.most_requests()):
+        facts.append(f"only {most} requests at once (ulimit -n)")
     return [*([] if is_new else ["goes on"]), *facts, "Ctrl-C pauses"]
 
 
@@ -162,8 +169,7 @@ def _say_summary(summary: Summary, settings: Settings) -> None:
     if not settings.quiet:
         width = shutil.get_terminal_size().columns if sys.stderr.isatty() else 100
         color = wants_color(settings.color, sys.stderr, os.environ)
-        shown = render_summary(summary, settings.output or "", width, color).rstrip("\n") + "\n"
-        sys.stderr.write(encodable(shown, sys.stderr.encoding))
+        say(encodable(render_summary(summary, settings.output or "", width, color).rstrip("\n"), sys.stderr.encoding))
 
 
 def _exit_code(opened: Assembly, summary: Summary, reason: str | None) -> int:
@@ -171,8 +177,8 @@ def _exit_code(opened: Assembly, summary: Summary, reason: str | None) -> int:
     from crawler.report.findings import has_finding
 
     settings = opened.settings
-    if reason is not None and reason in PAUSED:
-        return PAUSED[reason]
+    if reason is not None and reason in EXIT_CODES:
+        return EXIT_CODES[reason]
     if not summary.ok and reason == "queue empty":
         raise _no_seed(opened, summary)
     if any(has_finding(opened.database.connection, finding) for finding in settings.fail_on):
@@ -241,7 +247,7 @@ class _Show:
         self._screen.update(self._opened.progress(engine))
 
 
-def _run_async(opened: Assembly, show: _Show) -> FinishReason:
+def _run_async(opened: Assembly, show: _Show, signals: Signals) -> FinishReason:
     from crawler.app import GRACE, run_asynchronously
 
     async def main() -> FinishReason:
@@ -256,8 +262,10 @@ def _run_async(opened: Assembly, show: _Show) -> FinishReason:
             loop.call_later(grace, show.give_up)
             asked.append(reason)
 
-        for number, why in _SIGNALS.items():
-            loop.add_signal_handler(number, stop, why)
+        def started(engine: Engine) -> None:
+            engines.append(engine)
+            if asked:
+                engine.stop(asked[0], 0.0)
 
         async def redraw() -> None:
             while True:
@@ -265,18 +273,19 @@ def _run_async(opened: Assembly, show: _Show) -> FinishReason:
                 for engine in engines:
                     show.progress(engine)
 
+        signals.listen()
+        signals.obey = lambda number: loop.call_soon_threadsafe(stop, SIGNALS[number])
+        signals.wake = lambda: loop.call_soon_threadsafe(lambda: None)  # so that a loop at rest lets Python look at its signals
         drawing = asyncio.create_task(redraw())
         try:
-            return await run_asynchronously(opened, show.deliver, engines.append)
+            return await run_asynchronously(opened, show.deliver, started)
         finally:
+            signals.obey = signals.wake = None
             drawing.cancel()
             with suppress(asyncio.CancelledError):
                 await drawing
 
     return _run_loop(main())
-
-
-_SIGNALS: dict[int, FinishReason] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "terminated"}
 
 
 def _run_loop(main: Coroutine[object, object, FinishReason]) -> FinishReason:
@@ -288,22 +297,23 @@ def _run_loop(main: Coroutine[object, object, FinishReason]) -> FinishReason:
     return uvloop.run(main)
 
 
-def _run_sync(opened: Assembly, show: _Show) -> FinishReason:
+def _run_sync(opened: Assembly, show: _Show, signals: Signals) -> FinishReason:
     from crawler.app import GRACE, run_synchronously
 
     engines: list[Engine] = []
+    stopped: list[int] = []
 
-    def stop(number: int, _frame: object) -> None:
+    def stop(number: int, _frame: object = None) -> None:
         stopped.append(number)
         if not engines or len(stopped) == 2:
             raise KeyboardInterrupt
         if len(stopped) == 1:
-            engines[0].stop(_SIGNALS[number], GRACE)
+            engines[0].stop(SIGNALS[number], GRACE)
             # A read that blocks cannot be told, but interrupted.
             signal.setitimer(signal.ITIMER_REAL, GRACE)
 
-    stopped: list[int] = []
-    before = {number: signal.signal(number, stop) for number in (*_SIGNALS, signal.SIGALRM)}
+    before = signal.signal(signal.SIGALRM, stop)
+    signals.obey = stop
     try:
         for records in run_synchronously(opened, engines.append):
             show.pages(records)
@@ -312,9 +322,9 @@ def _run_sync(opened: Assembly, show: _Show) -> FinishReason:
         if not engines:
             raise
     finally:
+        signals.obey = None
         signal.setitimer(signal.ITIMER_REAL, 0.0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGALRM, before)
     return opened.reason
 
 

@@ -46,7 +46,7 @@ def report(error: BaseException, debug: bool) -> int:
         say("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, KeyboardInterrupt):
         say("interrupted")
-        return INTERRUPTED
+        return int(getattr(error, "exit_code", INTERRUPTED))
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         _forget_standard_output()
         error = DiskFullError("no room left", str(error.filename or "where standard output goes"), "df -h")

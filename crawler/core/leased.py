@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
+from crawler.core import retry
 from crawler.core.politeness import Pace
 from crawler.core.robots import ROBOTS_MAX_AGE, Robots, parse_robots
 from crawler.model import Lease, PageError, Request, RobotsFacts
@@ -64,6 +65,9 @@ class LeasedHost:
         if facts.status:
             self.pace.remember(replace(self.pace.state, answered=True))
         error = PageError("robots_unavailable", facts.error) if facts.status else _network_error(facts)
+        if retry.is_out_of_files(error):
+            self.pace.pause(now + retry.FIRST_DELAY)
+            return
         self.pace.unreachable(now, started, error, salt, retry_after)
         if error.kind == "tls" and not self.pace.state.answered:
             self.pace.close(str(error), "tls")

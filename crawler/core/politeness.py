@@ -124,7 +124,7 @@ class Pace:
     def _busy(self, now: float, started: float, retry_after: float | None) -> None:
         """The host asks for less. Answers to requests that were on their way already count once."""
         if retry_after is not None:
-            self._pause(now + min(retry_after, LONGEST_RETRY_AFTER))
+            self.pause(now + min(retry_after, LONGEST_RETRY_AFTER))
         if started <= self._punished_at:
             return
         self._punished_at = now
@@ -132,9 +132,10 @@ class Pace:
             self._added_delay = min(LONGEST_DELAY, max(0.25, self._added_delay * 2.0))
         self._set(concurrency=max(1.0, self._state.concurrency / 2.0))
         if retry_after is None:
-            self._pause(now + max(1.0, self.delay))
+            self.pause(now + max(1.0, self.delay))
 
-    def _pause(self, until: float) -> None:
+    def pause(self, until: float) -> None:
+        """Nothing starts before `until`."""
         self._set(next_at=max(self._state.next_at, until))
 
     def failed(self, now: float, started: float, error: PageError, salt: int = 0) -> None:
@@ -159,7 +160,7 @@ class Pace:
         self._punished_at = now
         failures = self._state.failures + 1
         self._set(failures=failures)
-        self._pause(now + max(backoff(failures, salt), min(retry_after or 0.0, LONGEST_RETRY_AFTER)))
+        self.pause(now + max(backoff(failures, salt), min(retry_after or 0.0, LONGEST_RETRY_AFTER)))
         if failures >= (PROBES if self._state.answered and self.rules.retries else self.rules.retries + 1):
             self.close(str(error), error.kind)
 

@@ -6,6 +6,7 @@
 | 429                                             | `retries` + 4    | Retry-After, else 1, 2, 4 … 30 s       |
 | reset, timeout, truncated                       | `retries` times  | 1, 2, 4 … 30 s                         |
 | refused, dns, connect timeout                   | with its host    | the host pauses (`crawler.core.politeness`) |
+| no file left for a socket (EMFILE)              | always           | 1 s                                    |
 | tls, protocol, too_big, decode, redirect_loop,  |                  |                                        |
 | blocked, hook, internal, other 4xx              | never            |                                        |
 
@@ -37,6 +38,11 @@ def is_retried_status(status: int) -> bool:
 def is_host_failure(error: PageError) -> bool:
     """Whether no connection could be made at all, so that the host, not the URL, is in trouble."""
     return error.kind in HOST_KINDS or (error.kind == "timeout" and error.detail.startswith(NO_CONNECTION))
+
+
+def is_out_of_files(error: PageError) -> bool:
+    """Whether this process had no file left for a socket or a body: nobody else is to blame."""
+    return error.kind == "internal" and error.detail.startswith("EMFILE")
 
 
 def tries(status: int, retries: int) -> int:

@@ -330,7 +330,7 @@ class Workbench:
                 verdict = Retry(request, now, str(error), counted=False)
         elif error.kind in retry.RETRIED_KINDS and request.attempts < host.pace.rules.retries:
             verdict = Retry(request, now + retry.backoff(request.attempts + 1, request.id), str(error))
-        elif error.detail.startswith("EMFILE"):
+        elif retry.is_out_of_files(error):
             verdict = Retry(request, now + retry.FIRST_DELAY, str(error), counted=False)
         if host.pace.closed:
             host.drop_queue()  # fails at the frontier, in one step

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from crawler.core.retry import FIRST_DELAY
 from crawler.core.workbench import Workbench
 from crawler.engine.commit import Visit, discard
 from crawler.engine.hooks import Skip, SteeringError
@@ -68,7 +70,10 @@ class Judge:
         except SteeringError as error:
             raise error.__cause__ or error from None
         except Exception as error:
-            visit = self._visitor.broken(request, response, error, now)
+            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):  # this process has no file left
+                visit = Visit(Retry(request, self._clock() + FIRST_DELAY, str(error), counted=False))
+            else:
+                visit = self._visitor.broken(request, response, error, now)
         if visit.record is None:
             discard(response.body)  # a sitemap, or an answer after which the URL is asked for again
         return visit

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from crawler.fetch import descriptors
 from crawler.fetch.failures import FetchFailure
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -65,13 +66,19 @@ class Guard:
             raise FetchFailure("blocked", reason)
 
     def socket(self, info: tuple[Any, ...]) -> socket.socket:
-        """A socket for one entry of getaddrinfo (aiohttp's socket_factory). Raises AddressRefused."""
+        """A socket for one entry of getaddrinfo (aiohttp's socket_factory). Raises AddressRefused, and OSError (EMFILE) before
+        sockets take the last descriptors of this process."""
         family, kind, protocol, _, address = info
         request = CONNECTING.get()
         if not request.proxied and (reason := self.refusal(address[0], request.host)):
             request.refusal = reason
             raise AddressRefused(reason)
         made = socket.socket(family, kind, protocol)
+        try:
+            descriptors.check(made.fileno(), descriptors.FOR_FILES)
+        except OSError:
+            made.close()
+            raise
         request.sockets += 1
         return made
 

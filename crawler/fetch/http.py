@@ -13,6 +13,8 @@ import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, StreamReader
 from yarl import URL
 
+from crawler.core.retry import is_out_of_files
+from crawler.fetch import descriptors
 from crawler.fetch.answer import Answer
 from crawler.fetch.body import BodyReader
 from crawler.fetch.client_failures import ConnectionDropped, explain_client
@@ -54,16 +56,16 @@ class HttpFetcher:
     async def __aenter__(self) -> Self:
         if self._spool is not None:
             self._spool.mkdir(parents=True, exist_ok=True)
-        self._resolver = Resolver()
-        connector = Pool(
+        self._resolver = Resolver(most=min(16, descriptors.limit() // 16))  # each may have some files open
+        self._pool = Pool(
             limit=0,  # the engine bounds itself
             ttl_dns_cache=300,
             resolver=self._resolver,
             socket_factory=self._guard.socket,
         )
-        self._kept_alive = KeptAlive(connector, self._headers.common)
+        self._kept_alive = KeptAlive(self._pool, self._headers.common)
         self._session = aiohttp.ClientSession(
-            connector=connector,
+            connector=self._pool,
             headers=self._headers.common,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -93,7 +95,10 @@ class HttpFetcher:
             async with asyncio.timeout(self._options.timeout) as limit:
                 await self._exchange(request, answer, limit)
         except Exception as error:
-            answer.failed(explain_client(error, answer))
+            failure = explain_client(error, answer)
+            if is_out_of_files(failure):
+                self._pool.drop_idle()
+            answer.failed(failure)
         return answer.response()
 
     async def _exchange(self, request: Request, answer: Answer, limit: asyncio.Timeout) -> None:

@@ -37,6 +37,12 @@ class Pool(TCPConnector):
                 return connection
         return None
 
+    def drop_idle(self) -> None:
+        """Closes the connections that nobody uses now, to make room for others."""
+        for idle in self._conns.values():
+            for protocol, _ in idle:
+                protocol.close()
+
 
 class _Protocol(ResponseHandler):
     """Tells whoever waits for a body when its chunks have become nonsense; aiohttp lets the wait go on in vain."""

@@ -10,6 +10,7 @@ from typing import Self
 import aiofiles
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
+from crawler.fetch import descriptors
 from crawler.waiting import to_the_end
 
 
@@ -27,7 +28,7 @@ class SpoolFile:
 
     @classmethod
     async def create(cls, folder: Path) -> Self:
-        """A new, empty file in `folder`."""
+        """A new, empty file in `folder`. Raises OSError, EMFILE while some descriptors are left."""
         path = new_path(folder)
         opening = asyncio.ensure_future(aiofiles.open(path, "xb").__aenter__())
         try:
@@ -36,7 +37,13 @@ class SpoolFile:
             if opening.exception() is None:
                 await cls(path, opening.result()).discard()
             raise
-        return cls(path, opening.result())
+        spool = cls(path, opening.result())
+        try:
+            descriptors.check(spool._file.fileno(), descriptors.FOR_PAGES)
+        except OSError:
+            await spool.discard()
+            raise
+        return spool
 
     async def write(self, data: bytes) -> None:
         """Appends all of `data`."""

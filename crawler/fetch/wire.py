@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.util import Url, make_headers
 
+from crawler.fetch import descriptors
 from crawler.fetch.failures import FetchFailure, explain, one_line
 from crawler.fetch.guard import CONNECTING, AddressRefused, Guard
 from crawler.fetch.options import MAX_LINE
@@ -38,6 +39,7 @@ class Connections:
         self._connect_timeout = connect_timeout
         self._tls = tls
         self._kept: dict[Key, HTTPConnection] = {}
+        self._most = min(_MOST, descriptors.limit() // 4)
 
     def take(self, key: Key) -> HTTPConnection | None:
         """The connection that was kept for this target, if it is still open. It is the caller's until `keep`."""
@@ -50,7 +52,7 @@ class Connections:
     def keep(self, key: Key, connection: HTTPConnection) -> None:
         """Keeps a connection whose answer has been read to its end; the one not used for the longest time may have to go."""
         self._kept[key] = connection
-        if len(self._kept) > _MOST:
+        if len(self._kept) > self._most:
             self._kept.pop(next(iter(self._kept))).close()
 
     def close(self) -> None:

@@ -10,11 +10,12 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from disks import make_room, mounted
 from running import Capture, Ran, assert_at_rest, error_lines, no_surroundings, rows, run, stored
 
 from crawler.cli.commands import COMMANDS
@@ -281,20 +282,6 @@ def test_one_good_seed_is_enough(new_site: NewSite, out: Path, capfd: Capture) -
 # -- exit 6: where it should go ----------------------------------------------------------------------------------------
 
 
-@contextmanager
-def mounted(place: Path, options: str) -> Iterator[Path]:
-    """A disk in memory, mounted with these options; skips where that cannot be done."""
-    place.mkdir()
-    mount = shutil.which("mount")
-    command = [mount or "", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
-    if mount is None or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("no disk can be mounted here; that needs root")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
-
-
 @pytest.fixture
 def no_entry(tmp_path: Path) -> Iterator[Path]:
     """A folder in which nothing can be made, not even by root."""
@@ -427,7 +414,7 @@ def test_a_full_disk(new_site: NewSite, small_disk: Path, capfd: Capture, mode: 
     assert "full" in " ".join(lines[:2])
     assert "make room" in lines[2]
     kept = stored(small_disk / "out")
-    subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+    make_room(small_disk, "64m")
     assert run(capfd, *command).code == 0
     assert_at_rest(small_disk / "out")
     assert stored(small_disk / "out") == sorted(web.reachable())

@@ -317,6 +317,16 @@ def test_too_many_open_files_cost_no_attempt() -> None:
     )
 
 
+def test_too_many_open_files_cost_no_host() -> None:
+    """The same for robots.txt: the host waits a second and is asked again, however often, and is never given up for it."""
+    bench = bench_of(lease_of(page("/a")))
+    for now in range(20):
+        request = settle(bench, float(now))
+        assert request.role == "robots"
+        bench.robots(request, float(now), robots(None, 0, at=float(now), error="internal: EMFILE: too many open files"))
+        assert step(bench, now + 0.5) == Wait(now + 1.0)
+
+
 # Leases
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from pathlib import Path
 
 import pytest
-from running import Capture, run
+from running import Capture, rows, run
 
 from crawler import Crawler, crawl
 from crawler.engine.reading import retry_after
 from crawler.errors import OutputError, UsageError
-from crawler.model import Response
+from crawler.model import Body, Response
 from crawler.testing import Site, SiteRequest, answer, in_turn
 
 XML = {"Content-Type": "application/xml"}
@@ -44,6 +45,26 @@ async def test_a_page_that_breaks_the_reader_is_one_failed_page(site: Site, monk
         pages = {page.url: page async for page in crawler.crawl(site.url("/"))}
     assert str(pages[site.url("/bad")].error) == "internal: ZeroDivisionError: a page that nobody foresaw"
     assert pages[site.url("/good")].ok
+
+
+def test_a_body_that_cannot_be_opened_for_want_of_files_is_asked_for_again(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    """Too many open files are this process's trouble, also when a large body is read again: the page arrives, no attempt is counted."""
+    site.page("/", "<p>" + "lamp " * 100_000)
+    tries: list[int] = []
+    read = Body.read
+
+    def crowded(body: Body) -> bytes:
+        tries.append(body.size)
+        if len(tries) == 1:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return read(body)
+
+    monkeypatch.setattr(Body, "read", crowded)
+    assert run(capfd, site.url(), "-o", tmp_path / "out").code == 0
+    assert rows(tmp_path / "out", "SELECT outcome, attempts FROM pages") == [("ok", 1)]
+    assert len(tries) > 1
 
 
 @pytest.mark.parametrize("start", ["/", "/sitemap.xml"])

@@ -469,11 +469,12 @@ async def test_a_later_stop_never_prolongs_an_earlier_one(web: Site, gate: Gate,
 
 
 def signalling(*numbers: int, then: PageValue = "<p>in time") -> Callable[[SiteRequest], str | bytes | Answer]:
-    """A page that sends signals to this process when it is asked for, and is `then` answered."""
+    """A page that sends signals to this process when it is asked for the first time, and is `then` answered."""
+    left = list(numbers)
 
     def page(request: SiteRequest) -> str | bytes | Answer:
-        for number in numbers:
-            signal.pthread_kill(threading.main_thread().ident or 0, number)
+        while left:
+            signal.pthread_kill(threading.main_thread().ident or 0, left.pop(0))
         return then(request) if callable(then) else then
 
     return page
