@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.client
 import re
+import shlex
 import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from running import rows, run, stored
 
 from crawler import demo
 from crawler.cli.main import main
@@ -131,6 +134,22 @@ def test_the_command_prints_the_address_and_stops_when_told(number: signal.Signa
         out, talk = process.communicate(timeout=10)
     assert (process.returncode, out) == (0, "")
     assert "Traceback" not in talk
+
+
+@pytest.mark.parametrize("port", [(), ("--port", "0")])
+def test_a_demo_crawl_that_stopped_goes_on_by_the_command_it_names(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], port: tuple[str, ...]
+) -> None:
+    """With the crawl the site is gone: what is named serves the same site, at the same address, and goes on with the same folder."""
+    stopped = run(capfd, "demo", "--crawl", "--pages", 30, "--size", "2KB", *port, "-o", tmp_path / "out", "--fresh", "--max-pages", 5)
+    words = shlex.split(stopped.err.rstrip().rpartition("Next: crawler ")[2])
+    assert words[:4] == ["demo", "--crawl", "--pages", "30"]
+    assert words[-2:] == ["--max-pages", "N"]
+    assert len(stored(tmp_path / "out")) < 30
+
+    resumed = run(capfd, *words[:-1], 1000)
+    assert (resumed.code, "finished: queue empty" in resumed.err) == (0, True)
+    assert rows(tmp_path / "out", "SELECT count(*) FROM runs") == [(2,)]
 
 
 def test_a_port_that_is_taken_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:

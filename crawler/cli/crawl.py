@@ -56,8 +56,9 @@ def resume(arguments: Namespace) -> int:
     return run_settings(replace(effective, settings=replace(effective.settings, output=str(folder))), again=True)
 
 
-def run_settings(effective: Effective, again: bool = False) -> int:
-    """Crawls with these settings; shows it, and returns the exit code."""
+def run_settings(effective: Effective, again: bool = False, same: str = "") -> int:
+    """Crawls with these settings; shows it, and returns the exit code. `same` is the command that goes on with this crawl, when
+    `crawler resume` does not."""
     from crawler.cli.heap import keep_freed_memory
     from crawler.fetch import descriptors
     from crawler.wiring import read_seeds
@@ -71,7 +72,7 @@ def run_settings(effective: Effective, again: bool = False) -> int:
     settings = replace(settings, output=settings.output or default_folder(settings.seeds[0]))
     is_new = not (Path(settings.output or "") / "crawl.db").exists()
     try:
-        return _crawl(settings, again)
+        return _crawl(settings, again, same)
     except SeedError as error:
         if not (plain and is_new and any(words in error.why for words in _NO_HTTPS)):
             raise
@@ -92,7 +93,7 @@ def default_folder(seed: str) -> str:
     return "crawl-" + host_key(seed).replace(":", "-").replace("[", "").replace("]", "")
 
 
-def _crawl(settings: Settings, again: bool = False) -> int:
+def _crawl(settings: Settings, again: bool = False, same: str = "") -> int:
     from crawler.assembly import Assembly
     from crawler.cli.heap import collect_rarely
     from crawler.engine.hooks import Hooks
@@ -103,7 +104,7 @@ def _crawl(settings: Settings, again: bool = False) -> int:
         color = wants_color(settings.color, sys.stderr, os.environ)
         screen = choose_screen(settings.progress, sys.stderr, settings.quiet, color, os.environ, settings.verbose)
         if opened.is_finished:
-            return _say_finished(opened, settings)
+            return _say_finished(opened, settings, same)
         assert opened.folder is not None
         log = stack.enter_context(EventLog(Path(settings.log_file) if settings.log_file else opened.folder.path / "crawl.log"))
         log.write("started" if opened.is_new else "resumed", seeds=list(opened.seeds)[:100], run=opened.run, pid=os.getpid())
@@ -121,7 +122,7 @@ def _crawl(settings: Settings, again: bool = False) -> int:
         text = json.dumps(summary.to_json(), indent=2, ensure_ascii=False)
         opened.folder.write("summary.json", text + "\n")
         log.write("finished", reason=reason, pages=summary.pages, queued=summary.queued)
-        _say_summary(summary, settings)
+        _say_summary(summary, settings, same)
         return _exit_code(opened, summary, reason)
 
 
@@ -140,9 +141,9 @@ def _facts(settings: Settings, is_new: bool) -> list[str]:
     return [*([] if is_new else ["goes on"]), *facts, "Ctrl-C pauses"]
 
 
-def _say_finished(opened: Assembly, settings: Settings) -> int:
+def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
     """The folder holds this crawl already, all of it or all that its limits allow. Its findings count as they did before."""
-    from crawler.cli.farewell import next_command
+    from crawler.cli.farewell import next_command, resume_command
     from crawler.cli.screen_text import plural
 
     summary, folder = opened.summary(), settings.output or ""
@@ -153,14 +154,14 @@ def _say_finished(opened: Assembly, settings: Settings) -> int:
         say(f"{folder}/ holds this crawl, finished: {pages}. Nothing is left to do (--fresh begins anew).")
         if summary.closed_hosts:
             say(f"  {plural(summary.closed_hosts, 'host')} given up, {plural(summary.given_up, 'URL')} never asked for")
-            say(f"  try: crawler resume {folder}")
+            say(f"  try: {resume_command(folder, None, same)}")
     elif not settings.quiet:
         say(f"{folder}/ holds this crawl up to its {summary.finish_reason}: {pages}, {summary.queued:,} URLs queued.")
-        say(f"  try: {next_command(summary, folder)}")
+        say(f"  try: {next_command(summary, folder, same)}")
     return _exit_code(opened, summary, summary.finish_reason)
 
 
-def _say_summary(summary: Summary, settings: Settings) -> None:
+def _say_summary(summary: Summary, settings: Settings, same: str) -> None:
     from crawler.cli.farewell import render_summary
     from crawler.cli.screen_text import encodable
 
@@ -169,7 +170,8 @@ def _say_summary(summary: Summary, settings: Settings) -> None:
     if not settings.quiet:
         width = shutil.get_terminal_size().columns if sys.stderr.isatty() else 100
         color = wants_color(settings.color, sys.stderr, os.environ)
-        say(encodable(render_summary(summary, settings.output or "", width, color).rstrip("\n"), sys.stderr.encoding))
+        shown = render_summary(summary, settings.output or "", width, color, same=same)
+        say(encodable(shown.rstrip("\n"), sys.stderr.encoding))
 
 
 def _exit_code(opened: Assembly, summary: Summary, reason: str | None) -> int:
@@ -246,6 +248,13 @@ class _Show:
         """Redraws the screen."""
         self._screen.update(self._opened.progress(engine))
 
+    def pausing(self, engines: Sequence[Engine], number: int, grace: float) -> None:
+        """Says at once that a signal was heard, for what is in flight may take a while."""
+        from crawler.cli.screen_text import pausing_line
+
+        in_flight = sum(len(engine.flying()) for engine in engines)
+        self._screen.tell(pausing_line(in_flight, grace, "Ctrl-C again" if number == signal.SIGINT else "a second signal"))
+
 
 def _run_async(opened: Assembly, show: _Show, signals: Signals) -> FinishReason:
     from crawler.app import GRACE, run_asynchronously
@@ -255,12 +264,14 @@ def _run_async(opened: Assembly, show: _Show, signals: Signals) -> FinishReason:
         asked: list[FinishReason] = []
         loop = asyncio.get_running_loop()
 
-        def stop(reason: FinishReason) -> None:
+        def stop(number: int) -> None:
             grace = 0.0 if asked else GRACE
+            if not asked:
+                show.pausing(engines, number, grace)
+            asked.append(SIGNALS[number])
             for engine in engines:
-                engine.stop(reason, grace)
+                engine.stop(asked[0], grace)
             loop.call_later(grace, show.give_up)
-            asked.append(reason)
 
         def started(engine: Engine) -> None:
             engines.append(engine)
@@ -274,7 +285,7 @@ def _run_async(opened: Assembly, show: _Show, signals: Signals) -> FinishReason:
                     show.progress(engine)
 
         signals.listen()
-        signals.obey = lambda number: loop.call_soon_threadsafe(stop, SIGNALS[number])
+        signals.obey = lambda number: loop.call_soon_threadsafe(stop, number)
         signals.wake = lambda: loop.call_soon_threadsafe(lambda: None)  # so that a loop at rest lets Python look at its signals
         drawing = asyncio.create_task(redraw())
         try:
@@ -311,6 +322,7 @@ def _run_sync(opened: Assembly, show: _Show, signals: Signals) -> FinishReason:
             engines[0].stop(SIGNALS[number], GRACE)
             # A read that blocks cannot be told, but interrupted.
             signal.setitimer(signal.ITIMER_REAL, GRACE)
+            show.pausing(engines, number, GRACE)
 
     before = signal.signal(signal.SIGALRM, stop)
     signals.obey = stop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
 from argparse import Namespace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from crawler.cli.messages import say
 from crawler.errors import UsageError
+from crawler.text import printable
 
 if TYPE_CHECKING:
     from crawler.testing import Site
@@ -34,7 +36,14 @@ def crawl_the_demo(site: Site, arguments: Namespace) -> int:
 
     say(f"the built-in demo site of {arguments.pages:,} pages is at {site.url()} on this machine; crawling that")
     arguments.seeds = [site.url()]
-    return run_settings(settings_from(arguments))
+    return run_settings(settings_from(arguments), same=_same_command(arguments, site.port))
+
+
+def _same_command(arguments: Namespace, port: int) -> str:
+    """The command that serves the same site again and goes on with its crawl: with the site, its address is gone, and a crawl is one
+    of an address."""
+    typed = [word for word in arguments.words if word != "--fresh"]
+    return printable(shlex.join(["crawler", "demo", *typed, *([] if arguments.port else ["--port", str(port)])]))
 
 
 def _serve(site: Site, pages: int) -> int:

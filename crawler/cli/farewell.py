@@ -32,12 +32,17 @@ _SKIPPED_AS = {
 
 
 def render_summary(
-    summary: Summary, folder: str, width: int = 80, color: bool = False, files: Sequence[str] = ("crawl.db", "summary.json")
+    summary: Summary,
+    folder: str,
+    width: int = 80,
+    color: bool = False,
+    files: Sequence[str] = ("crawl.db", "summary.json"),
+    same: str = "",
 ) -> str:
     """The summary as text without a final line end; lines that have nothing to say are left out.
 
     Text from the web is escaped; words and commands are never broken, so on a narrow terminal a command may be wider than
-    `width`. `files` are named as what else is in the folder.
+    `width`. `files` are named as what else is in the folder. `same` goes on with the crawl, when `crawler resume` does not.
     """
     paint = _Paint(color)
     folder = folder.rstrip("/")
@@ -46,7 +51,7 @@ def render_summary(
         _alarm(summary, folder, width, paint),
         _numbers(summary, width),
         _findings(summary, folder, width, paint),
-        _end(summary, folder, width, files, paint),
+        _end(summary, folder, width, files, paint, same),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
@@ -204,24 +209,24 @@ def _script_only(count: int, urls: Sequence[str]) -> str:
 # --- the end ----------------------------------------------------------------------------------------------------------
 
 
-def _end(summary: Summary, folder: str, width: int, files: Sequence[str], paint: _Paint) -> list[str]:
+def _end(summary: Summary, folder: str, width: int, files: Sequence[str], paint: _Paint, same: str) -> list[str]:
     saved = [f"pages/ {plural(summary.files, 'file')}"] if summary.files else []
     lines = paragraph(f"{printable(folder)}/   " + " · ".join([*saved, *files]), width, after=MARGIN)
-    command = next_command(summary, folder)
+    command = next_command(summary, folder, same)
     below = f"{MARGIN}Next: {command}"
     return [*lines, paint(below, command, _CYAN)]
 
 
-def next_command(summary: Summary, folder: str) -> str:
+def next_command(summary: Summary, folder: str, same: str = "") -> str:
     """The command that goes on from here: with the crawl while something is left, otherwise with what it found."""
     if summary.complete:
         return _sql(folder, "select url, status, title from pages")
-    return resume_command(folder, summary.finish_reason)
+    return resume_command(folder, summary.finish_reason, same)
 
 
-def resume_command(folder: str, finish_reason: str | None) -> str:
+def resume_command(folder: str, finish_reason: str | None, same: str = "") -> str:
     """The command that goes on with a crawl that stopped for this reason."""
-    return f"crawler resume {_quoted(folder)}{_RAISED.get(finish_reason or '', '')}"
+    return (same or f"crawler resume {_quoted(folder)}") + _RAISED.get(finish_reason or "", "")
 
 
 def _sql(folder: str, query: str) -> str:

@@ -48,6 +48,7 @@ def run(words: list[str]) -> int:
         return help.show([command, *rest])
     if words[0] != command and (seed := next(iter(getattr(arguments, "seeds", ())), "")) in COMMANDS:
         raise UsageError(f"flags come after the command: {seed}", "a flag first means `crawler crawl`", f"crawler {seed} …")
+    arguments.words = rest
     return _call(command, arguments)
 
 

@@ -30,6 +30,9 @@ class Screen(Protocol):
     def warn(self, message: str, cause: str | None = None) -> None:
         """Shows a warning, once for each cause; without one, the message is its own cause."""
 
+    def tell(self, line: str) -> None:
+        """Shows a line at once, which stays."""
+
     def stop(self) -> None:
         """Leaves the terminal as it was. Stopping twice does no harm."""
 

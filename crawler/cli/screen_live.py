@@ -84,6 +84,11 @@ class LiveScreen:
             self._waiting += paragraph(f"warning: {printable(message)}", width, margin="", after="  ")
             self._guarded(self._say_waiting)
 
+    def tell(self, line: str) -> None:
+        """See `Screen.tell`."""
+        self._waiting += paragraph(line, self._console.width if self._console else 80, margin="", after="  ")
+        self._guarded(self._say_waiting)
+
     def stop(self) -> None:
         """See `Screen.stop`."""
         live, self._live = self._live, None

@@ -32,6 +32,9 @@ class SilentScreen:
     def warn(self, message: str, cause: str | None = None) -> None:
         """See `Screen.warn`."""
 
+    def tell(self, line: str) -> None:
+        """See `Screen.tell`."""
+
     def stop(self) -> None:
         """See `Screen.stop`."""
 
@@ -54,6 +57,10 @@ class MessageScreen(SilentScreen):
         if (cause or message) not in self._warned:
             self._warned.add(cause or message)
             self._say(f"warning: {printable(message)}")
+
+    def tell(self, line: str) -> None:
+        """See `Screen.tell`."""
+        self._say(line)
 
     def _say(self, line: str) -> None:
         say(encodable(line, self._stream.encoding), self._stream)
@@ -86,7 +93,8 @@ class PlainScreen(MessageScreen):
 
 
 class JsonScreen(MessageScreen):
-    """One JSON object a line: `event` is start, progress (once a second, and the last one at the end), page, warning or stop."""
+    """One JSON object a line: `event` is start, progress (once a second, and the last one at the end), page, warning,
+    message or stop."""
 
     SECONDS = 1.0
 
@@ -128,6 +136,10 @@ class JsonScreen(MessageScreen):
         if (cause or message) not in self._warned:
             self._warned.add(cause or message)
             self._put(event="warning", message=message, cause=cause)
+
+    def tell(self, line: str) -> None:
+        """See `Screen.tell`."""
+        self._put(event="message", message=line)
 
     def stop(self) -> None:
         """See `Screen.stop`."""

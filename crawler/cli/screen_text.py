@@ -42,6 +42,13 @@ def plain_progress(progress: Progress) -> str:
     return "   ".join((clock, *numbers, _statuses(progress)))
 
 
+def pausing_line(in_flight: int, grace: float, again: str) -> str:
+    """What is said as soon as a crawl is asked to pause: how long that may take, and how it ends sooner."""
+    gets = "gets" if in_flight == 1 else "get"
+    waits = f"{plural(in_flight, 'request')} {gets} {grace:g} s to finish" if in_flight else "saving what has arrived"
+    return f"Pausing: {waits}; {again} ends now."
+
+
 def page_line(page: Page, detailed: bool = False) -> str:
     """One attempted URL on one line: status, seconds, size, URL, and the error or target; `detailed`, also where it was found."""
     parts = [str(page.status or "---"), f"{page.elapsed:.3f}s", human_size(page.content.size), printable(page.url)]

@@ -21,6 +21,7 @@ from crawler.cli.screen_text import (
     flow,
     page_line,
     paragraph,
+    pausing_line,
     plain_progress,
     render_progress,
     shortened,
@@ -400,6 +401,36 @@ def test_a_cause_warns_once(clock: Clock) -> None:
         screen.stop()
         text = stream.getvalue()
         assert (text.count("slowing down"), text.count("nearly full")) == (1, 1)
+
+
+PAUSING = "Pausing: 12 requests get 3 s to finish; Ctrl-C again ends now."
+
+
+def test_what_is_told_is_there_at_once(clock: Clock) -> None:
+    """A line that cannot wait for the next drawing: every screen but the silent one shows it, once and whole, and keeps it."""
+    for number in range(5):
+        stream = Stream(True)
+        screen = every_screen(stream, clock)[number]
+        screen.start("Crawling https://example.org", "out", FACTS)
+        screen.update(PROGRESS)
+        screen.tell(PAUSING)
+        assert stream.getvalue().count(PAUSING) == (type(screen) is not SilentScreen)
+        screen.update(PROGRESS)
+        screen.stop()
+        assert stream.getvalue().count(PAUSING) == (type(screen) is not SilentScreen)
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "expected"),
+    [
+        (12, PAUSING),
+        (1, "Pausing: 1 request gets 3 s to finish; Ctrl-C again ends now."),
+        (0, "Pausing: saving what has arrived; Ctrl-C again ends now."),
+    ],
+)
+def test_what_a_pause_says(in_flight: int, expected: str) -> None:
+    """How long it may take, and how it ends sooner."""
+    assert pausing_line(in_flight, 3.0, "Ctrl-C again") == expected
 
 
 def test_plain_lines_come_every_ten_seconds(clock: Clock) -> None:

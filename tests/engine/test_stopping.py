@@ -583,6 +583,25 @@ def test_ctrl_c_in_a_terminal(new_site: NewSite, gate: Gate, tmp_path: Path) -> 
     assert value(tmp_path / "out", "SELECT count(*) FROM urls WHERE state = 'queued' AND attempts = 0") == 20
 
 
+@pytest.mark.parametrize(("mode", "hanging"), [("async", "4 requests get"), ("sync", "1 request gets")])
+def test_a_pause_is_announced(new_site: NewSite, gate: Gate, tmp_path: Path, mode: str, hanging: str) -> None:
+    """The first Ctrl-C is answered by a line at once, while what is in flight still hangs; the second one, as that line says, ends it
+    then and there."""
+    site = new_site(many(40, {n: answer(gate=gate) for n in range(20, 40)}))
+    with running(site.url(), "-o", tmp_path / "out", "--mode", mode) as process:
+        site.wait_for("/23" if mode == "async" else "/20", timeout=SECONDS)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if not line.startswith("Crawling"))
+        assert said == f"Pausing: {hanging} 3 s to finish; Ctrl-C again ends now.\n"
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        sent = time.monotonic()
+        assert ended(process).code == 130
+    assert time.monotonic() - sent < 2
+    assert_at_rest(tmp_path / "out")
+
+
 SCRIPT = """
 import asyncio, sys
 from crawler import Crawler
