@@ -23,6 +23,7 @@ from crawler.engine.asynchronous import AsynchronousEngine
 from crawler.engine.commit import GroupCommit
 from crawler.engine.hooks import Hooks
 from crawler.engine.judge import Judge
+from crawler.engine.reader import Reader
 from crawler.engine.synchronous import SynchronousEngine
 from crawler.engine.tally import Tally
 from crawler.engine.visit import Visitor, seed_request
@@ -149,7 +150,7 @@ class Assembly:
             seed_hosts=self.seed_hosts,
             follow=self.hooks.choose if self.hooks.follow else None,
         )
-        self.judge = Judge(self.workbench, visitor, self.clock, self.extract)
+        self.judge = Judge(self.workbench, visitor, self.clock)
         self.commit = GroupCommit(self.workbench, self.frontier, self.store, self.database.transaction, seen, refused, settings.max_size)
         self.tally = Tally(self.clock(), *self._stored())
 
@@ -170,13 +171,15 @@ class Assembly:
     def asynchronous(self, fetcher: Fetcher, deliver: Callable[[Sequence[Record]], object]) -> AsynchronousEngine:
         """The engine that fetches many pages at once."""
         return AsynchronousEngine(
-            self.workbench, self.judge, fetcher, self.frontier, self.commit, deliver, self.clock,  # type: ignore[arg-type]
+            self.workbench, self.judge, Reader(self.extract), fetcher, self.frontier, self.commit, deliver, self.clock,  # type: ignore[arg-type]
             concurrency=min(self.settings.concurrency, descriptors.most_requests()), hooks=self.hooks,
         )  # fmt: skip
 
     def synchronous(self, fetcher: BlockingFetcherPort) -> SynchronousEngine:
         """The engine that fetches one page after the other."""
-        return SynchronousEngine(self.workbench, self.judge, fetcher, self.frontier, self.commit, self.clock, hooks=self.hooks)
+        return SynchronousEngine(
+            self.workbench, self.judge, Reader(self.extract), fetcher, self.frontier, self.commit, self.clock, hooks=self.hooks
+        )
 
     def progress(self, engine: Engine) -> Progress:
         """How far the crawl is."""

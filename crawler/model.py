@@ -112,6 +112,15 @@ class Body:
     path: Path | None = None
     sha256: str | None = None
 
+    def head(self, size: int) -> bytes:
+        """Its first bytes."""
+        if self.data is not None:
+            return self.data[:size]
+        if self.path is None:
+            return b""
+        with self.path.open("rb") as file:
+            return file.read(size)
+
     def read(self) -> bytes:
         """All of it. Reads the file of a large one: not on the event loop."""
         if self.data is not None:

@@ -37,4 +37,5 @@ def collect_rarely() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    # The second number is small: what survives of many pages would be looked at in one go, and all would wait for that.
+    gc.set_threshold(50_000, 4, 500)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 FEW_TAGS = 2_000
 """Fewer cannot be nested so that it matters."""
-MEDIUM = 32 * 1024
-"""Bytes below which the attributes of one tag can keep the parser busy for a fraction of a second only."""
+SMALL = 32 * 1024
+"""Bytes below which attributes that hide among quotes can keep the parser busy for less than a tenth of a second."""
+MEDIUM = 16 * 1024
+"""Bytes below which the attributes of one tag can keep the parser busy for some milliseconds only."""
 LARGE = 256 * 1024
 """The same for attributes that hide among quotes, and for different names."""
 MOST_DEPTH = 5_000
@@ -26,6 +29,14 @@ MOST_ATTRIBUTES = 4_000
 """On one tag."""
 MOST_NAMES = 25_000
 """Different names of elements and attributes."""
+MOST_TAGS = 1_000_000
+"""Elements, each of which takes a parser some two hundred bytes of memory."""
+SOME_TAGS = 3_000
+"""So many are parsed in some milliseconds."""
+MANY_TAGS = 10_000
+"""A page with more takes some ten milliseconds to parse."""
+MUCH_WORK = 8_000_000
+"""The same, of steps."""
 
 # Elements that end by themselves, by the next of their kind or with their parent: unclosed ones do not nest.
 _UNNESTED = frozenset(
@@ -35,11 +46,26 @@ _FORMATTING = frozenset(["a", "b", "big", "code", "em", "font", "i", "nobr", "s"
 _RAW_TEXT = frozenset(["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes", "template"])
 
 
+def looks_small(body: bytes) -> bool:
+    """Whether a page is parsed in a moment, told at a glance: in less than a tenth of a second, whatever it was made for."""
+    return len(body) <= SMALL and body.count(b"<") <= SOME_TAGS
+
+
+def looks_large(body: bytes) -> bool:
+    """Whether parsing a page, or judging how hostile it is, may take longer than some ten milliseconds. Told in less than one."""
+    if len(body) > LARGE or body.count(b"<") > MANY_TAGS:
+        return True
+    return _may_be_deep(body, MUCH_WORK) or (len(body) > MEDIUM and _may_have_long_tag(body))
+
+
 def looks_hostile(body: bytes) -> bool:
-    """Whether parsing this page may take time or memory out of proportion: nesting, attributes or names by the thousands.
+    """Whether parsing this page may take time or memory out of proportion: nesting, attributes or names by the thousands, or
+    elements by the million.
 
     Linear. Estimates clear nearly all pages, most by a count of their tags; what they cannot clear is walked tag by tag.
     """
+    if body.count(b"<") - body.count(b"</") - body.count(b"<!") > MOST_TAGS:
+        return True
     suspicious = (
         _may_be_deep(body)
         or (len(body) > MEDIUM and _may_have_long_tag(body))
@@ -53,7 +79,7 @@ _CHUNK = 4 * 1024
 _FORMATTING_WITH_ATTRIBUTES = re.compile(rb"<(?:[bius]|big|code|em|font|nobr|small|strike|strong|tt)[\s/]", re.IGNORECASE)
 
 
-def _may_be_deep(body: bytes) -> bool:
+def _may_be_deep(body: bytes, most_work: int = MOST_WORK) -> bool:
     """By counts of start and end tags, chunk by chunk, which take every element that has no end tag for an open one."""
     tags = body.count(b"<")
     if tags < FEW_TAGS:
@@ -65,7 +91,7 @@ def _may_be_deep(body: bytes) -> bool:
         after = max(0, depth + starts - ends)
         work += starts * max(depth, after)
         depth = after
-        if depth > MOST_DEPTH or work > MOST_WORK:
+        if depth > MOST_DEPTH or work > most_work:
             return True
     return work > MOST_COPIES and tags * len(_FORMATTING_WITH_ATTRIBUTES.findall(body)) > MOST_COPIES
 
@@ -115,10 +141,11 @@ def _is_hostile(body: bytes) -> bool:
 def scan_elements(body: bytes) -> Iterator[tuple[str, dict[str, str | None], str]]:
     """The start tags of a page in order: (name, attributes, text), the text only of title and style elements.
 
-    No tree is built, so nothing is known that a tree is needed for. Linear in the size of the page.
+    No tree is built, so nothing is known that a tree is needed for. Linear in the size of the page. What lies behind a million
+    tags is not read, nor what stands behind some thousand attributes of a tag.
     """
     text = body.decode("utf-8", "replace")
-    for name, is_end, attributes, inside in _tags(text):
+    for name, is_end, attributes, inside in islice(_tags(text), MOST_TAGS):
         if not is_end:
             for attribute, value in attributes.items():
                 if value and "&" in value:
@@ -172,6 +199,8 @@ def _read_attributes(text: str, position: int, attributes: dict[str, str | None]
     while found := _ATTRIBUTE.match(text, position):
         position = found.end()
         name, double_quoted, single_quoted, unquoted = found.groups()
+        if len(attributes) > MOST_ATTRIBUTES:
+            break
         if name not in attributes:
             attributes[name.lower()] = next((value for value in (double_quoted, single_quoted, unquoted) if value is not None), None)
     end = text.find(">", position)

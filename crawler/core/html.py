@@ -19,6 +19,10 @@ __all__ = ["ParsedPage", "looks_hostile", "parse_header_links", "parse_html", "p
 LINK_TEXT_LENGTH = 200
 """Characters of a link's text that are kept."""
 
+MOST_LINKS = 200_000
+"""Links of one page that are read: a page made to have more of them would fill the memory."""
+_LONGEST_LANGUAGE, _LONGEST_ROBOTS = 100, 2_000
+
 Anchor = tuple[str, LinkKind, str, str]
 """A link as the page has it: (raw href, kind, rel, text)."""
 
@@ -50,6 +54,7 @@ def parse_html(body: bytes, url: str, content_type: str = "", *, requisites: boo
     `url` is where the page was found, `content_type` its header, for the charset. Links of every kind are recorded;
     `requisites` adds what style elements and style attributes load, `forms` the targets of `method=get` forms (kind `form`).
     Pages that would keep the parser busy out of proportion are only scanned (`looks_hostile`): their links have no text.
+    Of the links the first 200,000 are read.
     """
     charset = detect_charset(body, content_type)
     if charset != "utf-8":
@@ -60,6 +65,8 @@ def parse_html(body: bytes, url: str, content_type: str = "", *, requisites: boo
     (_scan if looks_hostile(body) else _parse)(body, reader, requisites)
     page = reader.page
     page.charset = charset
+    page.lang = page.lang[:_LONGEST_LANGUAGE]
+    del page.links[MOST_LINKS:]
     if charset not in ("utf-8", "utf-16le", "utf-16be"):
         page.links = [(_with_query_of(charset, href), kind, rel, text) for href, kind, rel, text in page.links]
         page.canonical = page.canonical and _with_query_of(charset, page.canonical)
@@ -79,7 +86,7 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
         reader.meta(attributes)
     last = 0
     to_read = 2 * len(body)  # links in tables in links in tables: every one has all the text
-    for node in tree.css(_LINKING + ",form" * reader.forms):
+    for node in tree.css(_LINKING + ",form" * reader.forms)[: 2 * MOST_LINKS]:  # some are found twice
         attributes = node.attributes
         tag = node.tag
         if tag == "a" and "href" in attributes and "src" not in attributes:  # nearly all of them, hence without a call
@@ -117,7 +124,9 @@ def _title(tree: LexborHTMLParser) -> str:
 
 def _is_in_picture(title: LexborNode) -> bool:
     parent = title.parent
-    while parent is not None and parent.tag in ("g", "symbol", "a", "defs", "path"):
+    for _ in range(20):  # thousands of titles in thousands of groups take no time
+        if parent is None or parent.tag not in ("g", "symbol", "a", "defs", "path"):
+            break
         parent = parent.parent
     return parent is not None and parent.tag == "svg"
 
@@ -129,6 +138,8 @@ def _as_in_browsers(tree: LexborHTMLParser, body: bytes) -> LexborHTMLParser:
 
 def _scan(body: bytes, reader: _Reader, requisites: bool) -> None:
     for tag, attributes, text in scan_elements(body):
+        if len(reader.page.links) >= MOST_LINKS:
+            return
         if tag == "title":
             reader.page.title = reader.page.title or collapse(text, 1000)
         elif tag == "html":
@@ -193,8 +204,8 @@ class _Reader:
         elif name := (attributes.get("name") or "").strip().lower():
             if name == "description" and not self.page.description:
                 self.page.description = collapse(content, 1000)
-            elif name == "robots" and content.strip():
-                self.page.robots_meta += ", " * bool(self.page.robots_meta) + content.strip()
+            elif name == "robots" and content.strip() and len(self.page.robots_meta) < _LONGEST_ROBOTS:
+                self.page.robots_meta += ", " * bool(self.page.robots_meta) + content.strip()[:_LONGEST_ROBOTS]
 
 
 _URL_SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE | re.ASCII)
@@ -211,7 +222,8 @@ def _with_query_of(charset: str, href: str) -> str:
     return f"{path}?{encode_query(query.rstrip(), charset)}{hash_sign}{fragment}"
 
 
-_REFRESH = re.compile(r"[\t\n\f\r ]*(?:[0-9]+|(?=\.))[0-9.]*(?:(?=([\t\n\f\r ;,]))[\t\n\f\r ]*[;,]?[\t\n\f\r ]*(.*))?", re.DOTALL)
+# Possessive: a number of any length that something else follows takes no time to be refused.
+_REFRESH = re.compile(r"[\t\n\f\r ]*(?:[0-9]++|(?=\.))[0-9.]*+(?:(?=([\t\n\f\r ;,]))[\t\n\f\r ]*[;,]?[\t\n\f\r ]*(.*))?", re.DOTALL)
 _REFRESH_URL = re.compile(r"url[\t\n\f\r ]*=[\t\n\f\r ]*(.*)", re.DOTALL | re.IGNORECASE)
 
 

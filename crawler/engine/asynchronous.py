@@ -19,11 +19,13 @@ from crawler.core.workbench import Idle, Need, Wait, Workbench
 from crawler.engine.commit import GroupCommit, Visit
 from crawler.engine.hooks import Hooks, Skip
 from crawler.engine.judge import Judge
-from crawler.engine.reading import LARGE_BODY
+from crawler.engine.reader import Reader
+from crawler.engine.reading import Reading
 from crawler.engine.robots_story import robots_story
+from crawler.engine.steps import in_turn
 from crawler.engine.visit import hook_failed
 from crawler.engine.writer import Writer
-from crawler.model import Failed, FinishReason, Leases, Record, Request, Skipped
+from crawler.model import Failed, FinishReason, Leases, Record, Request, Response, Skipped
 from crawler.ports import Fetcher, Frontier
 from crawler.waiting import to_the_end
 
@@ -44,6 +46,7 @@ class AsynchronousEngine:
         self,
         workbench: Workbench,
         judge: Judge,
+        reader: Reader,
         fetcher: Fetcher,
         frontier: Frontier,
         commit: GroupCommit,
@@ -62,6 +65,7 @@ class AsynchronousEngine:
         self._clock = clock
         self._concurrency = concurrency
         self._hooks = hooks or Hooks()
+        self._reader = reader
         self._parked: deque[asyncio.Future[Request]] = deque()
         self._flying: dict[int, tuple[str, float]] = {}  # id -> URL and when it started
         self._busy = 0  # workers between a request and its visit
@@ -76,6 +80,7 @@ class AsynchronousEngine:
         self._asked_again = False  # the frontier was asked for work since the last request
         self._work = asyncio.Event()  # for the clerk
         self._mail = asyncio.Event()  # for the deliverer
+        self._room = asyncio.Event()  # for workers with a page of many links
         self._over = asyncio.Event()
         self._all_landed: asyncio.Future[None] | None = None
         self._closing = False  # no worker is left: the clerk commits the rest and closes the books
@@ -85,7 +90,7 @@ class AsynchronousEngine:
 
     async def run(self) -> FinishReason:
         """Runs to the end and says why it ended. Raises what a worker, the store or the deliverer raised, unwrapped."""
-        with self._writer:
+        with self._writer, self._reader:
             try:
                 async with asyncio.TaskGroup() as group:
                     workers = [group.create_task(self._work_on(), name=f"crawler-worker-{n}") for n in range(self._concurrency)]
@@ -241,13 +246,24 @@ class AsynchronousEngine:
         if isinstance(sent, Skip):
             return self._judge.skipped(request, sent)
         response = await self._fetcher.fetch(sent)
+        reading = await self._read_apart(request, response)
         verdict = self._judge.verdict(request, response)
         self._wake()  # the host's slot is free while this page is read
-        if response.body.size > LARGE_BODY:
-            reading = await asyncio.to_thread(self._judge.read, request, response, verdict)
-        else:
-            reading = self._judge.read(request, response, verdict)
-        return await self._after(request, self._judge.visit(request, response, reading, verdict))
+        if reading is None:
+            reading = await self._reader.read(request, response) if verdict is None else Reading()
+        visit = await in_turn(self._judge.visit(request, response, reading, verdict), self._writer.rest)
+        return await self._after(request, visit)
+
+    async def _read_apart(self, request: Request, response: Response) -> Reading | Exception | None:
+        """Reads what takes long while its host's slot is still taken, so that one host cannot keep all workers waiting; and not
+        before what came of the last such page is stored."""
+        if not self._reader.is_apart(request, response):
+            return None
+        async with self._reader.turn:
+            while self._commit.has_much:
+                self._room.clear()
+                await self._room.wait()
+            return await self._reader.read_apart(request, response)
 
     async def _after(self, request: Request, visit: Visit) -> Visit:
         """Shows the page to the `on_page` hooks; one that raises makes the page failed."""
@@ -269,7 +285,7 @@ class AsynchronousEngine:
             try:
                 step = story.send(await self._fetcher.fetch(step))
             except StopIteration as end:
-                visit = self._judge.robots(request, end.value)
+                visit = await in_turn(self._judge.robots(request, end.value))
                 break
         if visit.requests or visit.refusals:
             self._collect(request, visit)
@@ -328,6 +344,7 @@ class AsynchronousEngine:
         batch = self._commit.cut()
         committed = await self._writer.run(partial(self._commit.write, batch))
         self._commit.acknowledge(committed)
+        self._room.set()
         if committed.records:
             self._outbox.append(committed.records)
             self._mail.set()

@@ -25,6 +25,15 @@ BATCH = AT_RISK // 2
 LINKS = 100
 """So many links count as one visit more, so that pages of thousands do not fill the memory."""
 
+HEAVIEST = 16
+"""Visits that one may count for: a single page of many links does not stop all others."""
+
+AT_ONCE = 2_000
+"""URLs that one visit brings into a commit. What it has more of is added before, in commits of their own, so that none takes long."""
+
+MUCH = 20_000
+"""Links that may wait to be committed before another page of many is read."""
+
 INTERVAL = 0.25
 """Seconds after which a visit is committed, at the latest."""
 
@@ -54,7 +63,23 @@ class Visit:
     @property
     def weight(self) -> int:
         """How many visits this one counts for."""
-        return 1 if self.record is None else 1 + len(self.record.links) // LINKS
+        return min(1 + self.links // LINKS, HEAVIEST)
+
+    @property
+    def links(self) -> int:
+        """How many links its page has."""
+        return 0 if self.record is None else len(self.record.links)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it brings more URLs than one commit should add."""
+        return len(self.requests) + len(self.refusals) > AT_ONCE
+
+    def parted(self) -> tuple[Visit, Visit]:
+        """URLs to add in advance, and the visit without them."""
+        refusals = max(0, AT_ONCE - len(self.requests))
+        early = Visit(None, None, self.requests[:AT_ONCE], self.refusals[:refusals])
+        return early, replace(self, requests=self.requests[AT_ONCE:], refusals=self.refusals[refusals:])
 
 
 @dataclass(slots=True)
@@ -103,6 +128,7 @@ class GroupCommit:
         self._visits: deque[tuple[Lease, Visit]] = deque()
         self._waiting = 0  # the weight of these visits
         self._writing = 0  # the weight of those that were cut and are not acknowledged
+        self._links = 0  # of those that wait
         self._oldest = 0.0
         self.stats = frontier.stats()
         self._judge_again: JudgeAgain | None = None
@@ -119,6 +145,12 @@ class GroupCommit:
             self._oldest = now
         self._visits.append((lease, visit))
         self._waiting += visit.weight
+        self._links += visit.links
+
+    @property
+    def has_much(self) -> bool:
+        """Whether no page of many links should be read before something is committed."""
+        return self._links >= MUCH
 
     @property
     def is_full(self) -> bool:
@@ -132,12 +164,19 @@ class GroupCommit:
         return float("-inf") if self._waiting >= BATCH else self._oldest + INTERVAL
 
     def cut(self) -> Batch:
-        """Takes a batch out, for `write`: up to `BATCH` visits by weight, and one at least."""
+        """Takes a batch out, for `write`: up to `BATCH` visits by weight, and one at least. Of a long one only URLs are taken; then it
+        waits behind all others."""
         visits: list[tuple[Lease, Visit]] = []
         weight = 0
-        while self._visits and (not visits or weight + self._visits[0][1].weight <= BATCH):
+        if self._visits and self._visits[0][1].is_long:
+            lease, visit = self._visits.popleft()
+            early, rest = visit.parted()
+            visits.append((lease, early))
+            self._visits.append((lease, rest))
+        while self._visits and not self._visits[0][1].is_long and (not visits or weight + self._visits[0][1].weight <= BATCH):
             visits.append(self._visits.popleft())
             weight += visits[-1][1].weight
+            self._links -= visits[-1][1].links
         self._waiting -= weight
         self._writing += weight
         return Batch(visits, {lease.host: self._workbench.state_of(lease) for lease, _ in visits})

@@ -13,7 +13,9 @@ from crawler.core.politeness import Pace, Politeness
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
 from crawler.core.urls import normalize_seed
-from crawler.engine.reading import LARGE_BODY, read, retry_after
+from crawler.engine.reader import Reader
+from crawler.engine.reading import retry_after
+from crawler.engine.steps import in_turn
 from crawler.engine.visit import Visitor, seed_request
 from crawler.errors import UsageError
 from crawler.model import Failed, Page, PageError, Request, Response
@@ -49,7 +51,7 @@ class Courier:
         self._clock = clock
         self._slots = asyncio.Semaphore(concurrency)
         self._max_redirects = max_redirects
-        self._extract = extract
+        self._reader = Reader(extract)
         self._gates: dict[str, _Gate] = {}
         self._tasks: set[asyncio.Task[Page]] = set()
         self._visitor = Visitor(Scope([], "any", allow_private=True), SeenFilter(2), SeenFilter(2), sitemaps=False)
@@ -90,6 +92,7 @@ class Courier:
     async def close(self) -> None:
         """Ends what nobody waits for: a loop that was left early is closed by Python, but only later."""
         await _ended(list(self._tasks))
+        self._reader.close()
 
     def _begin(self, url: str) -> asyncio.Task[Page]:
         task = asyncio.create_task(self._fetch_anything(url), name=f"crawler-fetch {url}")
@@ -173,11 +176,15 @@ class Courier:
 
     async def _page(self, request: Request, response: Response) -> Page:
         verdict = Failed(request, response.error) if response.error is not None else None
-        if response.body.size > LARGE_BODY:
-            reading = await asyncio.to_thread(read, request, response, self._extract)
+        if self._reader.is_apart(request, response):
+            async with self._reader.turn:
+                reading = await self._reader.read_apart(request, response)
         else:
-            reading = read(request, response, self._extract)
-        visit = self._visitor.visit(request, response, reading, verdict, datetime.now(UTC))
+            reading = await self._reader.read(request, response)
+        if isinstance(reading, Exception):
+            visit = self._visitor.broken(request, response, reading, datetime.now(UTC))
+        else:
+            visit = await in_turn(self._visitor.steps(request, response, reading, verdict, datetime.now(UTC)))
         assert visit.record is not None
         return visit.record.page
 

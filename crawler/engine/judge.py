@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,27 +11,24 @@ from crawler.core.retry import FIRST_DELAY
 from crawler.core.workbench import Workbench
 from crawler.engine.commit import Visit, discard
 from crawler.engine.hooks import Skip, SteeringError
-from crawler.engine.reading import Reading, read, retry_after
+from crawler.engine.reading import Reading, retry_after
 from crawler.engine.robots_story import RobotsAnswer
+from crawler.engine.steps import Steps
 from crawler.engine.visit import Visitor
 from crawler.errors import CrawlerError
 from crawler.model import Failed, Request, Response, Retry, Skipped
 
 
 class Judge:
-    """Tells the workbench what came of a request, and makes a visit of it. `clock` is the frontier's, `extract` names the values to
-    take from pages.
+    """Tells the workbench what came of a request, and makes a visit of it. `clock` is the frontier's.
 
-    A page: `verdict` as soon as its answer is there, then `read`, which may take long and is safe in any thread, then `visit`.
+    A page: `verdict` as soon as its answer is there, then, when it has been read, `visit`.
     """
 
-    def __init__(
-        self, workbench: Workbench, visitor: Visitor, clock: Callable[[], float], extract: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, workbench: Workbench, visitor: Visitor, clock: Callable[[], float]) -> None:
         self._workbench = workbench
         self._visitor = visitor
         self._clock = clock
-        self._extract = extract
 
     def unasked(self, outcome: Skipped | Failed) -> Visit:
         """The visit of a URL on which the workbench decided without asking."""
@@ -51,20 +48,13 @@ class Judge:
             return self._workbench.failed(request, now, response.error)
         return self._workbench.answered(request, now, response.status, response.ttfb or 0.0, retry_after(response))
 
-    def read(self, request: Request, response: Response, verdict: Retry | Failed | None) -> Reading | Exception:
-        """What a response says, or what reading it raised. Changes nothing."""
-        try:
-            return read(request, response, self._extract) if verdict is None else Reading()
-        except Exception as error:
-            return error
-
-    def visit(self, request: Request, response: Response, reading: Reading | Exception, verdict: Retry | Failed | None) -> Visit:
+    def visit(self, request: Request, response: Response, reading: Reading | Exception, verdict: Retry | Failed | None) -> Steps[Visit]:
         """What is kept of an answer. Raises what ends the crawl: a CrawlerError, and what a hook raised that steers the crawl."""
         now = datetime.now(UTC)
         try:
             if isinstance(reading, Exception):
                 raise reading
-            visit = self._visitor.visit(request, response, reading, verdict, now)
+            visit = yield from self._visitor.steps(request, response, reading, verdict, now)
         except CrawlerError:
             raise
         except SteeringError as error:
@@ -78,9 +68,9 @@ class Judge:
             discard(response.body)  # a sitemap, or an answer after which the URL is asked for again
         return visit
 
-    def robots(self, request: Request, answer: RobotsAnswer) -> Visit:
+    def robots(self, request: Request, answer: RobotsAnswer) -> Steps[Visit]:
         """Tells the workbench of a robots.txt. The visit holds the sitemaps to ask for: it is to be collected first."""
         facts = replace(answer.facts, read_at=self._clock())
-        visit = self._visitor.sitemaps_of(request, facts)
+        visit = yield from self._visitor.sitemaps_of(request, facts)
         self._workbench.robots(request, self._clock(), facts, answer.ttfb, answer.retry_after)
         return visit

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Literal
 
 from crawler.core.extract import extract_data
+from crawler.core.hostile import looks_large, looks_small
 from crawler.core.html import ParsedPage, parse_html
 from crawler.core.sitemaps import Sitemap, parse_sitemap
 from crawler.model import Request, Response
@@ -18,17 +20,21 @@ _SITEMAP_ROOT = re.compile(rb"<(?:\w+:)?(?:urlset|sitemapindex|rss|feed)\b")
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 LARGE_BODY = 256 * 1024
-"""Bodies above this many bytes are read off the event loop."""
+"""Bodies above this many bytes are read in a process of their own."""
+
+Effort = Literal["none", "now", "aside", "apart"]
+"""What it takes to read a response: nothing, some milliseconds, up to a second, or any time and perhaps the life of its parser."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a response says: the media type, and the parsed page or sitemap."""
+    """What a response says: the media type, and the parsed page or sitemap; or the `problem` that nobody could read it."""
 
     content_type: str = ""
     page: ParsedPage | None = None
     sitemap: Sitemap | None = None
     data: Mapping[str, object] = field(default_factory=dict)
+    problem: str = ""
 
 
 def media_type(response: Response) -> str:
@@ -36,18 +42,38 @@ def media_type(response: Response) -> str:
     return (response.header("content-type") or "").partition(";")[0].strip().lower()
 
 
+def _kind(request: Request, response: Response) -> Literal["page", "sitemap"] | None:
+    """What a response is to be parsed as; None: it is kept as it came."""
+    if response.error is not None or not 200 <= response.status < 300:
+        return None
+    if request.role == "sitemap":
+        return "sitemap"
+    content_type = media_type(response)
+    if content_type in HTML_TYPES or (content_type == "" and response.body.head(64).lstrip()[:1] == b"<"):
+        return "page"
+    return "sitemap" if content_type in XML_TYPES and _SITEMAP_ROOT.search(response.body.head(4096)) else None
+
+
+def effort(request: Request, response: Response) -> Effort:
+    """What it takes to read a response, told at a glance."""
+    kind, body = _kind(request, response), response.body
+    if kind is None:
+        return "none"
+    if body.data is None or body.size > LARGE_BODY or body.data.startswith(b"\x1f\x8b"):  # a packed sitemap may hold anything
+        return "apart"
+    if looks_small(body.data):
+        return "now"
+    return "apart" if kind == "page" and looks_large(body.data) else "aside"
+
+
 def read(request: Request, response: Response, extract: Mapping[str, str] | None = None) -> Reading:
     """Reads a response: HTML and sitemaps are parsed, everything else is kept as it came. Safe in any thread."""
-    if response.error is not None or (response.status != 200 and not 200 < response.status < 300):
-        return Reading(media_type(response))
-    if request.role == "sitemap":
-        return Reading(sitemap=parse_sitemap(response.body.read(), request.url))
-    content_type = media_type(response)
-    if content_type in XML_TYPES and _SITEMAP_ROOT.search(response.body.read()[:4096]):
-        return Reading(content_type, sitemap=parse_sitemap(response.body.read(), request.url))
-    if content_type not in HTML_TYPES and not (content_type == "" and response.body.read()[:64].lstrip()[:1] == b"<"):
+    kind, content_type = _kind(request, response), media_type(response)
+    if kind is None:
         return Reading(content_type)
     body = response.body.read()
+    if kind == "sitemap":
+        return Reading("" if request.role == "sitemap" else content_type, sitemap=parse_sitemap(body, request.url))
     page = parse_html(body, request.url, response.header("content-type") or "")
     return Reading(content_type or "text/html", page, data=extract_data(body, page.charset, extract) if extract else {})
 

@@ -12,7 +12,10 @@ from crawler.core.workbench import Idle, Need, Wait, Workbench
 from crawler.engine.commit import GroupCommit, Visit
 from crawler.engine.hooks import Hooks, Skip
 from crawler.engine.judge import Judge
+from crawler.engine.reader import Reader
+from crawler.engine.reading import Reading
 from crawler.engine.robots_story import robots_story
+from crawler.engine.steps import in_one_go
 from crawler.engine.visit import hook_failed
 from crawler.errors import UsageError
 from crawler.model import Failed, FinishReason, Record, Request, Skipped
@@ -28,6 +31,7 @@ class SynchronousEngine:
         self,
         workbench: Workbench,
         judge: Judge,
+        reader: Reader,
         fetcher: BlockingFetcher,
         frontier: Frontier,
         commit: GroupCommit,
@@ -43,6 +47,7 @@ class SynchronousEngine:
         self._outbox: list[Sequence[Record]] = []
         self._clock = clock
         self._hooks = hooks or Hooks()
+        self._reader = reader
         self._reason: FinishReason | None = None
         self._stopped = threading.Event()
         self._end = float("inf")
@@ -53,11 +58,12 @@ class SynchronousEngine:
         are given back and visits committed."""
         self._end = end
         try:
-            while self._reason is None:
-                self._step()
-                if self._clock() >= end:
-                    self.stop("time limit", 0.0)
-                yield from self._shown()
+            with self._reader:
+                while self._reason is None:
+                    self._step()
+                    if self._clock() >= end:
+                        self.stop("time limit", 0.0)
+                    yield from self._shown()
         finally:
             self._settle()
         yield from self._shown()
@@ -147,8 +153,8 @@ class SynchronousEngine:
             return self._judge.skipped(request, sent)
         response = self._fetcher.fetch(sent)
         verdict = self._judge.verdict(request, response)
-        reading = self._judge.read(request, response, verdict)
-        return self._after(request, self._judge.visit(request, response, reading, verdict))
+        reading = self._reader.read_blocking(request, response) if verdict is None else Reading()
+        return self._after(request, in_one_go(self._judge.visit(request, response, reading, verdict)))
 
     def _before(self, request: Request) -> Request | Skip:
         for hook in self._hooks.on_request:
@@ -177,7 +183,7 @@ class SynchronousEngine:
             try:
                 step = story.send(self._fetcher.fetch(step))
             except StopIteration as end:
-                visit = self._judge.robots(request, end.value)
+                visit = in_one_go(self._judge.robots(request, end.value))
                 break
         if visit.requests or visit.refusals:
             self._collect(request, visit)

@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from crawler.core.following import SITEMAPS_ONLY, Following
 from crawler.core.html import ParsedPage, parse_header_links, parse_refresh
 from crawler.core.robots import parse_robots
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
 from crawler.core.sitemaps import Sitemap
-from crawler.core.urls import Resolver, Target, Verdict, canonical, fingerprint, host_key
+from crawler.core.urls import Resolver, Target, canonical, fingerprint, host_key
 from crawler.engine.commit import Visit, as_failed
 from crawler.engine.reading import REDIRECT_STATUS, Reading, location_of, media_type, robots_meta_of
+from crawler.engine.steps import Steps, in_one_go
 from crawler.errors import DiskFullError
 from crawler.model import (
     Failed,
@@ -39,12 +41,12 @@ from crawler.model import (
     Skipped,
 )
 
-FOLLOWED_KINDS = frozenset({"a", "area", "iframe", "frame", "link", "refresh", "header", "redirect", "sitemap"})
-# Rels of a Link header that name helpers of the page, not pages.
-_HELPERS = frozenset({"preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch", "stylesheet", "icon"})
+STEP = 1_000
+"""Links that are resolved or judged in one step."""
+MANY = 10_000  # links of one page, which would push those of all others out of the resolver's memory
 
-# Details of refusals for the scope: a link that is not followed whatever the scope, and a sitemap on a host of others.
-_SITEMAPS_ONLY, _SITEMAP = "--sitemap only", "sitemap: "
+# How the detail of a refusal begins that is for a sitemap on a host of others.
+_SITEMAP = "sitemap: "
 
 Anchor = tuple[str, str, str, str]
 Follow = Callable[[Page, Sequence[Link]], Iterable[Link]]
@@ -78,9 +80,8 @@ class Visitor:
         self._strip_query = strip_query
         self._resolver = Resolver(scope.judge, strip_query)
         self._max_redirects = max_redirects
-        self._respect_nofollow = respect_nofollow
+        self._following = Following(respect_nofollow, only_sitemaps)
         self._sitemaps = sitemaps
-        self._only_sitemaps = only_sitemaps
         self._file_of = file_of
         self._seed_hosts = set(seed_hosts)
         self._taken_in: set[int] = set()  # where seeds on other hosts have led
@@ -92,17 +93,24 @@ class Visitor:
 
     def visit(self, request: Request, response: Response, reading: Reading, verdict: Retry | Failed | None, fetched_at: datetime) -> Visit:
         """What is kept of one attempt. `verdict` is the workbench's word on it; None when the answer stands."""
+        return in_one_go(self.steps(request, response, reading, verdict, fetched_at))
+
+    def steps(
+        self, request: Request, response: Response, reading: Reading, verdict: Retry | Failed | None, fetched_at: datetime
+    ) -> Steps[Visit]:
+        """The same in steps, of which an ordinary page takes one."""
         if isinstance(verdict, Retry):
             return Visit(verdict)
         if isinstance(verdict, Failed):
             _check_disk(verdict.error)
             return Visit(verdict, Record(self._page(request, response, "error", fetched_at, error=verdict.error)))
+        if reading.problem:
+            return self._failed(request, response, PageError("internal", reading.problem), fetched_at)
         if request.role == "sitemap":
-            return self._sitemap_visit(request, response, reading, fetched_at)
+            return (yield from self._sitemap_visit(request, response, reading, fetched_at))
         status = response.status
         if status == 304 and not any(name.lower().startswith("if-") for name, _ in request.headers):
-            error = PageError("protocol", "304 to a request without a condition")
-            return Visit(Failed(request, error), Record(self._page(request, response, "error", fetched_at, error=error)))
+            return self._failed(request, response, PageError("protocol", "304 to a request without a condition"), fetched_at)
         if status == 304:
             return Visit(NotModified(request), Record(self._page(request, response, "not_modified", fetched_at)))
         if status in REDIRECT_STATUS:
@@ -110,13 +118,14 @@ class Visitor:
         if not 200 <= status < 300:
             page = self._page(request, response, "http_error", fetched_at, reading)
             return Visit(Fetched(request, ok=False), Record(page))
-        return self._page_visit(request, response, reading, fetched_at)
+        return (yield from self._page_visit(request, response, reading, fetched_at))
 
     def broken(self, request: Request, response: Response, error: Exception, fetched_at: datetime) -> Visit:
         """A page that we could not cope with: its error is a value of its own, whatever it is. Nothing of it is kept."""
-        problem = PageError("internal", f"{type(error).__name__}: {error}")
-        record = Record(self._page(request, response, "error", fetched_at, error=problem))
-        return Visit(Failed(request, problem), record)
+        return self._failed(request, response, PageError("internal", f"{type(error).__name__}: {error}"), fetched_at)
+
+    def _failed(self, request: Request, response: Response, error: PageError, fetched_at: datetime) -> Visit:
+        return Visit(Failed(request, error), Record(self._page(request, response, "error", fetched_at, error=error)))
 
     def closed(self, outcome: Failed, fetched_at: datetime) -> Visit:
         """A URL that failed with its host, before it was asked."""
@@ -172,22 +181,29 @@ class Visitor:
         target = self._resolver.targets(parsed.base, [parsed.canonical])[0]
         return target.url if target is not None else None
 
-    def _page_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Visit:
-        anchors, targets = self._links_of(request, response, reading.page)
+    def _page_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Steps[Visit]:
+        anchors, targets = yield from self._links_of(request, response, reading.page)
         file = self._file_of(request.url) if response.body.size else None
         page = self._page(request, response, "ok", fetched_at, reading, anchors=anchors, targets=targets, file=file)
         chosen = {link.url for link in self._follow(page, page.links)} if self._follow is not None else None
-        rows, requests, refusals = self._judge_links(request, page, targets, anchors, chosen)
+        rows, requests, refusals = list[LinkRow](), list[Request](), list[Refusal]()
+        for start in range(0, len(targets), STEP):
+            if start:
+                yield
+            part = slice(start, start + STEP)
+            rows += self._judge_links(request, page, targets[part], anchors[part], chosen, requests, refusals)
         if reading.sitemap is not None and self._sitemaps:
-            listed = self._entries_of(request, reading.sitemap)
+            listed = yield from self._entries_of(request, reading.sitemap)
             rows, requests, refusals = rows + listed[0], requests + listed[1], refusals + listed[2]
         return Visit(Fetched(request, ok=True, size=response.body.size), Record(page, rows), requests, refusals)
 
-    def _links_of(self, request: Request, response: Response, parsed: ParsedPage | None) -> tuple[list[Anchor], list[Target | None]]:
+    def _links_of(self, request: Request, response: Response, parsed: ParsedPage | None) -> Steps[tuple[list[Anchor], list[Target | None]]]:
         """The links of a page and its headers, and where each leads. Those of a header resolve against the URL of the response
         (RFC 8288, 3.2), those of the page against its base."""
         anchors: list[Anchor] = list(parsed.links) if parsed is not None else []
-        targets = self._resolver.targets(parsed.base, [anchor[0] for anchor in anchors]) if parsed is not None else []
+        targets: list[Target | None] = []
+        if parsed is not None:
+            targets = yield from self._targets(parsed.base, [anchor[0] for anchor in anchors])
         named: list[Anchor] = [
             (href, "header", rel, "") for value in response.all_headers("link") for href, rel in parse_header_links(value)
         ]
@@ -197,27 +213,42 @@ class Visitor:
             targets += self._resolver.targets(request.url, [anchor[0] for anchor in named])
         return anchors + named, targets
 
+    def _targets(self, base: str, hrefs: Sequence[str]) -> Steps[list[Target | None]]:
+        """Where hrefs lead."""
+        resolver = self._resolver if len(hrefs) <= MANY else Resolver(self._scope.judge, self._strip_query)
+        found: list[Target | None] = []
+        for start in range(0, len(hrefs), STEP):
+            if start:
+                yield
+            found += resolver.targets(base, hrefs[start : start + STEP])
+        return found
+
     def _judge_links(
-        self, request: Request, page: Page, targets: Sequence[Target | None], anchors: Sequence[Anchor], chosen: set[str] | None
-    ) -> tuple[list[LinkRow], list[Request], list[Refusal]]:
-        """Rows for all links; requests and refusals for those that no filter knows. A page has a hundred links and about one new
-        one, so the hundred are not looked at one by one."""
+        self,
+        request: Request,
+        page: Page,
+        targets: Sequence[Target | None],
+        anchors: Sequence[Anchor],
+        chosen: set[str] | None,
+        requests: list[Request],
+        refusals: list[Refusal],
+    ) -> list[LinkRow]:
+        """Rows for all links; adds requests and refusals for those that no filter knows. A page has a hundred links and about one
+        new one, so the hundred are not looked at one by one."""
         pairs = zip(targets, anchors, strict=True)
         rows: list[LinkRow] = [(target[0], kind, rel, text) for target, (_, kind, rel, text) in pairs if target is not None]
-        requests: list[Request] = []
-        refusals: list[Refusal] = []
         unknown = self._refused.unknown(self._seen.unknown({row[0] for row in rows}))
         if not unknown:
-            return rows, requests, refusals
+            return rows
         url, depth = request.url, request.depth + 1
-        closed = self._respect_nofollow and _says_nofollow(page.robots_meta)
+        closed = self._following.closes(page.robots_meta)
         for target, (_, kind, rel, _) in zip(targets, anchors, strict=True):
             if target is None or target.id not in unknown:
                 continue
             verdict = target.refusal
             if verdict is None or verdict[0] == "scope":
                 # What the link is comes first: that stays, wherever the scope ends.
-                of_link = self._refused_as_link(kind, rel.lower().split(), closed)
+                of_link = self._following.refusal(kind, rel, closed)
                 if of_link is None and chosen is not None and target.url not in chosen:
                     of_link = ("hook", "not chosen")
                 if of_link is not None:
@@ -229,15 +260,7 @@ class Visitor:
                 refusals.append(Refusal(target.url, target.id, *verdict, url, depth))
             else:
                 requests.append(Request(target.url, target.id, target.host, depth=depth, parent=url))
-        return rows, requests, refusals
-
-    def _refused_as_link(self, kind: str, rel: list[str], closed: bool) -> Verdict | None:
-        """Why a link is not followed whatever its URL; None when it is. `rel` is its words in lower case."""
-        if kind not in FOLLOWED_KINDS or (kind == "header" and not _HELPERS.isdisjoint(rel)):
-            return "requisite", kind
-        if self._respect_nofollow and (closed or "nofollow" in rel):
-            return "nofollow", "robots meta" if closed else "rel=nofollow"
-        return ("scope", _SITEMAPS_ONLY) if self._only_sitemaps else None
+        return rows
 
     # -- redirects -------------------------------------------------------------------------------------------------------
 
@@ -250,7 +273,7 @@ class Visitor:
             if to_itself and not request.attempts and response.header("set-cookie"):
                 # It sets a cookie and sends us back: with the cookie the answer may be the page.
                 return Visit(Retry(request, 0.0, "redirect to itself that sets a cookie"))
-            return Visit(Failed(request, error), Record(self._page(request, response, "error", fetched_at, error=error)))
+            return self._failed(request, response, error, fetched_at)
         assert target is not None
         if request.depth == 0 and target.refusal is not None and target.refusal[0] == "scope" and request.host in self._seed_hosts:
             target = self._widen(target)
@@ -290,7 +313,7 @@ class Visitor:
         """The request for a URL that was refused for the scope, when it belongs to the wider one. Safe in any thread."""
         host = host_key(refusal.url)
         role: Role = "page"
-        if refusal.detail == _SITEMAPS_ONLY:
+        if refusal.detail == SITEMAPS_ONLY:
             return None
         if refusal.detail.startswith(_SITEMAP):
             role, outside = "sitemap", bool(self._scope.outside_host(host))
@@ -300,14 +323,15 @@ class Visitor:
 
     # -- robots.txt and sitemaps -----------------------------------------------------------------------------------------
 
-    def sitemaps_of(self, request: Request, facts: RobotsFacts) -> Visit:
+    def sitemaps_of(self, request: Request, facts: RobotsFacts) -> Steps[Visit]:
         """The sitemaps to ask for once an origin's robots.txt is known: those it names, else /sitemap.xml."""
         if not self._sitemaps or facts.text is None or self._scope.kind == "page":
             return Visit(None)
         if self._scope.outside_host(request.host) or (self._scope.kind == "any" and request.host not in self._seed_hosts):
             return Visit(None)
         named = parse_robots(facts.text).sitemaps or (f"{facts.origin}/sitemap.xml",)
-        requests, refusals = self._sitemap_requests(self._resolver.targets(f"{facts.origin}/robots.txt", named), None)
+        targets = yield from self._targets(f"{facts.origin}/robots.txt", named)
+        requests, refusals = self._sitemap_requests(targets, None)
         return Visit(None, None, requests, refusals)
 
     def _sitemap_requests(self, targets: Sequence[Target | None], parent: str | None) -> tuple[list[Request], list[Refusal]]:
@@ -322,29 +346,35 @@ class Visitor:
                 requests.append(Request(target.url, target.id, target.host, role="sitemap", parent=parent))
         return requests, refusals
 
-    def _sitemap_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Visit:
+    def _sitemap_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Steps[Visit]:
         if response.status in REDIRECT_STATUS:
             visit = self._redirect_visit(request, response, fetched_at)
             return replace(visit, record=None)
         sitemap = reading.sitemap
         if sitemap is None:
             return Visit(Fetched(request, ok=False))
-        rows, requests, refusals = self._entries_of(request, sitemap)
+        rows, requests, refusals = yield from self._entries_of(request, sitemap)
         page = self._page(request, response, "ok", fetched_at)
         return Visit(Fetched(request, ok=True), Record(page, rows), requests, refusals)
 
-    def _entries_of(self, request: Request, sitemap: Sitemap) -> tuple[list[LinkRow], list[Request], list[Refusal]]:
+    def _entries_of(self, request: Request, sitemap: Sitemap) -> Steps[tuple[list[LinkRow], list[Request], list[Refusal]]]:
         """What a sitemap or a feed lists, as links, requests and refusals."""
-        # An own resolver: fifty thousand entries would push the pages' hrefs out of the cache.
-        resolver, depth = Resolver(self._scope.judge, self._strip_query), request.depth + 1
-        requests, refusals = self._sitemap_requests(resolver.targets(request.url, sitemap.sitemaps), request.url)
-        entries = [target for target in resolver.targets(request.url, [entry.url for entry in sitemap.urls]) if target is not None]
-        for target in entries:
+        depth = request.depth + 1
+        sitemaps = yield from self._targets(request.url, sitemap.sitemaps)
+        requests, refusals = self._sitemap_requests(sitemaps, request.url)
+        targets = yield from self._targets(request.url, [entry.url for entry in sitemap.urls])
+        rows: list[LinkRow] = []
+        for number, target in enumerate(targets, 1):
+            if number % (10 * STEP) == 0:
+                yield
+            if target is None:
+                continue
+            rows.append((target.id, "sitemap", "", ""))
             if target.refusal is not None:
                 refusals.append(Refusal(target.url, target.id, *target.refusal, request.url, depth))
             elif target.id not in self._seen:
                 requests.append(Request(target.url, target.id, target.host, depth=depth, parent=request.url))
-        return [(target.id, "sitemap", "", "") for target in entries], requests, refusals
+        return rows, requests, refusals
 
     def skipped(self, outcome: Skipped) -> Visit:
         """A URL that was judged again and is not asked for."""
@@ -368,8 +398,3 @@ def seed_request(url: str, strip_query: frozenset[str] = frozenset()) -> Request
     """The request for a seed."""
     url = canonical(url, strip_query)
     return Request(url, fingerprint(url), host_key(url))
-
-
-def _says_nofollow(robots_meta: str) -> bool:
-    words = {word.strip().lower() for word in robots_meta.split(",")}
-    return not words.isdisjoint({"nofollow", "none"})

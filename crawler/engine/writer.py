@@ -1,4 +1,4 @@
-"""The one thread that writes, which a cancellation does not cut off."""
+"""One thread for what blocks, which a cancellation does not cut off."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ Result = TypeVar("Result")
 
 
 class Writer:
-    """One thread for what blocks, one job at a time, under `with`. A job that was handed to it runs to its end, also when who
-    waits for it is cancelled."""
+    """One thread for what blocks, one job at a time, until it is closed (`with` does that). A job that was handed to it runs to its
+    end, also when who waits for it is cancelled."""
 
-    def __init__(self) -> None:
-        self._thread: ThreadPoolExecutor | None = None
+    def __init__(self, name: str = "crawler-writer") -> None:
+        self._thread = ThreadPoolExecutor(1, name)
         self._job: asyncio.Future[Any] | None = None
 
     def __enter__(self) -> Self:
-        self._thread = ThreadPoolExecutor(1, "crawler-writer")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._thread is not None:
-            self._thread.shutdown()
+        self.close()
+
+    def close(self) -> None:
+        """Waits for the job that runs, and ends the thread."""
+        self._thread.shutdown()
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """What `work` returns or raises in the thread."""
@@ -35,7 +37,7 @@ class Writer:
         return job.result()
 
     async def rest(self) -> None:
-        """Waits until the last job is over, whatever came of it."""
-        if self._job is not None:
-            await asyncio.wait([self._job])
-            self._job.exception()  # belongs to who was cancelled while waiting for it
+        """Waits until the job that runs is over, whatever came of it."""
+        if (job := self._job) is not None:
+            await asyncio.wait([job])
+            job.exception()  # belongs to who was cancelled while waiting for it

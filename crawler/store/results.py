@@ -30,11 +30,13 @@ _LINKS_AT_ONCE = 100
 
 
 @lru_cache(maxsize=1024)
-def _insert_links(rows: int, start: int) -> str:
-    """The statement that appends so many links of one page, from position `start` on: the source, then four values a link."""
+def _insert_links(rows: int) -> str:
+    """The statement that appends so many links of one page, one after the other: the source, the position of the first, then four
+    values a link."""
     # No numbered parameters: from Python 3.12 on the name of each one is looked up, in a list.
-    values = ", ".join(f"(?, ?, ?, ?, {start + row})" for row in range(rows))
-    return f"INSERT INTO links (src, dst, kind, rel, text, position) SELECT ?, * FROM (VALUES {values})"
+    values = ", ".join(f"(?, ?, ?, ?, {row})" for row in range(rows))
+    columns = "?, column1, column2, column3, column4, ? + column5"
+    return f"INSERT INTO links (src, dst, kind, rel, text, position) SELECT {columns} FROM (VALUES {values})"
 
 
 class ResultStore:
@@ -151,7 +153,7 @@ class ResultStore:
             rows, source = record.links, record.page.id
             for start in range(0, len(rows), _LINKS_AT_ONCE):
                 part = rows[start : start + _LINKS_AT_ONCE]
-                self._execute(_insert_links(len(part), start), (source, *chain.from_iterable(part)))
+                self._execute(_insert_links(len(part)), (source, start, *chain.from_iterable(part)))
 
     def flush(self) -> None:
         """See `Store.flush`."""

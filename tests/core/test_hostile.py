@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.core.hostile import looks_hostile, scan_elements
+from crawler.core import hostile
+from crawler.core.hostile import looks_hostile, looks_large, looks_small, scan_elements
 from crawler.core.html import parse_html
 
 
@@ -32,6 +33,8 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "few formatting elements, many paragraphs": lambda: b"<div>" + _names(100, "<b a%d>") + b"</div>" + b"<p>x</p>" * 100_000,
     "80,000 attribute names": lambda: _names(80_000, "<p a%d=1>"),
     "80,000 element names": lambda: _names(80_000, "<x%d></x>"),
+    "two million elements": lambda: b"<p></p>" * 1_000_000 + b"<p>",
+    "10,000 attributes in a small page": lambda: b"<a " + _names(5_000, "a%x ") + b">",
 }
 
 HARMLESS: dict[str, Callable[[], bytes]] = {
@@ -53,6 +56,9 @@ HARMLESS: dict[str, Callable[[], bytes]] = {
     "all of the text in every link": lambda: b"<a href=x><table><td>" * 400 + b"x" * 900_000,
     "quotes after tags": lambda: b"<a " * 3_000 + b'"' + b"x" * 1_000_000,
     "half of it closed": lambda: b"<div><p>x<br></div>" * 50_000,
+    "a refresh after a long time": lambda: b"<meta http-equiv=refresh content='" + b"1" * 200_000 + b"x'>",
+    "metas": lambda: b"<meta name=robots content=nofollow>" * 30_000,
+    "titles in groups": lambda: b"<svg>" + b"<g>" * 4_500 + b"<title>" * 2_000,
 }
 
 
@@ -74,6 +80,43 @@ def test_strange_pages_are_parsed(name: str) -> None:
     assert not looks_hostile(body)
     parse_html(body, "http://h/", requisites=True, forms=True)
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_page_that_takes_long_is_known_at_a_glance(name: str) -> None:
+    """Whatever is hostile and large enough to matter is not taken for small, and is known as large in a moment."""
+    body = HOSTILE[name]()
+    started = time.process_time()
+    assert not looks_small(body) or len(body) < hostile.SMALL
+    assert looks_large(body)
+    assert time.process_time() - started < 0.1
+
+
+def test_an_ordinary_page_is_small_or_at_least_not_large() -> None:
+    """Thirty kilobytes of a page are read at once; some hundred in a thread."""
+    row = b"<div><p>some words on a page <a href=/x>and a link</a></p></div>"
+    assert looks_small(row * 400)
+    assert not looks_small(row * 1_500)
+    assert not looks_large(row * 1_500)
+    assert looks_large(row * 10_000)
+
+
+def test_the_worst_small_page_takes_a_moment() -> None:
+    """Attributes that hide among quotes are the worst that is not looked for in a small page."""
+    body = b"<a " + b"".join(b"a%x " % number + b"b='>' " * (number % 200 == 0) for number in range(5_200)) + b">"
+    assert looks_small(body)
+    started = time.process_time()
+    parse_html(body, "http://h/")
+    assert time.process_time() - started < 0.3
+
+
+def test_the_scan_ends_behind_a_million_tags(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies behind is not read, nor what stands behind thousands of attributes: both bound the time."""
+    monkeypatch.setattr(hostile, "MOST_TAGS", 3)
+    monkeypatch.setattr(hostile, "MOST_ATTRIBUTES", 3)
+    found = list(scan_elements(b"<a href=1 b c d e f=g><a href=2></a><a href=3><a href=4>"))
+    assert [attributes.get("href") for _, attributes, _ in found] == ["1", "2"]
+    assert len(found[0][1]) <= 4
 
 
 def test_ordinary_pages_are_not_hostile() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
+from crawler.core import html as html_module
 from crawler.core.html import ParsedPage, parse_header_links, parse_html, parse_refresh
 from crawler.core.urls import resolve
 
@@ -365,6 +367,35 @@ def test_no_label_costs_a_link(charset: str) -> None:
 def test_link_headers(value: str, expected: list[tuple[str, str]]) -> None:
     """A Link header is read as RFC 8288 has it; what comes after nonsense is still read where that is possible."""
     assert parse_header_links(value) == expected
+
+
+# -- what a page may make us keep
+
+
+def test_of_the_links_of_a_page_the_first_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that was made to have millions of links does not fill the memory, parsed or scanned."""
+    monkeypatch.setattr(html_module, "MOST_LINKS", 5)
+    links = b"".join(b"<a href=%d></a><img src=%d srcset='a 1x, b 2x'>" % (number, number) for number in range(9))
+    for body in (links, links + b"<div>" * 20_000):
+        found = parse_html(body, URL).links
+        assert [href for href, _, _, _ in found] == ["0", "0", "a", "b", "1"]
+
+
+def test_facts_of_a_page_are_bounded() -> None:
+    """Whoever writes a megabyte into an attribute does not find it in every table."""
+    long = "x" * 100_000
+    robots = f"<meta name=robots content={long}>" * 9
+    found = page(f"<html lang={long}><title>{long}</title><meta name=description content={long}>{robots}")
+    assert max(len(text) for text in (found.lang, found.title, found.description)) <= 1_000
+    assert len(found.robots_meta) < 5_000
+
+
+@pytest.mark.parametrize("value", ["1" * 200_000 + "x", "1." * 100_000 + "x", " " * 200_000 + "1", "1;" + "url=" * 50_000])
+def test_a_refresh_takes_linear_time(value: str) -> None:
+    """No number is too long to be refused at once."""
+    started = time.process_time()
+    parse_refresh(value)
+    assert time.process_time() - started < 0.5
 
 
 # -- any input

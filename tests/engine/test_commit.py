@@ -14,7 +14,7 @@ from frontiers import START, Clock, check_counts, request, rows_of
 from crawler.core.politeness import Politeness
 from crawler.core.seen import SeenFilter
 from crawler.core.workbench import Need, Workbench
-from crawler.engine.commit import AT_RISK, BATCH, INTERVAL, LINKS, GroupCommit, Visit
+from crawler.engine.commit import AT_ONCE, AT_RISK, BATCH, HEAVIEST, INTERVAL, LINKS, MUCH, GroupCommit, Visit
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import Body, Failed, Fetched, HostState, Lease, Limits, Page, PageError, Record, Refusal, Request, Retry, Skipped, Stats
 from crawler.store.database import Database
@@ -270,16 +270,49 @@ def test_what_is_not_committed_is_bounded(desk: Desk) -> None:
 
 
 def test_pages_of_many_links_weigh_more(desk: Desk) -> None:
-    """Two thousand links are worth some visits; a page that alone is more than a batch is a batch of its own."""
+    """A thousand links are worth some visits; no page alone is worth so many that nothing else may be asked for."""
     links = [(request("/0").id, "a", "", "")]
     few, many, most = (replace(visit, record=replace(visit.record, links=links * count)) for visit, count in (
         (desk.visit("/0"), LINKS - 1), (desk.visit("/1"), 10 * LINKS), (desk.visit("/2"), AT_RISK * LINKS)))  # fmt: skip
-    assert [few.weight, many.weight, most.weight] == [1, 11, AT_RISK + 1]
+    assert [few.weight, many.weight, most.weight] == [1, 11, HEAVIEST]
+    desk.collect(most)
+    assert not desk.commit.is_full
     desk.collect(few, many, many, many, most, few)
     assert desk.commit.is_full
 
-    cuts = [desk.commit.cut().visits for _ in range(4)]
-    assert [[visit.weight for _, visit in visits] for visits in cuts] == [[1, 11, 11], [11], [AT_RISK + 1], [1]]
+    cuts = [desk.commit.cut().visits for _ in range(3)]
+    assert [[visit.weight for _, visit in visits] for visits in cuts] == [[HEAVIEST, 1, 11], [11, 11], [HEAVIEST, 1]]
+
+
+def test_a_page_of_very_many_links_holds_nobody_up(desk: Desk) -> None:
+    """Its URLs are added in advance, so many at once, and others are stored between; the page is stored when all of them are
+    there, and only then it is done."""
+    urls = [f"/found/{number}" for number in range(AT_ONCE + 7)]
+    refused = [Refusal(f"https://b.test/{number}", number, "scope") for number in range(2 * AT_ONCE)]
+    desk.collect(desk.visit("/0", found=urls, refused=refused))
+    stored = []
+    for path in ("/1", "/2", "/3"):
+        assert "/0" not in desk.pages()
+        assert rows_of(desk.frontier)["https://a.test/0"].state == "leased"
+        desk.collect(desk.visit(path))
+        committed = desk.write()
+        stored.append((len(list(committed.admitted)), len(list(committed.refused))))
+
+    assert stored == [(AT_ONCE, 0), (7, AT_ONCE - 7), (0, AT_ONCE + 7)]
+    assert desk.pages() == ["/1", "/2", "/3", "/0"]
+    rows = rows_of(desk.frontier)
+    assert all(rows[f"https://a.test{url}"].state == "queued" for url in urls)
+    assert all(rows[refusal.url].reason == "scope" for refusal in refused)
+    assert len(desk.commit) == 0
+
+
+def test_one_page_of_many_links_at_a_time(desk: Desk) -> None:
+    """While the links of one wait to be stored, none is read: they would fill the memory."""
+    visit = desk.visit("/0")
+    desk.collect(replace(visit, record=replace(visit.record, links=[(request("/0").id, "a", "", "")] * MUCH)))
+    assert desk.commit.has_much
+    desk.write()
+    assert not desk.commit.has_much
 
 
 # The size limit

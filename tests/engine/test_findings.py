@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,16 +29,16 @@ def test_no_retry_after_raises(value: str) -> None:
 
 async def test_a_page_that_breaks_the_reader_is_one_failed_page(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception while a page is read is an error of that page; the crawl goes on."""
-    from crawler.engine import judge
+    from crawler.engine import reader
 
-    original = judge.read
+    original = reader.read
 
     def read(request, response, extract):  # type: ignore[no-untyped-def]
         if request.url.endswith("/bad"):
             raise ZeroDivisionError("a page that nobody foresaw")
         return original(request, response, extract)
 
-    monkeypatch.setattr(judge, "read", read)
+    monkeypatch.setattr(reader, "read", read)
     site.page("/", links=["/bad", "/good"])
     site.page("/bad")
     site.page("/good")
@@ -61,6 +62,10 @@ def test_a_body_that_cannot_be_opened_for_want_of_files_is_asked_for_again(
             raise OSError(errno.EMFILE, "Too many open files")
         return read(body)
 
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)  # no process for large pages either
     monkeypatch.setattr(Body, "read", crowded)
     assert run(capfd, site.url(), "-o", tmp_path / "out").code == 0
     assert rows(tmp_path / "out", "SELECT outcome, attempts FROM pages") == [("ok", 1)]
