@@ -206,25 +206,9 @@ def test_every_term_is_in_the_glossary() -> None:
 
 
 def test_the_retry_table_is_that_of_the_code() -> None:
-    """The page has the table of `crawler.core.retry`, whose statuses and kinds are what its functions act on."""
-    merged: list[list[str]] = []
-    begun = ["", "", ""]
-    for cells in rows(retry.__doc__ or ""):
-        begun = [re.sub(r" \(`.*`\)$", "", f"{above} {cell}".strip()) for above, cell in zip(begun, cells, strict=True)]
-        if begun[1]:  # a row without it goes on in the next line
-            merged.append(begun)
-            begun = ["", "", ""]
+    """The page has the table that the workbench obeys, row by row."""
     shown = rows(section(text_of("concepts/politeness.md"), "What is tried again"))
-    assert shown == merged
-
-    listed = {int(status) for what, again, _ in shown if again != "never" for status in re.findall(r"\b\d{3}\b", what)}
-    never = next(what for what, again, _ in shown if again == "never")
-    assert {status for status in range(100, 600) if retry.is_retried_status(status)} == listed | set(range(500, 600))
-    with_host = {kind for kind in get_args(model.ErrorKind) if retry.is_host_failure(model.PageError(kind))}
-    kinds = set(get_args(model.ErrorKind)) - {"robots_unavailable"}
-    assert {kind for kind in kinds if re.search(rf"\b{kind}\b", never)} == kinds - retry.RETRIED_KINDS - with_host
-    assert retry.tries(429, 2) - 2 == 4
-    assert retry.LONGEST_DELAY == 30
+    assert shown == [[rule.what, rule.times, rule.after] for rule in retry.TABLE]
 
 
 def test_the_canonical_rules_are_those_of_the_code() -> None:

@@ -3,23 +3,26 @@
 `Politeness` holds the rules, `Pace` applies them to one host. Time comes in as a number (seconds, any origin).
 
 The pace of a host has three parts. **Gap**: two requests start at least `delay` seconds apart; the delay is the largest of
-the setting, robots.txt's Crawl-delay and what the adaptive pacing added. **Window**: so many requests may be in flight; it
-opens from 1 towards `per_host` while answers come quickly and halves when the host says it is busy (429, 503) or does
-not answer (AIMD, as TCP does, RFC 5681). **Pause**: Retry-After, or a failed connection, stops the host for a time; the
-first request after it goes alone.
+the setting, robots.txt's Crawl-delay and what the host's refusals taught (`crawler.core.throttle`). **Window**: so many requests
+may be in flight; it opens from 1 towards `per_host` while answers come quickly and halves when the host says it is busy (429, 503)
+or does not answer (AIMD, as TCP does, RFC 5681). **Pause**: Retry-After, a failed connection, or page after page without a usable
+answer stops the host for a time; the first request after it goes alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from crawler.core.retry import LONGEST_DELAY, LONGEST_RETRY_AFTER, backoff, is_host_failure, spread
+from crawler.core import retry
+from crawler.core.throttle import Throttle
 from crawler.model import ErrorKind, HostState, PageError
 
 PROBES = 8
-"""Failed connections in a row after which a host that had answered before is given up."""
+"""Failed probes in a row after which a host that had answered before is given up; and failed pages in a row after which the host
+is in trouble, not its pages."""
 
 BUSY_STATUS = frozenset({429, 503})
+_NEVER_AGAIN = -1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,15 @@ class Politeness:
 class Pace:
     """The pace of one host. Tell it what starts and what comes back; ask `ready_at` when the next may start."""
 
-    __slots__ = ("_added_delay", "_floor", "_punished_at", "_state", "in_flight", "rules")
+    __slots__ = ("_floor", "_gap", "_punished_at", "_state", "_throttle", "_unanswered", "in_flight", "rules")
 
     def __init__(self, rules: Politeness, state: HostState | None = None) -> None:
         self.rules = rules
         self.in_flight = 0
         self._state = state or HostState()
-        self._added_delay = 0.0
+        self._gap = 0.0
+        self._throttle = Throttle()
+        self._unanswered = 0  # pages in a row whose first try brought no usable answer
         self._floor = 0.0
         self._punished_at = float("-inf")
         self._set(delay=max(self._state.delay, rules.delay), concurrency=max(1.0, min(self._state.concurrency, float(rules.per_host))))
@@ -59,7 +64,7 @@ class Pace:
     @property
     def delay(self) -> float:
         """Seconds between the starts of two requests."""
-        return self._state.delay + self._added_delay
+        return max(self._state.delay, self._gap)
 
     @property
     def closed(self) -> str:
@@ -78,7 +83,7 @@ class Pace:
     @property
     def window(self) -> int:
         """How many requests may be in flight now."""
-        if self._state.failures or not self._state.answered:
+        if self._state.failures or not self._state.answered or self._throttle.refusals:
             return 1
         return int(self._state.concurrency) if self.rules.adaptive else self.rules.per_host
 
@@ -91,28 +96,39 @@ class Pace:
     def started(self, now: float) -> None:
         """A request starts now."""
         self.in_flight += 1
+        self._throttle.started(now)
+        self._gap = self._throttle.gap(now)
         delay = self.delay
         if delay:
             # Never shorter than the delay: a "random wait" that undercuts it would break the promise made to the host.
-            stretch = 2.0 * spread(int(now * 1000)) - 0.5 if self.rules.random_wait else 1.0
+            stretch = 2.0 * retry.spread(int(now * 1000)) - 0.5 if self.rules.random_wait else 1.0
             self._set(next_at=max(self._state.next_at, now + delay * max(1.0, stretch)))
 
     def cancelled(self) -> None:
         """A started request will bring no answer; nothing is learnt."""
         self.in_flight -= 1
 
-    def answered(self, now: float, started: float, status: int, ttfb: float, retry_after: float | None = None) -> None:
-        """An answer arrived to a request that had started at `started`."""
+    def answered(
+        self, now: float, started: float, status: int, ttfb: float, retry_after: float | None = None, *, first: bool = False, salt: int = 0
+    ) -> bool:
+        """An answer arrived to a request that had started at `started`, the `first` try of its URL or not. True: it is the host
+        that is in trouble, not the URL."""
         self.in_flight -= 1
-        if not self._state.answered or self._state.failures:
-            self._set(answered=True, failures=0)
+        if retry_after is not None and retry.of_status(status) is not retry.FINAL:
+            self.pause(now + min(retry_after, retry.LONGEST_RETRY_AFTER))
         if status in BUSY_STATUS:
-            self._busy(now, started, retry_after)
-            return
-        if self._added_delay:
-            self._added_delay = self._added_delay * 0.9 if self._added_delay > 0.05 else 0.0
+            self._busy(now, started, status, retry_after, salt)
+            return False
+        self._throttle.answered()
+        if status >= 500 and self._is_trouble(first):
+            return self._probe_failed(now, started, salt)
+        if status < 500:
+            self._unanswered = 0
+        if not self._state.answered or (self._state.failures and self._unanswered <= PROBES):
+            self._set(answered=True, failures=0)
         if self.rules.adaptive:
             self._learn(ttfb)
+        return False
 
     def _learn(self, ttfb: float) -> None:
         """Opens the window while the answers stay near the fastest ones."""
@@ -121,34 +137,68 @@ class Pace:
         if concurrency < self.rules.per_host and ttfb <= 2.0 * self._floor + 0.05:
             self._set(concurrency=min(float(self.rules.per_host), concurrency + 1.0))
 
-    def _busy(self, now: float, started: float, retry_after: float | None) -> None:
-        """The host asks for less. Answers to requests that were on their way already count once."""
-        if retry_after is not None:
-            self.pause(now + min(retry_after, LONGEST_RETRY_AFTER))
+    def _busy(self, now: float, started: float, status: int, retry_after: float | None, salt: int) -> None:
+        """The host asks for less. Answers to requests that were on their way already count once. When it asks again before
+        anything else it is left alone for 2, 4 … 30 s, and in the end for good."""
+        self._unanswered = 0
+        self._set(answered=True, failures=0)
         if started <= self._punished_at:
             return
         self._punished_at = now
-        if self._state.concurrency <= 1.0:
-            self._added_delay = min(LONGEST_DELAY, max(0.25, self._added_delay * 2.0))
+        self._throttle.refused(now)
+        self._gap = self._throttle.gap(now)
         self._set(concurrency=max(1.0, self._state.concurrency / 2.0))
-        if retry_after is None:
+        refusals = self._throttle.refusals
+        if refusals > PROBES:
+            # A 503 that names no time may be no more than a broken page after the other: in the end these answers stand.
+            if retry_after is not None or status == 429:
+                self.close(f"refused: the host answered {status} to {refusals} requests in a row", "refused")
+        elif refusals > 1:
+            self.pause(now + retry.backoff(refusals, salt))
+        elif retry_after is None:
             self.pause(now + max(1.0, self.delay))
 
     def pause(self, until: float) -> None:
-        """Nothing starts before `until`."""
+        """Leaves the host alone until then, at least."""
         self._set(next_at=max(self._state.next_at, until))
 
-    def failed(self, now: float, started: float, error: PageError, salt: int = 0) -> None:
-        """A request that had started at `started` brought no usable answer."""
+    def failed(self, now: float, started: float, error: PageError, salt: int = 0, *, first: bool = False) -> bool:
+        """A request that had started at `started`, the `first` try of its URL or not, brought no usable answer. True: the host is
+        in trouble, whatever the URL."""
         self.in_flight -= 1
-        if error.kind in ("timeout", "reset") and not is_host_failure(error):
-            if self.rules.adaptive and started > self._punished_at:
-                self._punished_at = now
-                self._set(concurrency=max(1.0, self._state.concurrency / 2.0))
-        elif is_host_failure(error):
+        rule = retry.of_error(error)
+        if rule is retry.HOST:
             self.unreachable(now, started, error, salt)
-        elif error.kind == "tls" and not self._state.answered:
+            return True
+        if error.kind == "tls" and not self._state.answered:
             self.close(str(error), "tls")
+        if error.kind not in ("timeout", "reset"):
+            return False
+        if self._is_trouble(first):
+            self.unreachable(now, started, error, salt)
+            return True
+        if self.rules.adaptive and started > self._punished_at:
+            self._punished_at = now
+            self._set(concurrency=max(1.0, self._state.concurrency / 2.0))
+        return False
+
+    def _is_trouble(self, first: bool) -> bool:
+        """Whether too many pages in a row were without a usable answer for all of them to be at fault. Only their first tries
+        count: that a bad page is still bad says nothing about its host."""
+        self._unanswered += first
+        return first and self._unanswered > PROBES and self.rules.retries > 0
+
+    def _probe_failed(self, now: float, started: float, salt: int) -> bool:
+        """An error of the server, again, while it is in trouble. Pauses the host like a failed connection; but it does answer, so
+        in the end its answers stand."""
+        if self._state.failures + 1 >= PROBES:
+            self._unanswered = _NEVER_AGAIN
+            return False
+        if started > self._punished_at or not self._state.failures:
+            self._punished_at = now
+            self._set(failures=self._state.failures + 1)
+            self.pause(now + retry.backoff(self._state.failures, salt))
+        return True
 
     def unreachable(self, now: float, started: float, error: PageError, salt: int = 0, retry_after: float | None = None) -> None:
         """The host did not let us in. Pauses it 1, 2, 4 … 30 s, or for as long as it asked; closes it when it stays so.
@@ -160,7 +210,7 @@ class Pace:
         self._punished_at = now
         failures = self._state.failures + 1
         self._set(failures=failures)
-        self.pause(now + max(backoff(failures, salt), min(retry_after or 0.0, LONGEST_RETRY_AFTER)))
+        self.pause(now + max(retry.backoff(failures, salt), min(retry_after or 0.0, retry.LONGEST_RETRY_AFTER)))
         if failures >= (PROBES if self._state.answered and self.rules.retries else self.rules.retries + 1):
             self.close(str(error), error.kind)
 

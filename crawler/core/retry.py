@@ -1,19 +1,8 @@
-"""Which failure deserves another try, and when.
-
-| what happened                                   | tried again      | after                                  |
-|-------------------------------------------------|------------------|----------------------------------------|
-| 408, 425, 500, 502, 503, 504, other 5xx         | `retries` times  | 1, 2, 4 … 30 s, or Retry-After         |
-| 429                                             | `retries` + 4    | Retry-After, else 1, 2, 4 … 30 s       |
-| reset, timeout, truncated                       | `retries` times  | 1, 2, 4 … 30 s                         |
-| refused, dns, connect timeout                   | with its host    | the host pauses (`crawler.core.politeness`) |
-| no file left for a socket (EMFILE)              | always           | 1 s                                    |
-| tls, protocol, too_big, decode, redirect_loop,  |                  |                                        |
-| blocked, hook, internal, other 4xx              | never            |                                        |
-
-Delays are spread by ±25 % so that what failed together does not come back together.
-"""
+"""Which failure deserves another try, and when: one table, which the documentation prints and the workbench obeys."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from crawler.model import ErrorKind, PageError
 
@@ -22,36 +11,82 @@ LONGEST_DELAY = 30.0
 # A server that says "later" with a Retry-After of a week is not waited for.
 LONGEST_RETRY_AFTER = 300.0
 
-RETRIED_STATUS = frozenset({408, 425, 429})
-RETRIED_KINDS: frozenset[ErrorKind] = frozenset({"reset", "timeout", "truncated"})
 NO_CONNECTION = "no connection"
 """How the detail of a timeout begins when it ended the wait for a connection."""
 
-HOST_KINDS: frozenset[ErrorKind] = frozenset({"refused", "dns"})
+OUT_OF_FILES = "EMFILE"
+"""How the detail of an error begins when this process had no file handle left: nobody else is to blame."""
+
+NEVER = -1
 
 
-def is_retried_status(status: int) -> bool:
-    """Whether this status may be different the next time."""
-    return 500 <= status < 600 or status in RETRIED_STATUS
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table: what it is about, how many tries beyond `retries` it gets (`NEVER`: none at all), and after what
+    time. What is not `counted` is tried again without using up a try."""
+
+    what: str
+    after: str = ""
+    more: int = 0
+    counted: bool = True
+    statuses: tuple[int, ...] = ()
+    kinds: tuple[ErrorKind, ...] = ()
+
+    @property
+    def times(self) -> str:
+        """How often, in words."""
+        if self.more == NEVER:
+            return "never"
+        if not self.counted:
+            return "not counted"
+        return f"`retries` + {self.more} times" if self.more else "`retries` times"
 
 
-def is_host_failure(error: PageError) -> bool:
-    """Whether no connection could be made at all, so that the host, not the URL, is in trouble."""
-    return error.kind in HOST_KINDS or (error.kind == "timeout" and error.detail.startswith(NO_CONNECTION))
+_BACKOFF = "1, 2, 4 … 30 s"
+BUSY = Rule("429", f"Retry-After, else {_BACKOFF}", more=4, statuses=(429,))
+PASSING = Rule("408, 425, 5xx", f"Retry-After, else {_BACKOFF}", statuses=(408, 425, *range(500, 600)))
+BROKEN = Rule("reset, timeout, truncated", _BACKOFF, kinds=("reset", "timeout", "truncated"))
+HOST = Rule("refused, dns, timeout of a connection", "when its host is asked again", counted=False, kinds=("refused", "dns"))
+OURS = Rule("no file left for a socket or a body (EMFILE)", "1 s", counted=False)
+KEPT = Rule("a kept-alive connection that was closed as it was used again", "at once", counted=False)
+FINAL = Rule(
+    "tls, protocol, too_big, decode, redirect_loop, blocked, hook, internal, other 4xx",
+    more=NEVER,
+    kinds=("tls", "protocol", "too_big", "decode", "redirect_loop", "blocked", "hook", "internal", "robots_unavailable"),
+)
+TABLE = (PASSING, BUSY, BROKEN, HOST, OURS, KEPT, FINAL)
+
+_OF_STATUS = {status: rule for rule in TABLE for status in rule.statuses}
+_OF_KIND = {kind: rule for rule in TABLE for kind in rule.kinds}
+
+
+def of_status(status: int) -> Rule:
+    """The rule for a whole answer with this status. Success, redirects and the other 4xx stand."""
+    return _OF_STATUS.get(status, FINAL)
+
+
+def of_error(error: PageError) -> Rule:
+    """The rule for an answer that could not be used."""
+    if error.kind == "timeout" and error.detail.startswith(NO_CONNECTION):
+        return HOST
+    if error.kind == "internal" and error.detail.startswith(OUT_OF_FILES):
+        return OURS
+    return _OF_KIND[error.kind]
 
 
 def is_out_of_files(error: PageError) -> bool:
     """Whether this process had no file left for a socket or a body: nobody else is to blame."""
-    return error.kind == "internal" and error.detail.startswith("EMFILE")
+    return of_error(error) is OURS
 
 
-def tries(status: int, retries: int) -> int:
-    """How many further tries a URL gets after this status (0: no answer). Being asked to slow down is no fault of the URL."""
-    return retries + 4 if status == 429 and retries else retries
+def tries(rule: Rule, retries: int) -> int:
+    """How many further tries a URL gets. Being asked to slow down is no fault of the URL."""
+    return 0 if rule.more == NEVER or not retries else retries + rule.more
 
 
 def backoff(failures: int, salt: int = 0) -> float:
-    """Seconds to wait after the n-th failure in a row: 1, 2, 4 … 30, spread by ±25 % by `salt` (an id)."""
+    """Seconds to wait after the n-th failure in a row: 1, 2, 4 … 30, spread by ±25 % by `salt` (an id), so that what failed
+    together does not come back together."""
     delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** max(0, failures - 1))
     return delay * spread(salt + failures)
 

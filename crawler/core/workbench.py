@@ -309,11 +309,13 @@ class Workbench:
         if landed is None:
             return None
         host, started = landed
-        host.pace.answered(now, started, status, ttfb, retry_after)
+        rule, first = retry.of_status(status), not request.attempts
+        blameless = host.pace.answered(now, started, status, ttfb, retry_after, first=first, salt=request.id)
         verdict = None
-        if retry.is_retried_status(status) and request.attempts < retry.tries(status, host.pace.rules.retries):
+        if blameless or (not host.pace.closed and request.attempts < retry.tries(rule, host.pace.rules.retries)):
             wait = retry_after if retry_after is not None else retry.backoff(request.attempts + 1, request.id)
-            verdict = Retry(request, now + min(wait, retry.LONGEST_RETRY_AFTER), f"status {status}")
+            at = now + min(wait, retry.LONGEST_RETRY_AFTER)
+            verdict = Retry(request, at, f"status {status}", counted=not blameless)
         self._settle(host)
         return verdict
 
@@ -323,15 +325,16 @@ class Workbench:
         if landed is None:
             return Retry(request, now, str(error), counted=False)
         host, started = landed
-        host.pace.failed(now, started, error, request.id)
+        rule = retry.of_error(error)
+        blameless = host.pace.failed(now, started, error, request.id, first=not request.attempts)
         verdict: Retry | Failed = Failed(request, error)
-        if retry.is_host_failure(error):
+        if blameless:
             if not host.pace.closed:
                 verdict = Retry(request, now, str(error), counted=False)
-        elif error.kind in retry.RETRIED_KINDS and request.attempts < host.pace.rules.retries:
-            verdict = Retry(request, now + retry.backoff(request.attempts + 1, request.id), str(error))
-        elif retry.is_out_of_files(error):
+        elif rule is retry.OURS:
             verdict = Retry(request, now + retry.FIRST_DELAY, str(error), counted=False)
+        elif request.attempts < retry.tries(rule, host.pace.rules.retries):
+            verdict = Retry(request, now + retry.backoff(request.attempts + 1, request.id), str(error))
         if host.pace.closed:
             host.drop_queue()  # fails at the frontier, in one step
         self._settle(host)

@@ -163,16 +163,18 @@ class Courier:
 
     def _judge(self, gate: _Gate, request: Request, response: Response, started: float) -> float | None:
         """Tells the pace what came; returns the seconds after which to ask again, None when the answer stands."""
-        now, again = self._clock(), request.attempts < gate.pace.rules.retries
+        now, first = self._clock(), not request.attempts
+        rule = retry.of_status(response.status) if response.error is None else retry.of_error(response.error)
+        asked = retry_after(response) if response.error is None else None
         if response.error is not None:
-            gate.pace.failed(now, started, response.error, request.id)
-            may_pass = response.error.kind in retry.RETRIED_KINDS or retry.is_host_failure(response.error)
-            return retry.backoff(request.attempts + 1, request.id) if again and may_pass and not gate.pace.closed else None
-        asked = retry_after(response)
-        gate.pace.answered(now, started, response.status, response.ttfb or 0.0, asked)
-        if again and retry.is_retried_status(response.status):
-            return min(asked, retry.LONGEST_RETRY_AFTER) if asked is not None else retry.backoff(request.attempts + 1, request.id)
-        return None
+            gate.pace.failed(now, started, response.error, request.id, first=first)
+        else:
+            gate.pace.answered(now, started, response.status, response.ttfb or 0.0, asked, first=first, salt=request.id)
+        # Nobody else asks for these URLs again: here what is not counted elsewhere is.
+        most = retry.tries(rule, gate.pace.rules.retries)
+        if request.attempts >= most or gate.pace.closed:
+            return None
+        return min(asked, retry.LONGEST_RETRY_AFTER) if asked is not None else retry.backoff(request.attempts + 1, request.id)
 
     async def _page(self, request: Request, response: Response) -> Page:
         verdict = Failed(request, response.error) if response.error is not None else None

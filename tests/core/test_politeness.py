@@ -139,11 +139,14 @@ def test_without_adapting_the_window_is_per_host() -> None:
 
 
 def test_the_window_halves_when_the_host_is_busy() -> None:
-    """429 and 503 halve the window; so do a timeout and a reset of a host that had answered."""
+    """429 and 503 halve the window, and one request goes alone before it counts; so do a timeout and a reset of a host that had
+    answered."""
     for status in (429, 503):
-        pace = answered_pace(Politeness(per_host=8), concurrency=8.0)
+        pace = answered_pace(Politeness(per_host=8, adaptive=True), concurrency=8.0)
         ask(pace, 0.0, status)
-        assert pace.window == 4
+        assert pace.window == 1
+        ask(pace, 10.0)
+        assert pace.window == 5
     for kind in ("timeout", "reset"):
         pace = answered_pace(Politeness(per_host=8), concurrency=8.0)
         start_at(pace, 0.0)
@@ -159,23 +162,42 @@ def test_a_storm_of_429_counts_once() -> None:
     for number in range(8):
         pace.answered(1.0 + number * 0.01, number * 0.01, 429, 0.5)
 
-    assert pace.window == 4
+    assert pace.state.concurrency == 4
     assert pace.ready_at() == 2.0
     assert pace.in_flight == 0
 
 
-def test_a_host_that_stays_busy_gets_a_growing_delay() -> None:
-    """Once the window is one, each further 429 doubles an added delay, up to half a minute; good answers take it back."""
-    pace = answered_pace(Politeness(per_host=1))
-    now, delays = 0.0, []
-    for _ in range(10):
-        now = ask(pace, now, 429) + 0.1
-        delays.append(pace.delay)
-    assert delays[:4] == [0.25, 0.5, 1.0, 2.0]
-    assert delays[-1] == 30.0
-    for _ in range(100):
-        now = ask(pace, now) + 0.1
-    assert pace.delay == 0.0
+def refused_again(pace: Pace, status: int, retry_after: float | None = None) -> list[float]:
+    """The pauses after each of these answers in a row, until the host is closed or has been asked 20 times."""
+    pauses: list[float] = []
+    now = 0.0
+    while not pace.closed and len(pauses) < 20:
+        now = ask(pace, now, status, latency=0.0, retry_after=retry_after)
+        pauses.append(pace.state.next_at - now)
+    return pauses
+
+
+def test_a_host_that_stays_busy_is_left_alone_longer_and_longer() -> None:
+    """A host that refuses again before anything else gets 2, 4 … 30 s (±25 %), and its Retry-After when that is longer."""
+    nominal = [2, 4, 8, 16, 30, 30, 30]
+    for retry_after, first, least in ((None, 1.0, 0.0), (10.0, 10.0, 10.0)):
+        pauses = refused_again(answered_pace(Politeness()), 429, retry_after)
+        assert pauses[0] == first
+        assert all(max(least, 0.75 * base) <= pause <= max(least, 1.25 * base) for pause, base in zip(pauses[1:8], nominal, strict=True))
+
+
+def test_a_host_that_refuses_for_good_is_given_up() -> None:
+    """Nine 429 in a row, or nine 503 that name a time: its queue fails. One answer in between begins the count anew. A 503 that names
+    no time may be a broken page after the other: after nine these answers are taken as they are."""
+    for status, retry_after in ((429, None), (429, 1.0), (503, 1.0)):
+        pace = answered_pace(Politeness())
+        assert len(refused_again(pace, status, retry_after)) == PROBES + 1
+        assert (pace.closed, pace.state.closed_kind) == (f"refused: the host answered {status} to 9 requests in a row", "refused")
+    pace = answered_pace(Politeness())
+    for number in range(5 * PROBES):
+        ask(pace, 100.0 * number, 200 if number % PROBES == 0 else 429)
+    assert not pace.closed
+    assert refused_again(answered_pace(Politeness()), 503)[PROBES:] == [0.0] * (20 - PROBES)
 
 
 @given(st.lists(st.tuples(st.sampled_from([200, 404, 429, 500, 503, 0, -1]), st.floats(0.001, 5)), max_size=60))
@@ -207,6 +229,18 @@ def test_retry_after_stops_the_host() -> None:
         pace = answered_pace(Politeness())
         ask(pace, 0.0, status, latency=0.5, retry_after=60.0)
         assert pace.ready_at() == 60.5
+
+
+def test_retry_after_counts_with_every_status_that_passes() -> None:
+    """408, 425 and any 5xx stop the host for as long as they say; with an answer that stands it means nothing."""
+    for status in (408, 425, 500, 502, 504, 599):
+        pace = answered_pace(Politeness())
+        ask(pace, 0.0, status, latency=0.5, retry_after=60.0)
+        assert pace.ready_at() == 60.5
+    for status in (200, 301, 403, 404):
+        pace = answered_pace(Politeness())
+        ask(pace, 0.0, status, latency=0.5, retry_after=60.0)
+        assert pace.ready_at() == 0.0
 
 
 def test_the_longest_of_several_retry_after_counts() -> None:
@@ -304,6 +338,61 @@ def test_a_host_without_tls_from_the_start_is_given_up() -> None:
     assert not pace.closed
 
 
+def fresh_failures(pace: Pace, count: int, what: int | PageError, now: float = 0.0) -> list[tuple[float, bool]]:
+    """So many pages whose first try ends like this, one after the other: the pause after each, and whether the host was blamed."""
+    told = []
+    for _ in range(count):
+        if pace.closed:
+            break
+        now = start_at(pace, now)
+        is_error = isinstance(what, PageError)
+        blamed = pace.failed(now, now, what, first=True) if is_error else pace.answered(now, now, what, 0.0, first=True)
+        told.append((max(0.0, pace.state.next_at - now), blamed))
+    return told
+
+
+@pytest.mark.parametrize("what", [PageError("reset"), PageError("timeout", "no headers within 30 s"), 500, 502, 504])
+def test_page_after_page_without_an_answer_is_the_hosts_fault(what: int | PageError) -> None:
+    """The first tries of eight pages in a row may fail; from the ninth on the host pauses 1, 2, 4 … 30 s and its pages are not to
+    blame. A page that answers ends it."""
+    told = fresh_failures(answered_pace(Politeness()), 15, what)
+    assert told[:PROBES] == [(0.0, False)] * PROBES
+    assert all(blamed for _, blamed in told[PROBES:])
+    assert all(0.75 * base <= pause <= 1.25 * base for (pause, _), base in zip(told[PROBES:], [1, 2, 4, 8, 16, 30, 30], strict=True))
+
+    pace = answered_pace(Politeness())
+    fresh_failures(pace, PROBES, what)
+    ask(pace, 1.0, 404)
+    assert fresh_failures(pace, PROBES, what, 2.0) == [(0.0, False)] * PROBES
+
+
+def test_a_silent_host_is_given_up_and_a_broken_one_is_believed() -> None:
+    """Eight probes later: a host that resets or says nothing is closed with its reason; one that answers 5xx is asked on, and its
+    pages are what is broken."""
+    pace = answered_pace(Politeness())
+    assert len(fresh_failures(pace, 100, PageError("reset", "cut"))) == PROBES + PROBES
+    assert (pace.closed, pace.state.closed_kind) == ("reset: cut", "reset")
+
+    pace = answered_pace(Politeness())
+    told = fresh_failures(pace, 100, 502)
+    assert [blamed for _, blamed in told] == [False] * PROBES + [True] * (PROBES - 1) + [False] * (100 - 2 * PROBES + 1)
+    assert not pace.closed
+
+
+def test_a_bad_page_that_is_still_bad_says_nothing_about_its_host() -> None:
+    """Only first tries count: any number of second and third tries may fail."""
+    pace = answered_pace(Politeness())
+    for number in range(100):
+        start_at(pace, float(number))
+        assert not pace.failed(float(number), float(number), PageError("reset"), first=False)
+    assert (pace.state.failures, pace.closed) == (0, "")
+
+
+def test_without_retries_every_failure_is_the_pages_own() -> None:
+    """Whoever asks for one try gets one try of each page."""
+    assert not any(blamed for _, blamed in fresh_failures(answered_pace(Politeness(retries=0)), 50, 502))
+
+
 @pytest.mark.parametrize("kind", ["truncated", "protocol", "decode", "too_big", "blocked", "internal"])
 def test_trouble_of_one_page_is_no_trouble_of_the_host(kind: str) -> None:
     """An answer that cannot be used slows its host neither down nor closes it."""
@@ -335,7 +424,7 @@ def test_a_hand_over_keeps_the_pace() -> None:
     ask(first, 10.0, 503, retry_after=30.0)
     second = Pace(rules, first.state)
 
-    assert (second.ready_at(), second.window, second.delay) == (first.ready_at(), first.window, first.delay)
+    assert (second.ready_at(), second.state.concurrency, second.delay) == (first.ready_at(), first.state.concurrency, first.delay)
     start_at(first, 100.0)
     first.failed(100.0, 100.0, REFUSED)
     assert Pace(rules, first.state).state.failures == 1

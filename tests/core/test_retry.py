@@ -1,4 +1,4 @@
-"""Retry: which failure deserves another try, and when. The table in the module's docstring is the promise."""
+"""Retry: which failure deserves another try, and when. The table is the promise."""
 
 from __future__ import annotations
 
@@ -15,23 +15,10 @@ from crawler.model import ErrorKind, Failed, PageError, Retry
 RETRIES = 2
 
 
-def table() -> list[tuple[str, str, str]]:
-    """The rows of the docstring's table: what happened, how often it is tried again, after which time."""
-    assert retry.__doc__ is not None
-    lines = [line for line in retry.__doc__.splitlines() if line.startswith("|") and "---" not in line][1:]
-    rows: list[tuple[str, str, str]] = []
-    what = ""
-    for line in lines:
-        first, second, third = (cell.strip() for cell in line.strip("|").split("|"))
-        what = f"{what} {first}".strip()
-        if second:
-            rows.append((what, second, third))
-            what = ""
-    return rows
-
-
-def row_with(what: str) -> tuple[str, str, str]:
-    return next(row for row in table() if re.search(rf"\b{what}\b", row[0]))
+def row_of(what: int | PageError) -> tuple[str, str, str]:
+    """The row of the table that decides about a status or an error, as it is printed."""
+    rule = retry.of_status(what) if isinstance(what, int) else retry.of_error(what)
+    return rule.what, rule.times, rule.after
 
 
 def verdicts(status: int = 0, error: PageError | None = None, retry_after: float | None = None, retries: int = RETRIES) -> list[float]:
@@ -50,8 +37,7 @@ def verdicts(status: int = 0, error: PageError | None = None, retry_after: float
 @pytest.mark.parametrize("status", [408, 425, 500, 502, 503, 504])
 def test_statuses_of_the_table_are_tried_again(status: int) -> None:
     """Each status that the table names is tried `retries` times, after 1, 2, 4 … 30 s or when Retry-After says."""
-    _, times, after = row_with(str(status))
-    assert (times, after) == ("`retries` times", "1, 2, 4 … 30 s, or Retry-After")
+    assert row_of(status) == ("408, 425, 5xx", "`retries` times", "Retry-After, else 1, 2, 4 … 30 s")
     waits = verdicts(status)
     assert [round(wait) for wait in waits] == pytest.approx([1, 2], abs=1)
     assert all(0.75 * nominal <= wait <= 1.25 * nominal for wait, nominal in zip(waits, (1, 2), strict=True))
@@ -60,13 +46,13 @@ def test_statuses_of_the_table_are_tried_again(status: int) -> None:
 
 def test_every_other_5xx_is_tried_again() -> None:
     """What a server calls its own fault may pass."""
-    assert "other 5xx" in row_with("504")[0]
+    assert {row_of(status) for status in range(500, 600)} == {row_of(503)}
     assert all(len(verdicts(status)) == RETRIES for status in (501, 505, 507, 511, 520, 599))
 
 
 def test_asking_to_slow_down_costs_a_url_little() -> None:
     """429 is tried four times more than other failures, because it is no fault of the URL."""
-    assert row_with("429")[1:] == ("`retries` + 4", "Retry-After, else 1, 2, 4 … 30 s")
+    assert row_of(429) == ("429", "`retries` + 4 times", "Retry-After, else 1, 2, 4 … 30 s")
     assert len(verdicts(429)) == RETRIES + 4
     assert verdicts(429, retry_after=3.0) == [3.0] * (RETRIES + 4)
     assert verdicts(429, retries=0) == []
@@ -75,7 +61,7 @@ def test_asking_to_slow_down_costs_a_url_little() -> None:
 @pytest.mark.parametrize("kind", ["reset", "timeout", "truncated"])
 def test_broken_answers_are_tried_again(kind: ErrorKind) -> None:
     """A connection that breaks or stalls is tried `retries` times."""
-    assert row_with(kind)[1:] == ("`retries` times", "1, 2, 4 … 30 s")
+    assert row_of(PageError(kind)) == ("reset, timeout, truncated", "`retries` times", "1, 2, 4 … 30 s")
     assert len(verdicts(error=PageError(kind, "while reading"))) == RETRIES
     assert verdicts(error=PageError(kind), retries=0) == []
 
@@ -85,8 +71,7 @@ def test_broken_answers_are_tried_again(kind: ErrorKind) -> None:
 )
 def test_a_host_that_lets_nobody_in_is_tried_as_a_host(error: PageError) -> None:
     """When no connection is made the URL loses no attempt; its host pauses, and fails as a whole."""
-    assert row_with("dns")[1] == "with its host"
-    assert retry.is_host_failure(error)
+    assert row_of(error) == ("refused, dns, timeout of a connection", "not counted", "when its host is asked again")
     bench = bench_of(lease_of(page("/", attempts=7)), rules=Politeness(retries=RETRIES), agent=None)
     verdict = bench.failed(settle(bench, 0.0), 0.0, error)
     assert isinstance(verdict, Retry)
@@ -96,23 +81,36 @@ def test_a_host_that_lets_nobody_in_is_tried_as_a_host(error: PageError) -> None
 @pytest.mark.parametrize("kind", ["tls", "protocol", "too_big", "decode", "redirect_loop", "blocked", "hook", "internal"])
 def test_what_will_not_pass_is_not_tried_again(kind: ErrorKind) -> None:
     """Errors that the next try would meet again end the URL at once."""
-    assert row_with(kind)[1] == "never"
+    assert row_of(PageError(kind))[1] == "never"
     bench = bench_of(lease_of(page("/")), rules=Politeness(retries=RETRIES), agent=None)
     request = settle(bench, 0.0)
     assert bench.failed(request, 0.0, PageError(kind)) == Failed(request, PageError(kind))
 
 
-@pytest.mark.parametrize("status", [200, 204, 301, 304, 400, 401, 403, 404, 410, 418, 451])
+@pytest.mark.parametrize("status", [200, 204, 301, 304, 400, 401, 403, 404, 410, 418, 451, 600, 999])
 def test_an_answer_is_an_answer(status: int) -> None:
-    """Success, redirects and the other 4xx stand."""
-    assert "other 4xx" in row_with("hook")[0]
+    """Success, redirects, the other 4xx and what is no status of HTTP stand."""
+    assert row_of(status)[1] == "never"
     assert verdicts(status) == []
 
 
+def test_our_own_outage_costs_nothing() -> None:
+    """When this process has no file left the URL is asked again a second later, and no try is used up."""
+    error = PageError("internal", "EMFILE: Too many open files")
+    assert row_of(error) == ("no file left for a socket or a body (EMFILE)", "not counted", "1 s")
+    bench = bench_of(lease_of(page("/", attempts=RETRIES)), rules=Politeness(retries=RETRIES), agent=None)
+    request = settle(bench, 0.0)
+    assert bench.failed(request, 0.0, error) == Retry(request, 1.0, str(error), counted=False)
+
+
 def test_the_table_names_every_error() -> None:
-    """No kind of the closed set is missing; what robots.txt does to a host is not about one URL."""
-    named = set(re.findall(r"[a-z_]+", " ".join(row[0] for row in table())))
-    assert set(get_args(ErrorKind)) - named == {"robots_unavailable"}
+    """No kind of the closed set is missing, each has one row, and what a row says in words is what it does."""
+    for rule in retry.TABLE:
+        print(f"{rule.what:<80} {rule.times:<22} {rule.after}")
+        assert set(re.findall(r"\b\d{3}\b", rule.what)) <= set(map(str, rule.statuses))
+        assert {kind for kind in get_args(ErrorKind) if kind in re.findall(r"[a-z_]+", rule.what)} - {"timeout"} <= set(rule.kinds)
+    kinds = [kind for rule in retry.TABLE for kind in rule.kinds]
+    assert sorted(kinds) == sorted(get_args(ErrorKind))
 
 
 def test_backoff_doubles_up_to_its_cap_and_is_spread() -> None:

@@ -1,0 +1,75 @@
+"""How fast a host may be asked, learnt from its refusals (429, 503) as a TCP sender learns from its losses.
+
+A refusal says that the rate was too high: the next one is nine tenths of what went well. After the first refusal, which mostly
+ends a burst, it doubles every `DOUBLING` seconds until the next one (slow start). After all others it climbs as CUBIC does (RFC
+9438, 4.2): back to where it was refused in `RETURN` seconds, long near it, then faster and faster, until all is allowed again or the
+next refusal comes.
+"""
+
+from __future__ import annotations
+
+BACK_OFF = 0.9
+RETURN = 20.0
+DOUBLING = 2.0
+FASTEST = 1000.0
+"""Requests per second above which nothing is held back any more."""
+
+
+class Throttle:
+    """The pace that a host bears. Tell it what starts, what goes well and what is refused; `gap` is what to leave between two starts.
+
+    `refusals` counts those in a row. The second and the next say nothing of the rate: it was not given time enough. Time comes in
+    as a number (seconds, any origin).
+    """
+
+    __slots__ = ("_good", "_limit", "_searching", "_since", "refusals")
+
+    def __init__(self) -> None:
+        self.refusals = 0
+        self._limit = 0.0  # requests per second at which it was refused; 0: it never was
+        self._searching = False  # the limit is a guess that was made from a burst
+        self._since: float | None = None  # when the first request after the last refusal started
+        self._good = 0  # answers since then
+
+    def started(self, now: float) -> None:
+        """A request starts."""
+        if self._since is None:
+            self._since = now
+
+    def answered(self) -> None:
+        """An answer that was no refusal."""
+        self.refusals = 0
+        self._good += 1
+
+    def refused(self, now: float) -> None:
+        """The host asks for less. To be told once for all requests that were on their way together."""
+        if self._good:
+            allowed = self._rate(now)
+            if not self._searching:
+                since = now if self._since is None else self._since
+                # Limits count by the second or longer: a burst of a few milliseconds says no more than what a second may hold.
+                rate = self._good / max(1.0, now - since)
+                self._limit = min(rate, allowed) if allowed else rate
+            else:
+                self._limit = allowed
+            self._searching = not allowed
+        self.refusals += 1
+        self._since, self._good = None, 0
+
+    def gap(self, now: float) -> float:
+        """Seconds from a start to the next; 0 when nothing holds back."""
+        rate = self._rate(now)
+        return 1 / rate if rate else 0.0
+
+    def _rate(self, now: float) -> float:
+        """Requests per second; 0 when nothing holds back."""
+        if not self._limit:
+            return 0.0
+        seconds = now - self._since if self._since is not None else 0.0
+        growth: float = 1 + (1 - BACK_OFF) * (seconds / RETURN - 1) ** 3
+        if self._searching:
+            growth = BACK_OFF * 2 ** (seconds / DOUBLING)
+        rate = self._limit * growth
+        if rate > FASTEST:
+            self._limit = rate = 0.0
+        return rate
