@@ -14,6 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from crawler.charset import charset_of, decode
+
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -358,11 +360,9 @@ class Page:
 
     @cached_property
     def text(self) -> str:
-        """The body as text, in the page's charset; what does not decode becomes U+FFFD."""
-        try:
-            return self.body.decode(self.charset or "utf-8", "replace")
-        except LookupError:
-            return self.body.decode("utf-8", "replace")
+        """The body as text, in the page's charset, else in that of its Content-Type, else in UTF-8; without its byte order mark.
+        What does not decode becomes U+FFFD."""
+        return decode(self.body, self.charset or charset_of(self.headers.get("content-type", "")) or "utf-8")
 
     @cached_property
     def links(self) -> Sequence[Link]:

@@ -105,6 +105,23 @@ async def test_a_page_can_be_searched(new_site: NewSite) -> None:
         lamp.json()
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body", "text"),
+    [
+        ("text/html", b"<meta charset=iso-8859-1><p>5 \x80", "<meta charset=iso-8859-1><p>5 €"),  # windows-1252, says the standard
+        ("text/html; charset=macintosh", b"<p>\x8e", "<p>é"),
+        ("text/html", b"\xef\xbb\xbf<p>\xc3\xa9", "<p>é"),
+        ("text/plain; charset=koi8-r", b"\xf0", "П"),
+        ("text/plain", b"\xc3\xa9\xff", "é\ufffd"),
+        ("text/plain; charset=nonsense", b"\xc3\xa9", "é"),
+    ],
+)
+async def test_text_is_read_as_browsers_read_it(new_site: NewSite, content_type: str, body: bytes, text: str) -> None:
+    """Names of encodings mean what the Encoding Standard says, not what Python's codecs of that name do."""
+    web = new_site({"/": answer(200, body, {"Content-Type": content_type})})
+    assert (await crawled(web.url()))[web.url()].text == text
+
+
 async def test_failures_are_pages_with_an_error(new_site: NewSite, refused: int) -> None:
     """No answer is status 0, outcome `error`, and an error with a kind of the closed set."""
     web = new_site(

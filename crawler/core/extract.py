@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from crawler.core.charset import decode
+from crawler.charset import decode
 from crawler.core.hostile import looks_hostile
 
 _SUFFIX = re.compile(r"::\s*(text|attr\(\s*([^\s()]+)\s*\))\s*\Z", re.IGNORECASE)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from crawler.core.charset import decode, detect_charset, encode_query
+from crawler.charset import decode, detect_charset, encode_query
 from crawler.core.css import parse_css
 from crawler.core.elements import LINKS, Attributes
 from crawler.core.hostile import looks_hostile, scan_elements

@@ -9,7 +9,7 @@ from corpora import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.core.charset import _prescan, charset_of, decode, detect_charset, encode_query, encoding_of, prescan
+from crawler.charset import _prescan, charset_of, decode, detect_charset, encode_query, encoding_of, prescan
 
 
 def raw(value: Any) -> bytes:
