@@ -232,7 +232,7 @@ def _bench(parser: Parser) -> None:
     modes = several(Kind("sync or numbers of requests at once, e.g. sync,1,32,128", _mode, metavar="LIST"), ",")
     parser.add_argument("--modes", action=Checked, kind=modes, default=("sync", "1", "32", "128"), help="What to compare (sync,1,32,128).")
     parser.add_argument("--yes", action="store_true", default=False, help="The site is yours: more than 100 of its pages may be fetched.")
-    parser.add_argument("-o", "--output", metavar="DIR", default=None, help="Where bench.json and bench.svg go (the current folder).")
+    parser.add_argument("-o", "--output", metavar="DIR", default=None, help="Where bench.json goes (the current folder).")
     parser.add_argument("--json", action="store_true", default=False, help="Prints bench.json on standard output.")
     parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
 
