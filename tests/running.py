@@ -105,17 +105,22 @@ def stored(folder: Path) -> list[str]:
 
 def assert_at_rest(folder: Path) -> None:
     """The database is whole, nothing is leased, no URL is there twice, and every saved body is what its row says."""
-    bodies = rows(folder, "SELECT file, sha256, bytes FROM pages WHERE file IS NOT NULL")
     found = {
         "integrity": rows(folder, "PRAGMA integrity_check"),
         "leased hosts": rows(folder, "SELECT host, leased_until FROM hosts WHERE leased_until IS NOT NULL"),
         "leased URLs": rows(folder, "SELECT url FROM urls WHERE state = 'leased'"),
         "stored twice": rows(folder, "SELECT url, count(*) FROM pages GROUP BY url HAVING count(*) > 1"),
         "temporary files": [path.name for path in (folder / "pages").glob(".tmp/*")],
-        "wrong bodies": [file for file, *facts in bodies if facts != _body(folder / file)],
+        "wrong bodies": wrong_bodies(folder),
     }
     wrong = {name: what for name, what in found.items() if what not in ([], [("ok",)])}
     assert not wrong, f"{folder} is not at rest: {wrong}"
+
+
+def wrong_bodies(folder: Path) -> list[str]:
+    """The saved files that are not what their rows say, or not there."""
+    bodies = rows(folder, "SELECT file, sha256, bytes FROM pages WHERE file IS NOT NULL")
+    return [file for file, *facts in bodies if facts != _body(folder / file)]
 
 
 def _body(path: Path) -> list[object]:

@@ -29,6 +29,7 @@ from crawler.text import printable
 if TYPE_CHECKING:
     from crawler.assembly import Assembly, Engine
     from crawler.report.summary import Summary
+    from crawler.store.folder import Folder
 
 # How it is told that nobody speaks https there.
 _NO_HTTPS = ("refused", "does not speak TLS")
@@ -119,8 +120,7 @@ def _crawl(settings: Settings, again: bool = False, same: str = "") -> int:
         finally:
             screen.stop()
         summary = opened.summary(min(PATIENCE, signals.left() - _AFTER_SUMMARY) if reason in EXIT_CODES else None)
-        text = json.dumps(summary.to_json(), indent=2, ensure_ascii=False)
-        opened.folder.write("summary.json", text + "\n")
+        _keep_summary(opened.folder, summary)
         log.write("finished", reason=reason, pages=summary.pages, queued=summary.queued)
         _say_summary(summary, settings, same)
         return _exit_code(opened, summary, reason)
@@ -147,6 +147,8 @@ def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
     from crawler.cli.screen_text import plural
 
     summary, folder = opened.summary(), settings.output or ""
+    if opened.folder is not None and not (opened.folder.path / "summary.json").exists():
+        _keep_summary(opened.folder, summary)  # a kill came before it was written
     if settings.json:
         print(json.dumps(summary.to_json(), indent=2, ensure_ascii=sys.stdout.isatty()))
     pages = plural(summary.pages, "page")
@@ -159,6 +161,10 @@ def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
         say(f"{folder}/ holds this crawl up to its {summary.finish_reason}: {pages}, {summary.queued:,} URLs queued.")
         say(f"  try: {next_command(summary, folder, same)}")
     return _exit_code(opened, summary, summary.finish_reason)
+
+
+def _keep_summary(folder: Folder, summary: Summary) -> None:
+    folder.write("summary.json", json.dumps(summary.to_json(), indent=2, ensure_ascii=False) + "\n")
 
 
 def _say_summary(summary: Summary, settings: Settings, same: str) -> None:

@@ -22,6 +22,8 @@ LOCK_NAME = ".lock"
 COOKIES_NAME = "cookies.json"
 # What `--fresh` removes: what a crawl made, and nothing else.
 _OURS = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "pages", "crawl.toml", "crawl.log", COOKIES_NAME, "summary.json", "report.html")
+# Files on their way to their names.
+_PARTS = (".crawl.toml.part", ".summary.json.part", f"{COOKIES_NAME}.part")
 
 
 class Folder:
@@ -41,6 +43,11 @@ class Folder:
                 Database(path / FILE_NAME).close()  # raises for a database of something else
                 _remove_crawl(path)
             self.database = Database(path / FILE_NAME)
+            try:
+                self._sweep()
+            except BaseException:
+                self.database.close()
+                raise
         except BaseException:
             os.close(self._lock)
             raise
@@ -58,22 +65,34 @@ class Folder:
             os.close(self._lock)
             self._lock = -1
 
-    def files(self) -> PageFiles:
-        """The folder's saved bodies, swept of what an unclean end left."""
+    def _sweep(self) -> None:
+        """Removes what a kill left on its way to its name, before anything asks for the room that it takes."""
         try:
-            files = PageFiles(self.path / "pages")
-            files.sweep()
+            for name in _PARTS:
+                (self.path / name).unlink(missing_ok=True)
+            if (self.path / "pages").is_dir():
+                self.files().sweep()
         except OSError as error:
             raise _unusable(self.path, error) from error
-        return files
+
+    def files(self) -> PageFiles:
+        """The folder's saved bodies."""
+        try:
+            return PageFiles(self.path / "pages")
+        except OSError as error:
+            raise _unusable(self.path, error) from error
 
     def write(self, name: str, text: str) -> None:
-        """Writes a small file of the folder (summary.json, crawl.toml) so that it is whole at every moment."""
+        """Writes a small file of the folder (summary.json, crawl.toml) so that it is whole at every moment, a loss of power included."""
+        temporary = self.path / f".{name}.part"
         try:
-            temporary = self.path / f".{name}.part"
-            temporary.write_text(text, "utf-8")
+            with temporary.open("w", encoding="utf-8") as part:
+                part.write(text)
+                part.flush()
+                os.fsync(part.fileno())
             temporary.replace(self.path / name)
         except OSError as error:
+            temporary.unlink(missing_ok=True)
             raise _unusable(self.path, error) from error
 
 

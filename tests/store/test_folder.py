@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.errors import DifferentCrawlError, FolderInUseError, OutputError
+from crawler.errors import DifferentCrawlError, DiskFullError, FolderInUseError, OutputError
 from crawler.store.database import Database
 from crawler.store.folder import LOCK_NAME, Folder, boot_id, end_run, identify, last_end, start_run
 
@@ -47,6 +48,33 @@ def test_a_folder_has_one_holder(tmp_path: Path) -> None:
     assert caught.value.exit_code == 6
 
     Folder(tmp_path / "out").close()
+
+
+def test_opening_sweeps_what_a_kill_left(tmp_path: Path) -> None:
+    """Files on their way to their names are gone before the first write, whatever this run saves; files of others stay."""
+    with Folder(tmp_path / "out") as folder:
+        left = [folder.files().temporary / "body", *(folder.path / name for name in (".crawl.toml.part", "cookies.json.part"))]
+        stays = folder.path / "mine.part"
+    for path in [*left, stays]:
+        path.write_bytes(b"half a")
+    with Folder(tmp_path / "out"):
+        assert not any(path.exists() for path in left)
+        assert stays.exists()
+
+
+def test_a_small_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """summary.json and crawl.toml are whole at every moment: a write that fails leaves what was there, and no other file."""
+    with Folder(tmp_path / "out") as folder:
+        folder.write("summary.json", "old")
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(DiskFullError):
+            folder.write("summary.json", "new")
+        assert (folder.path / "summary.json").read_text() == "old"
+        assert [path.name for path in folder.path.iterdir() if "part" in path.name] == []
+
+
+def full(descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_dead_holder_blocks_nobody(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ class Orchard:
     request arrives after `arm(n, strike)`."""
 
     def __init__(self, pages: int, new_site: Callable[..., Site], latency: float = 0.003) -> None:
-        self.paths = [f"/{number}" for number in range(pages)]
+        self.bodies = {f"/{number}": self._body(number, pages) for number in range(pages)}
         self.asked: Counter[str] = Counter()
         self.asked_now: set[str] = set()
         self._left = 0
@@ -34,22 +34,23 @@ class Orchard:
     @property
     def digests(self) -> dict[str, str]:
         """The URL of every page, and the SHA-256 of what is served there."""
-        return {self.site.url(path): hashlib.sha256(self._body(int(path[1:]))).hexdigest() for path in self.paths}
+        return {self.site.url(path): hashlib.sha256(body).hexdigest() for path, body in self.bodies.items()}
 
     def asked_in_vain(self, stored: dict[str, str]) -> int:
         """How many pages this run has asked for that are not among the stored ones: they have to be asked for again."""
         return len({self.site.url(path) for path in self.asked_now} - stored.keys())
 
-    def _body(self, number: int) -> bytes:
-        links = "".join(f'<a href="/{target}">{target}</a>' for target in (2 * number + 1, 2 * number + 2) if target < len(self.paths))
+    @staticmethod
+    def _body(number: int, pages: int) -> bytes:
+        links = "".join(f'<a href="/{target}">{target}</a>' for target in (2 * number + 1, 2 * number + 2) if target < pages)
+        links += f'<a href="https://other.invalid/{number}">elsewhere</a>'
         return f"<title>{number}</title>{links}".encode() + b"%d " % number * (120_000 if number % 40 == 7 else number % 1000)
 
-    def _page(self, request: SiteRequest) -> Answer:
-        known = request.target[1:].isdigit() and int(request.target[1:]) < len(self.paths)
-        if known:
+    def _page(self, request: SiteRequest) -> bytes | Answer:
+        if request.target in self.bodies:
             self.asked[request.target] += 1
             self.asked_now.add(request.target)
         self._left -= 1
         if self._left == 0 and self._strike is not None:
             self._strike()
-        return answer(200, self._body(int(request.target[1:])), {"Content-Type": "text/html"}) if known else answer(404)
+        return self.bodies.get(request.target) or answer(404)

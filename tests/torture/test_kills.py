@@ -15,7 +15,7 @@ import pytest
 from figures import Torture
 from orchard import Orchard
 from running import SECONDS, Capture, assert_at_rest, no_surroundings, rows, run, stored
-from victims import Victim, Victims
+from victims import Victims
 from wounds import END, POINTS, RECOVERY, Wound
 
 from crawler.engine.commit import AT_RISK
@@ -65,13 +65,11 @@ class Crawl:
 
     def strike(self, wounds: Sequence[Wound] = (), moment: int = -1, seconds: float = SECONDS, at_checkpoint: bool = False) -> bool:
         """Goes on until the wounds, the n-th request, the time or a checkpoint kills it, and looks at what is left."""
-        begun: list[Victim] = []
-        self.orchard.arm(moment, lambda: begun[0].kill())
+        self.orchard.arm(moment, self.victims.kill)
         before = self._database_time()
         fetches = any("fetch" in wound.method for wound in wounds)  # as only the asynchronous mode does
         mode = "async" if fetches else self.torture.random.choice(["async", "async", "async", "sync"])
-        begun.append(self.victims.start(*self.words, "--mode", mode, wounds=wounds))
-        victim = begun[0]
+        victim = self.victims.start(*self.words, "--mode", mode, wounds=wounds)
         if at_checkpoint:
             while self._database_time() == before and not victim.has_ended(0.0002):
                 pass
@@ -111,6 +109,7 @@ class Crawl:
         self.orchard.arm(-1, bool)
         assert self.victims.run(*self.words) == 0, self.victims.said
         assert_at_rest(self.folder)
+        assert json.loads((self.folder / "summary.json").read_text())["complete"]
         torture, orchard = self.torture, self.orchard
         found, served = dict(rows(self.folder, "SELECT url, sha256 FROM pages")), orchard.digests
         torture.nothing("pages missing in the end", served.keys() - found.keys(), unit="pages")
@@ -151,8 +150,7 @@ def test_a_killed_crawl_goes_on(new_site: NewSite, victims: Victims, torture: To
 
 def test_a_crawl_killed_at_every_point(new_site: NewSite, victims: Victims, torture: Torture, tmp_path: Path) -> None:
     """Each step of a page's journey, of a start after a kill, and of the end of a run can be the last: one crawl dies of all."""
-    wounds = [*POINTS.values(), *RECOVERY.values()]
-    torture.random.shuffle(wounds)
+    wounds = [wound for points in (POINTS, RECOVERY) for wound in torture.random.sample([*points.values()], len(points))]
     crawl = Crawl(Orchard(250, new_site, latency=0.001), victims, tmp_path / "out", torture)
     for wound in [*wounds, *END.values()]:
         assert crawl.strike([wound]), f"{wound} was not reached"

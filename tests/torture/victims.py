@@ -17,6 +17,8 @@ from typing import Any, Self
 from running import SECONDS, is_surrounding
 from wounds import Wound
 
+from crawler.store.sync import INTERVAL
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -66,24 +68,31 @@ class Victims:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.kill()
         if self._last is not None:
-            self._last.kill()
             self._last.wait()
         self._zygote.communicate()
 
-    def start(self, *words: object, wounds: Sequence[Wound] = ()) -> Victim:
-        """Starts a command line, wounded or not. The one before has to have ended."""
+    def start(self, *words: object, wounds: Sequence[Wound] = (), copies: Path | None = None, interval: float = INTERVAL) -> Victim:
+        """Starts a command line, wounded or not. The one before has to have ended. With `copies` it keeps copies of its database
+        there, one for each sync, of which there is one every `interval` seconds (see `power`)."""
         assert self._zygote.stdin is not None
         assert self._zygote.stdout is not None
-        job = {"words": [str(word) for word in words], "log": str(self._log), "wounds": wounds}
+        words_said = [str(word) for word in words]
+        job = {"words": words_said, "log": str(self._log), "wounds": wounds, "copies": copies and str(copies), "interval": interval}
         self._zygote.stdin.write(json.dumps(job) + "\n")
         self._zygote.stdin.flush()
         self._last = Victim(int(self._zygote.stdout.readline()), self._zygote.stdout)
         return self._last
 
-    def run(self, *words: object, wounds: Sequence[Wound] = ()) -> int:
-        """Runs a command line and returns its exit code."""
-        return self.start(*words, wounds=wounds).wait()
+    def run(self, *words: object, **options: Any) -> int:
+        """The same, and waits for its exit code."""
+        return self.start(*words, **options).wait()
+
+    def kill(self) -> None:
+        """Kills the one that runs."""
+        if self._last is not None:
+            self._last.kill()
 
     @property
     def said(self) -> str:

@@ -46,6 +46,7 @@ POINTS = {
 
 RECOVERY = {
     "before the database is opened": Wound(f"{_DATABASE}._prepare"),
+    "before the sweep": Wound(f"{_FILES}.sweep"),
     "after the sweep": Wound(f"{_FILES}.sweep", "after"),
     "while leases are voided": Wound(f"{_FRONTIER}.void_leases", "after"),
     "while bodies are checked": Wound("crawler.assembly.repair", "after"),
@@ -61,10 +62,17 @@ END = {
 }
 """The named points of the end of a run."""
 
-STORE_CALLS = [f"{_STORE}.{name}" for name in ("write", "flush", "close")]
-FRONTIER_CALLS = [
-    f"{_FRONTIER}.{name}" for name in ("add", "refuse", "lease", "extend", "held", "done", "release", "stats", "finished", "close")
-]
+OFTEN = [f"{_STORE}.write", *(f"{_FRONTIER}.{name}" for name in ("add", "refuse", "held", "done"))]
+"""The calls to store and frontier that every commit makes."""
+
+ONCE = [f"{_STORE}.flush", *(f"{_FRONTIER}.{name}" for name in ("lease", "extend", "release", "stats", "finished"))]
+"""Those that the smallest crawl makes once at least. (Nobody has to call `close`: both work on a database that the folder closes.)"""
+
+WRITES = [
+    "crawler.store.database.sync", f"{_FILES}.stage", f"{_FILES}.place", "crawler.fetch.spool.SpoolFile.write",
+    "crawler.store.folder.Folder.write",
+]  # fmt: skip
+"""What else writes to the disk."""
 
 
 def _kill() -> None:
@@ -79,11 +87,11 @@ def _no_room() -> None:
     raise sqlite3.OperationalError("database or disk is full")
 
 
-def _no_room_for_files() -> None:
+def _no_room_for_a_file() -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a file")
 
 
-HARM: dict[str, Callable[[], None]] = {"kill": _kill, "raise": _raise, "disk full": _no_room, "disk full for files": _no_room_for_files}
+HARM: dict[str, Callable[[], None]] = {"kill": _kill, "raise": _raise, "no room": _no_room, "no room for a file": _no_room_for_a_file}
 
 
 def inflict(wound: Wound) -> Callable[[], None]:
@@ -107,12 +115,15 @@ def _wrapped(real: Any, when: str, harm: Callable[[], object]) -> Callable[..., 
     if inspect.iscoroutinefunction(real):
 
         @functools.wraps(real)
-        async def fetch(*arguments: Any, **options: Any) -> Any:
+        async def wait(*arguments: Any, **options: Any) -> Any:
+            if when == "before":
+                harm()
             answer = await real(*arguments, **options)
-            harm()
+            if when == "after":
+                harm()
             return answer
 
-        return fetch
+        return wait
 
     if when == "inside" or real.__name__ == "transaction":
         return _wrapped_context(real, when, harm)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import aiohttp  # noqa: F401
 import urllib3  # noqa: F401
+from power import keep_copies
 from wounds import Wound, inflict
 
 import crawler.app
@@ -28,6 +30,8 @@ def be_harmed(job: dict[str, Any]) -> int:
         os.dup2(stream, number)
     for wound in job["wounds"]:
         inflict(Wound(*wound))
+    if job["copies"]:
+        keep_copies(Path(job["copies"]), job["interval"])
     return main(job["words"])
 
 

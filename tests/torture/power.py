@@ -1,0 +1,114 @@
+"""A loss of power, played: what a folder holds when all that was not synced is gone or damaged.
+
+A victim keeps a copy of its database at the beginning of every sync, and a list of its bodies. A loss of power takes the last copy whose
+sync came to its end, and rolls dice for each body that was written later.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import crawler.assembly
+from crawler.store import sync
+
+DATABASE = ("crawl.db-wal", "crawl.db")  # in this order: what is missing in the one is in the other
+
+
+def keep_copies(copies: Path, interval: float) -> None:
+    """Makes this process keep its copies in a folder, and sync so often."""
+    real, numbers = sync.sync_disk, count(1)
+    copies.mkdir(exist_ok=True)
+    for left in copies.iterdir():
+        shutil.rmtree(left)
+
+    def sync_disk(folder: Path) -> None:
+        copy = copies / f"{next(numbers):06}"
+        begun = copy.with_suffix(".part")
+        begun.mkdir()
+        with closing(sqlite3.connect(folder / "crawl.db", isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")  # nobody commits meanwhile
+            # By another process: one that closes a file which SQLite has open takes SQLite's locks away.
+            subprocess.run(["cp", *(folder / name for name in DATABASE if (folder / name).exists()), begun], check=True)
+            (begun / "bodies.json").write_text(json.dumps(bodies(folder)), "utf-8")
+        real(folder)
+        begun.rename(copy)
+
+    sync.sync_disk = sync_disk
+    crawler.assembly.Syncer = partial(sync.Syncer, interval=interval)  # type: ignore[misc,assignment]
+
+
+def bodies(folder: Path) -> dict[str, list[int]]:
+    """Which files lie below `pages/`, and which those are."""
+    found = {}
+    for path in (folder / "pages").rglob("*"):
+        try:
+            facts = path.stat()
+        except FileNotFoundError:
+            continue  # renamed just now
+        if path.is_file():
+            found[str(path.relative_to(folder))] = [facts.st_ino, facts.st_mtime_ns]
+    return found
+
+
+def lose_power(folder: Path, copies: Path, roll: random.Random) -> str:
+    """Leaves of a killed crawl's folder what a loss of power might have left; returns the name of the copy, "" for none."""
+    copy = max((path for path in copies.iterdir() if not path.suffix), default=None)
+    if copy is None:
+        shutil.rmtree(folder)  # nothing at all was synced
+        return ""
+    (folder / "crawl.db-shm").unlink(missing_ok=True)
+    log = folder / "crawl.db-wal"
+    written = log.read_bytes() if log.exists() else b""
+    for name in DATABASE:
+        (folder / name).unlink(missing_ok=True)
+        if (copy / name).exists():
+            shutil.copy(copy / name, folder / name)
+    _grow_log(log, written, roll)
+    synced = json.loads((copy / "bodies.json").read_text("utf-8"))
+    for name, facts in bodies(folder).items():
+        if synced.get(name) != facts:
+            roll.choice(DAMAGE)(folder / name, roll)
+    return copy.name
+
+
+def _grow_log(log: Path, written: bytes, roll: random.Random) -> None:
+    """Some of what was written to the log after the sync may have reached the disk, whole or not."""
+    synced = log.read_bytes() if log.exists() else b""
+    if synced and written[: len(synced)] == synced and roll.random() < 0.7:
+        tail = bytearray(written[len(synced) : roll.randint(len(synced), len(written))])
+        if tail and roll.random() < 0.5:
+            tail[roll.randrange(len(tail)) :] = b""
+            tail += roll.randbytes(roll.randrange(8192))
+        log.write_bytes(synced + tail)
+
+
+def _keep(path: Path, roll: random.Random) -> None:
+    """It had reached the disk."""
+
+
+def _take(path: Path, roll: random.Random) -> None:
+    path.unlink()
+
+
+def _empty(path: Path, roll: random.Random) -> None:
+    path.write_bytes(b"")
+
+
+def _shorten(path: Path, roll: random.Random) -> None:
+    path.write_bytes(path.read_bytes()[: roll.randrange(max(1, path.stat().st_size))])
+
+
+def _blank(path: Path, roll: random.Random) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+DAMAGE: list[Callable[[Path, random.Random], None]] = [_keep, _take, _empty, _shorten, _blank]
