@@ -66,7 +66,8 @@ class Syncer:
     def _run(self) -> None:
         if self._over.wait(self._interval):
             return
-        with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+        # Somebody who holds the database for long must not hold up the end: the mark is set a second later.
+        with closing(sqlite3.connect(self._path, timeout=0.2, isolation_level=None)) as connection:
             synced = None
             while not self._over.is_set():
                 # Whatever is wrong with the disk, the writer meets it too, and says so; the mark stays where it is.
