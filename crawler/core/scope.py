@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Literal
 
 from crawler.core.urls import Verdict, host_key
@@ -21,6 +21,8 @@ ScopeKind = Literal["page", "prefix", "host", "domain", "any"]
 _MAX_REMEMBERED = 8192
 # RFC 4291, 2.4 and IANA's registry: what IPv6 has given out for use on the Internet.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
+# RFC 6598: behind a carrier's NAT.
+_SHARED = IPv4Network("100.64.0.0/10")
 # RFC 6052, 2.1: the last 32 bits are an IPv4 address behind a translator.
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -211,6 +213,8 @@ def private_kind(address: IPv4Address | IPv6Address) -> str | None:
         return "a link-local address"
     if address.is_multicast:
         return "a multicast address"
+    if isinstance(address, IPv4Address) and address in _SHARED:
+        return "a carrier's shared address"
     if not address.is_global:
         return "a private address"
     return "a reserved address" if address.version == 6 and address not in _GLOBAL_UNICAST else None
@@ -220,23 +224,6 @@ def _inner(address: IPv6Address) -> IPv4Address | None:
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour
-
-
-def www_hint(seeds: Iterable[str], hosts_refused: Mapping[str, int]) -> str | None:
-    """What to try when at least nine in ten refused links lead to the www. (or bare) twin of a seed's host; else None.
-
-    `hosts_refused` counts the links refused for their host, by host key.
-    """
-    twins = {_twin(host_key(seed)) for seed in seeds}
-    total = sum(hosts_refused.values())
-    on_twins = [host for host in hosts_refused if host in twins]
-    if not total or sum(hosts_refused[host] for host in on_twins) * 10 < total * 9:
-        return None
-    return f"nearly all links lead to {_listed(on_twins)}: --scope domain"
-
-
-def _twin(host: str) -> str:
-    return host.removeprefix("www.") if host.startswith("www.") else f"www.{host}"
 
 
 def _path(url: str) -> str:

@@ -14,14 +14,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from crawler.core.scope import private_kind
 from crawler.fetch import descriptors
 from crawler.fetch.failures import FetchFailure
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052, 2.1
-_SHARED = ipaddress.IPv4Network("100.64.0.0/10")  # RFC 6598: behind a carrier's NAT
-_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291, 2.4; nothing else is routed for us
 
 
 @dataclass(slots=True)
@@ -95,10 +90,10 @@ def refusal(address: str, host: str, allowed: Set[str] = frozenset()) -> str | N
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return f"{address!r} is no address"
-    sort = _sort(parsed)
-    if sort is None:
+    kind = private_kind(parsed)
+    if kind is None:
         return None
-    return f"{address} is {sort}" if host == address else f"{host} is at {address}, which is {sort}"
+    return f"{address} is {kind}" if host == address else f"{host} is at {address}, which is {kind}"
 
 
 def is_literal(host: str) -> bool:
@@ -110,35 +105,3 @@ def is_literal(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _sort(address: Address) -> str | None:
-    """The sort of a special address ("a private address"); None for a public one."""
-    if isinstance(address, ipaddress.IPv6Address) and (wrapped := _wrapped(address)) is not None:
-        return _sort(wrapped)
-    if address.is_loopback:
-        return "a loopback address"
-    if address.is_unspecified:
-        return "no address to connect to"
-    if address.is_link_local:
-        return "a link-local address"
-    if address.is_multicast:
-        return "a multicast address"
-    if isinstance(address, ipaddress.IPv4Address) and address in _SHARED:
-        return "a carrier's shared address"
-    if address.is_private:
-        return "a private address"
-    if address.is_reserved or (isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST):
-        return "a reserved address"
-    return None
-
-
-def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 one stands for."""
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return None

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
 
 import pytest
 from corpora import cases
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crawler.core.scope import Scope, private_host, registrable_domain, www_hint
+from crawler.core.scope import Scope, private_host, registrable_domain
 from crawler.core.urls import Verdict, canonical, host_key
 from crawler.errors import UsageError
 
@@ -202,7 +201,7 @@ def test_any_bad_pattern_is_a_usage_error(pattern: str) -> None:
         ("10.0.0.1", "10.0.0.1 is a private address"),
         ("172.31.255.255", "172.31.255.255 is a private address"),
         ("192.168.1.1", "192.168.1.1 is a private address"),
-        ("100.64.0.1", "100.64.0.1 is a private address"),
+        ("100.64.0.1", "100.64.0.1 is a carrier's shared address"),
         ("169.254.169.254", "169.254.169.254 is a link-local address"),
         ("224.0.0.251", "224.0.0.251 is a multicast address"),
         ("255.255.255.255", "255.255.255.255 is a private address"),
@@ -284,27 +283,6 @@ def test_widening_never_opens_a_private_network() -> None:
 def test_widening_keeps_a_private_seed() -> None:
     """A private host that is a seed stays one when another host is taken in."""
     assert judge(Scope(["http://127.0.0.1:8000/"]).widened("https://example.org/"), "http://127.0.0.1:8000/x") is None
-
-
-# Hint
-
-
-@pytest.mark.parametrize(
-    ("seeds", "refused", "host"),
-    [
-        (["https://example.org/"], {"www.example.org": 9, "other.net": 1}, "www.example.org"),
-        (["https://www.example.org/"], {"example.org": 3}, "example.org"),
-        (["https://example.org:8080/"], {"www.example.org:8080": 3}, "www.example.org:8080"),
-        (["https://example.org/"], {"www.example.org": 8, "other.net": 2}, None),
-        (["https://example.org/"], {"example.net": 3}, None),
-        (["https://example.org/"], {}, None),
-    ],
-)
-def test_hint_at_the_www_twin(seeds: Sequence[str], refused: dict[str, int], host: str | None) -> None:
-    """When nine in ten refused links lead to the twin of a seed's host, the hint names it and the scope that takes it in."""
-    expected = host and f"nearly all links lead to {host}: --scope domain"
-
-    assert www_hint(seeds, refused) == expected
 
 
 # For every input

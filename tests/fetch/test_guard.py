@@ -18,7 +18,7 @@ PRIVATE = {
     "169.254.169.254": "link-local", "fe80::1": "link-local", "fe80::1%eth0": "link-local", "::ffff:169.254.169.254": "link-local",
     "100.64.0.1": "shared", "100.127.255.255": "shared",
     "224.0.0.1": "multicast", "239.255.255.250": "multicast", "ff02::1": "multicast",
-    "0.0.0.0": "no address", "::": "no address",
+    "0.0.0.0": "unspecified", "::": "unspecified",
     "0.1.2.3": "private", "240.0.0.1": "private", "255.255.255.255": "private", "192.0.2.1": "private", "198.18.0.1": "private",
     "203.0.113.7": "private", "2001:db8::1": "private",
     "64:ff9b::7f00:1": "loopback", "64:ff9b::a9fe:a9fe": "link-local", "64:ff9b:1::1": "",
