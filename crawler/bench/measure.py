@@ -23,9 +23,9 @@ from urllib.parse import urlsplit
 
 from crawler.app import run_asynchronously, run_synchronously
 from crawler.assembly import Assembly
-from crawler.cli.heap import collect_rarely, keep_freed_memory
 from crawler.engine.hooks import Hooks
 from crawler.fetch import blocking  # noqa: F401 - loaded lazily otherwise, and then its import would be measured
+from crawler.heap import collect_rarely, keep_freed_memory
 from crawler.model import FinishReason, Record
 from crawler.report.folder import open_folder
 from crawler.settings import Settings

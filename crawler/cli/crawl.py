@@ -60,8 +60,8 @@ def resume(arguments: Namespace) -> int:
 def run_settings(effective: Effective, again: bool = False, same: str = "") -> int:
     """Crawls with these settings; shows it, and returns the exit code. `same` is the command that goes on with this crawl, when
     `crawler resume` does not."""
-    from crawler.cli.heap import keep_freed_memory
     from crawler.fetch import descriptors
+    from crawler.heap import keep_freed_memory
     from crawler.wiring import read_seeds
 
     keep_freed_memory()
@@ -96,8 +96,8 @@ def default_folder(seed: str) -> str:
 
 def _crawl(settings: Settings, again: bool = False, same: str = "") -> int:
     from crawler.assembly import Assembly
-    from crawler.cli.heap import collect_rarely
     from crawler.engine.hooks import Hooks
+    from crawler.heap import collect_rarely
     from crawler.store.log import EventLog
 
     assert settings.output is not None

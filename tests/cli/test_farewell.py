@@ -10,13 +10,9 @@ import pytest
 from crawler.cli.farewell import render_summary
 from crawler.report.diagnosis import OnlyPage
 from crawler.report.summary import ClosedHost, ErrorGroup, FailedSeed, SkippedGroup, Summary
+from tests.report.summaries import a_summary
 
-SUMMARY = Summary(
-    run=1,
-    started="2026-11-22T18:40:00.000000Z",
-    ended="2026-11-22T18:40:49.000000Z",
-    finish_reason="queue empty",
-    duration=49.0,
+SUMMARY = a_summary(
     pages=1483,
     run_pages=1483,
     ok=1391,
@@ -24,16 +20,9 @@ SUMMARY = Summary(
     broken=31,
     errors=3,
     bytes=52 * 1024 * 1024,
-    min_depth=0,
     max_depth=6,
     files=1391,
-    queued=0,
     error_kinds=(ErrorGroup("timeout", 2), ErrorGroup("dns", 1)),
-    closed_hosts=0,
-    closed_host_examples=(),
-    given_up=0,
-    failed_seeds=(),
-    only_page=None,
     skipped=274,
     skipped_reasons={"scope": 212, "trap": 48, "robots": 14},
     skipped_groups=(

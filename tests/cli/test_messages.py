@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler import errors
-from crawler.cli import heap
+from crawler import errors, heap
 from crawler.cli.main import main
 from crawler.cli.messages import error_text, say
 
@@ -131,7 +130,7 @@ def test_saying_something_to_nobody_is_no_error(tmp_path: Path) -> None:
 
 def test_freed_memory_is_kept_where_glibc_allows_it() -> None:
     """On Linux with glibc the three settings are accepted, elsewhere nothing happens; a variable from outside wins."""
-    code = "import os, sys; from crawler.cli.heap import keep_freed_memory; print(keep_freed_memory(), 'ctypes' in sys.modules)"
+    code = "import os, sys; from crawler.heap import keep_freed_memory; print(keep_freed_memory(), 'ctypes' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split()[0] in ("True", "False")
     if sys.platform == "linux" and os.confstr("CS_GNU_LIBC_VERSION"):

@@ -9,7 +9,7 @@ from typing import Any, Self
 from crawler.core.urls import fingerprint, host_key
 from crawler.store.database import Database
 
-STARTED = "2026-11-22T18:40:00.000000Z"
+STARTED, ENDED = "2026-11-22T18:40:00.000000Z", "2026-11-22T18:40:49.000000Z"
 FETCHED = "2026-11-22T18:40:30.000000Z"
 
 
@@ -109,7 +109,7 @@ HOSTILE = "https://example.org/\x1b[2J\x1b]0;owned\x07\u202e\x9b31m\r\n" + "x" *
 
 def example(path: Path) -> CrawlFolder:
     """A finished crawl with something of everything."""
-    folder = CrawlFolder(path).run(ended="2026-11-22T18:40:49.000000Z", reason="queue empty")
+    folder = CrawlFolder(path).run(ended=ENDED, reason="queue empty")
     root = "https://example.org/"
     folder.page(
         root,

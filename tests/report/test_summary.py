@@ -13,6 +13,7 @@ from crawler.report import queries
 from crawler.report.diagnosis import OnlyPage
 from crawler.report.summary import ClosedHost, ErrorGroup, FailedSeed, SkippedGroup, Summary, summarize
 from tests.report.crawl_folder import FETCHED, CrawlFolder, example, read_only
+from tests.report.summaries import a_summary
 
 ROOT = "https://example.org/"
 
@@ -51,12 +52,7 @@ def end(folder: CrawlFolder, reason: str = "queue empty") -> Summary:
 
 def test_every_number_of_a_crawl(finished: CrawlFolder) -> None:
     """The summary of a small crawl, number by number."""
-    assert of(finished) == Summary(
-        run=1,
-        started="2026-11-22T18:40:00.000000Z",
-        ended="2026-11-22T18:40:49.000000Z",
-        finish_reason="queue empty",
-        duration=49.0,
+    assert of(finished) == a_summary(
         pages=9,
         run_pages=9,
         ok=4,
@@ -64,16 +60,9 @@ def test_every_number_of_a_crawl(finished: CrawlFolder) -> None:
         broken=3,
         errors=1,
         bytes=4600,
-        min_depth=0,
         max_depth=3,
         files=4,
-        queued=0,
         error_kinds=(ErrorGroup("timeout", 1),),
-        closed_hosts=0,
-        closed_host_examples=(),
-        given_up=0,
-        failed_seeds=(),
-        only_page=None,
         skipped=18,
         skipped_reasons={"scope": 13, "trap": 3, "robots": 1, "scheme": 1},
         skipped_groups=(
