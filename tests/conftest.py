@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--seed", type=int, default=None, help="what the torture tests roll (default: the same always; with --torture another each time)"
     )
 
+
+# Under nohup, or in the background of a script, signals are ignored that the processes of the tests have to hear.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 settings.register_profile("crawler", derandomize=True, deadline=None, database=None)
 settings.load_profile("crawler")

@@ -31,8 +31,6 @@ MOST_NAMES = 25_000
 """Different names of elements and attributes."""
 MOST_TAGS = 1_000_000
 """Elements, each of which takes a parser some two hundred bytes of memory."""
-SOME_TAGS = 3_000
-"""So many are parsed in some milliseconds."""
 MANY_TAGS = 10_000
 """A page with more takes some ten milliseconds to parse."""
 MUCH_WORK = 8_000_000
@@ -47,15 +45,16 @@ _RAW_TEXT = frozenset(["script", "style", "textarea", "title", "xmp", "iframe", 
 
 
 def looks_small(body: bytes) -> bool:
-    """Whether a page is parsed in a moment, told at a glance: in less than a tenth of a second, whatever it was made for."""
-    return len(body) <= SMALL and body.count(b"<") <= SOME_TAGS
+    """Whether a page is parsed in a moment, told at a glance: in less than a tenth of a second, whatever it was made for, once
+    `has_long_tag` is ruled out."""
+    return len(body) <= SMALL and body.count(b"<") < FEW_TAGS
 
 
 def looks_large(body: bytes) -> bool:
     """Whether parsing a page, or judging how hostile it is, may take longer than some ten milliseconds. Told in less than one."""
     if len(body) > LARGE or body.count(b"<") > MANY_TAGS:
         return True
-    return _may_be_deep(body, MUCH_WORK) or (len(body) > MEDIUM and _may_have_long_tag(body))
+    return _may_be_deep(body, MUCH_WORK) or has_long_tag(body)
 
 
 def looks_hostile(body: bytes) -> bool:
@@ -64,11 +63,11 @@ def looks_hostile(body: bytes) -> bool:
 
     Linear. Estimates clear nearly all pages, most by a count of their tags; what they cannot clear is walked tag by tag.
     """
-    if body.count(b"<") - body.count(b"</") - body.count(b"<!") > MOST_TAGS:
+    if len(body) > MOST_TAGS and body.count(b"<") - body.count(b"</") - body.count(b"<!") > MOST_TAGS:
         return True
     suspicious = (
         _may_be_deep(body)
-        or (len(body) > MEDIUM and _may_have_long_tag(body))
+        or has_long_tag(body)
         or (len(body) > LARGE and (_HIDDEN_LONG_TAG.search(body) or _LONG_VALUE.search(body) or _has_many_names(body)))
     )
     return bool(suspicious) and _is_hostile(body)
@@ -100,7 +99,10 @@ _STRETCH = 1_500
 _LONG_TAG = re.compile(rb"<[a-zA-Z][^>]{%d}" % (2 * _STRETCH))
 
 
-def _may_have_long_tag(body: bytes) -> bool:
+def has_long_tag(body: bytes) -> bool:
+    """Whether a tag may have so many attributes that the parser, which compares each with all others, is kept busy."""
+    if len(body) <= MEDIUM:
+        return False
     # A tag of two stretches covers one that begins at a multiple of its length, so that few bytes have to be looked at.
     for start in range(0, len(body) - _STRETCH, _STRETCH):
         if body.find(b">", start, start + _STRETCH) < 0:

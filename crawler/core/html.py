@@ -10,7 +10,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from crawler.charset import decode, detect_charset, encode_query
 from crawler.core.css import parse_css
 from crawler.core.elements import LINKS, Attributes
-from crawler.core.hostile import looks_hostile, scan_elements
+from crawler.core.hostile import has_long_tag, looks_hostile, scan_elements
 from crawler.core.urls import resolve
 from crawler.model import LinkKind
 
@@ -48,13 +48,15 @@ class ParsedPage:
 _LINKING = "[href],[src],img,source,video,object"
 
 
-def parse_html(body: bytes, url: str, content_type: str = "", *, requisites: bool = False, forms: bool = False) -> ParsedPage:
+def parse_html(
+    body: bytes, url: str, content_type: str = "", *, requisites: bool = False, forms: bool = False, is_small: bool = False
+) -> ParsedPage:
     """The links and facts of a page, read as browsers read it. Never raises, whatever the bytes.
 
     `url` is where the page was found, `content_type` its header, for the charset. Links of every kind are recorded;
     `requisites` adds what style elements and style attributes load, `forms` the targets of `method=get` forms (kind `form`).
     Pages that would keep the parser busy out of proportion are only scanned (`looks_hostile`): their links have no text.
-    Of the links the first 200,000 are read.
+    With `is_small`, because `looks_small` has said so, most of that is not asked again. Of the links the first 200,000 are read.
     """
     charset = detect_charset(body, content_type)
     if charset != "utf-8":
@@ -62,7 +64,8 @@ def parse_html(body: bytes, url: str, content_type: str = "", *, requisites: boo
     elif body.startswith(b"\xef\xbb\xbf"):
         body = body[3:]
     reader = _Reader(url, forms)
-    (_scan if looks_hostile(body) else _parse)(body, reader, requisites)
+    is_hostile = (has_long_tag(body) or not is_small) and looks_hostile(body)
+    (_scan if is_hostile else _parse)(body, reader, requisites)
     page = reader.page
     page.charset = charset
     page.lang = page.lang[:_LONGEST_LANGUAGE]

@@ -246,19 +246,18 @@ class AsynchronousEngine:
         if isinstance(sent, Skip):
             return self._judge.skipped(request, sent)
         response = await self._fetcher.fetch(sent)
-        reading = await self._read_apart(request, response)
+        needed = self._reader.effort(request, response)
+        reading = await self._read_apart(request, response) if needed == "apart" else None
         verdict = self._judge.verdict(request, response)
         self._wake()  # the host's slot is free while this page is read
         if reading is None:
-            reading = await self._reader.read(request, response) if verdict is None else Reading()
+            reading = await self._reader.read(request, response, needed) if verdict is None else Reading()
         visit = await in_turn(self._judge.visit(request, response, reading, verdict), self._writer.rest)
         return await self._after(request, visit)
 
-    async def _read_apart(self, request: Request, response: Response) -> Reading | Exception | None:
+    async def _read_apart(self, request: Request, response: Response) -> Reading | Exception:
         """Reads what takes long while its host's slot is still taken, so that one host cannot keep all workers waiting; and not
         before what came of the last such page is stored."""
-        if not self._reader.is_apart(request, response):
-            return None
         async with self._reader.turn:
             while self._commit.has_much:
                 self._room.clear()

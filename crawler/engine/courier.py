@@ -178,11 +178,12 @@ class Courier:
 
     async def _page(self, request: Request, response: Response) -> Page:
         verdict = Failed(request, response.error) if response.error is not None else None
-        if self._reader.is_apart(request, response):
+        needed = self._reader.effort(request, response)
+        if needed == "apart":
             async with self._reader.turn:
                 reading = await self._reader.read_apart(request, response)
         else:
-            reading = await self._reader.read(request, response)
+            reading = await self._reader.read(request, response, needed)
         if isinstance(reading, Exception):
             visit = self._visitor.broken(request, response, reading, datetime.now(UTC))
         else:

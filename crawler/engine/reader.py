@@ -39,10 +39,13 @@ class Reader:
         self._thread.close()
         self._process.close()
 
-    def is_apart(self, request: Request, response: Response) -> bool:
-        """Whether a response is better read in a process of its own."""
-        needed = _effort(request, response)
-        return needed == "apart" or (needed != "none" and request.id in self._suspects)
+    def effort(self, request: Request, response: Response) -> Effort:
+        """What it takes to read a response."""
+        try:
+            needed = effort(request, response)
+        except OSError:  # the body is in a file, and no file can be opened: reading will say so
+            return "aside"
+        return "apart" if request.id in self._suspects and needed != "none" else needed
 
     async def read_apart(self, request: Request, response: Response) -> Reading | Exception:
         """What such a response says. Cancelled, it ends that process."""
@@ -55,28 +58,22 @@ class Reader:
             await self._thread.rest()
             raise
 
-    async def read(self, request: Request, response: Response) -> Reading | Exception:
+    async def read(self, request: Request, response: Response, needed: Effort) -> Reading | Exception:
         """What any other response says: at once when that is a matter of milliseconds, else in a thread."""
-        if _effort(request, response) in ("none", "now"):
-            return _tried(read, request, response, self._extract)
-        return await asyncio.to_thread(_tried, read, request, response, self._extract)
+        if needed == "aside":
+            return await asyncio.to_thread(_tried, read, request, response, self._extract)
+        return _tried(read, request, response, self._extract, is_small=needed == "now")
 
     def read_blocking(self, request: Request, response: Response) -> Reading | Exception:
         """What a response says, for the synchronous mode."""
-        if self.is_apart(request, response):
+        needed = self.effort(request, response)
+        if needed == "apart":
             return _tried(self._process.read, request, response)
-        return _tried(read, request, response, self._extract)
+        return _tried(read, request, response, self._extract, is_small=needed == "now")
 
 
-def _effort(request: Request, response: Response) -> Effort:
+def _tried(work: Callable[..., Reading], *arguments: object, **options: object) -> Reading | Exception:
     try:
-        return effort(request, response)
-    except OSError:  # the body is in a file, and no file can be opened: reading will say so
-        return "aside"
-
-
-def _tried(work: Callable[..., Reading], *arguments: object) -> Reading | Exception:
-    try:
-        return work(*arguments)
+        return work(*arguments, **options)
     except Exception as error:
         return error

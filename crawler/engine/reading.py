@@ -66,15 +66,16 @@ def effort(request: Request, response: Response) -> Effort:
     return "apart" if kind == "page" and looks_large(body.data) else "aside"
 
 
-def read(request: Request, response: Response, extract: Mapping[str, str] | None = None) -> Reading:
-    """Reads a response: HTML and sitemaps are parsed, everything else is kept as it came. Safe in any thread."""
+def read(request: Request, response: Response, extract: Mapping[str, str] | None = None, *, is_small: bool = False) -> Reading:
+    """Reads a response: HTML and sitemaps are parsed, everything else is kept as it came. `is_small` when its effort is known to be
+    `now`. Safe in any thread."""
     kind, content_type = _kind(request, response), media_type(response)
     if kind is None:
         return Reading(content_type)
     body = response.body.read()
     if kind == "sitemap":
         return Reading("" if request.role == "sitemap" else content_type, sitemap=parse_sitemap(body, request.url))
-    page = parse_html(body, request.url, response.header("content-type") or "")
+    page = parse_html(body, request.url, response.header("content-type") or "", is_small=is_small)
     return Reading(content_type or "text/html", page, data=extract_data(body, page.charset, extract) if extract else {})
 
 

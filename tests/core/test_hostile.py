@@ -95,7 +95,7 @@ def test_a_page_that_takes_long_is_known_at_a_glance(name: str) -> None:
 def test_an_ordinary_page_is_small_or_at_least_not_large() -> None:
     """Thirty kilobytes of a page are read at once; some hundred in a thread."""
     row = b"<div><p>some words on a page <a href=/x>and a link</a></p></div>"
-    assert looks_small(row * 400)
+    assert looks_small(row * 300)
     assert not looks_small(row * 1_500)
     assert not looks_large(row * 1_500)
     assert looks_large(row * 10_000)
