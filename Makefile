@@ -4,7 +4,7 @@ PIP := .venv/bin/python -m pip install -q --disable-pip-version-check
 # Set when .venv is missing, half-made or moved here from elsewhere: then it is made again.
 BROKEN := $(shell .ci/make-venv check || echo FORCE)
 
-.PHONY: help setup crawl test torture check bench docs FORCE
+.PHONY: help setup crawl test torture fuzz check bench docs FORCE
 # Two verbs at once would install into one .venv.
 .NOTPARALLEL:
 
@@ -14,6 +14,7 @@ help:
 	@echo "                       crawls a site; without URL it crawls the built-in demo site on this machine"
 	@echo "make test              runs the tests (ARGS='-k robots' is passed to pytest)"
 	@echo "make torture           kills, faults and limits at length, with a table of every figure (ARGS='--seed 7')"
+	@echo "make fuzz              invents URLs, pages, robots.txt and sitemaps for ten minutes (MINUTES=60), to find one that breaks a parser"
 	@echo "make check             lints, checks the format and the types"
 	@echo "make bench             measures synchronous against asynchronous crawling (ARGS are passed on)"
 	@echo "make docs              writes the generated pages of the documentation again"
@@ -31,6 +32,10 @@ test: .venv/.dev
 
 torture: .venv/.dev
 	.venv/bin/python -m pytest tests/torture --torture $(ARGS)
+
+MINUTES ?= 10
+fuzz: .venv/.dev
+	.venv/bin/python -m pytest tests/fuzz --fuzz-minutes $(MINUTES) $(ARGS)
 
 check: .venv/.dev
 	.venv/bin/ruff check .

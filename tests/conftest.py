@@ -16,11 +16,12 @@ import crawler.testing
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """For tests/torture."""
+    """For tests/torture and tests/fuzz."""
     parser.addoption("--torture", action="store_true", help="long draws of the torture tests, and the table of their figures")
     parser.addoption(
         "--seed", type=int, default=None, help="what the torture tests roll (default: the same always; with --torture another each time)"
     )
+    parser.addoption("--fuzz-minutes", type=float, default=0, help="how long the laws of tests/fuzz are tried (default: a few inputs each)")
 
 
 # Under nohup, or in the background of a script, signals are ignored that the processes of the tests have to hear.

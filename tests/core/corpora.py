@@ -1,16 +1,26 @@
 """Public test data that lies beside the checkout, in `../shared/corpora` (its SOURCES.md says where each file is from).
 
-pytest puts this folder on the path: `from corpora import cases`. Call both inside a test, so that the other tests of the
-file still run where the corpora are absent.
+pytest puts this folder on the path: `from corpora import cases, told`. Call them inside a test, so that the other tests of the
+file still run where the corpora are absent. What is told stands at the end of the run, so that nobody takes "passed" for more than it was.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+NOT_USED = {
+    "url_setters.json": "URL, 6.1: nothing here sets a part of a URL",
+    "url_w3lib.json": "another library's own form of URLs, which is not that of the standard",
+}
+"""Cases that no test asks for, and why."""
+
+TOLD: dict[str, str] = {}
+"""For each corpus that a test of this run has asked, how many of its cases got their answer."""
 
 CORPORA = Path(__file__).resolve().parents[2].parent / "shared" / "corpora"
 
@@ -25,6 +35,16 @@ def cases(name: str) -> list[Any]:
 def files(folder: str) -> list[Path]:
     """The files of one folder, such as "robots_files", sorted. Skips the calling test, saying why, when it is absent."""
     return sorted(path for path in _existing(folder).iterdir() if path.is_file())
+
+
+def told(name: str, passed: int, asked: int, note: str = "") -> None:
+    """Keeps for the end of the run how many of the cases asked have passed. `note` says by what the others differ."""
+    TOLD[name] = f"{passed:>5} of {asked:<5} {note}".rstrip()
+
+
+def clauses(excuses: Mapping[str, str]) -> str:
+    """The clauses among the reasons of a table of excuses."""
+    return "the others by " + "; ".join(sorted({reason.partition(":")[0] for reason in excuses.values()}))
 
 
 def _existing(name: str) -> Path:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import pytest
-from corpora import cases, files
+from corpora import cases, files, told
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -54,7 +54,7 @@ def test_all_of_googles_cases_and_the_specification_tests() -> None:
 
     failures = [case for case in suite if not answers(case)]
 
-    print(f"google and specification: {len(suite) - len(failures)} of {len(suite)}")
+    told("robots.json, Google and specification", len(suite) - len(failures), len(suite))
     assert not failures
 
 
@@ -64,14 +64,14 @@ def test_protegos_cases_where_google_agrees() -> None:
 
     agreed = sum(map(answers, suite))
 
-    print(f"protego: {agreed} of {len(suite)}")
+    told("robots.json, Protego", agreed, len(suite), "Google's own matcher agrees with 315 of all 376")
     assert agreed >= len(suite) * 3 / 4
 
 
 def test_files_from_the_wild_are_read() -> None:
     """Files collected elsewhere are parsed, whatever their encoding, and group merging is as RFC 9309 wants it."""
     robots = {path.name: parse_robots(path.read_bytes()) for path in files("robots_files")}
-    print(f"robots files: {len(robots)} read")
+    told("robots_files", len(robots), len(robots))
 
     merged = robots["crawl-delay-group-merging.txt"]
     assert merged.crawl_delay("mybot") == 10

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from corpora import cases
+from corpora import cases, told
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -98,7 +98,7 @@ def test_registrable_domains_of_the_public_suffix_list() -> None:
         expected = test["registrable"] and host_key(canonical(f"https://{test['registrable']}/"))
         if registrable_domain(host, suffixes) != (expected or host):
             wrong.append(test)
-    print(f"public_suffix.json: {len(tests) - len(wrong)} of {len(tests)}")
+    told("public_suffix.json", len(tests) - len(wrong), len(tests))
     assert not wrong
 
 

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from corpora import cases, files
+from corpora import cases, files, told
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crawler.core import sitemaps
+from crawler.core.robots import parse_robots
 from crawler.core.sitemaps import Sitemap, SitemapEntry, parse_sitemap
+from crawler.core.urls import resolve
 
 URL = "https://example.org/maps/sitemap.xml"
 NAMESPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
@@ -50,14 +52,26 @@ def test_cases_recorded_elsewhere() -> None:
         expected = [(each["loc"], None if index else each.get("lastmod", ""), tuple(each.get("alternate", ()))) for each in case["result"]]
         if got != expected:
             wrong.append(case["test"])
-    print(f"sitemaps_scrapy.json: {len(suite) - len(wrong)} of {len(suite)}")
+    told("sitemaps_scrapy.json, sitemap", len(suite) - len(wrong), len(suite))
+    assert not wrong
+
+
+def test_sitemaps_that_a_robots_txt_names() -> None:
+    """Its Sitemap lines, resolved, are the sitemaps that Scrapy's tests expect."""
+    suite = [case for case in cases("sitemaps_scrapy.json") if case["call"] == "sitemap_urls_from_robots"]
+    wrong = []
+    for case in suite:
+        named = parse_robots(raw(case["args"][0])).sitemaps
+        if [resolve(name, case["kw"]["base_url"]) for name in named] != case["result"]:
+            wrong.append(case)
+    told("sitemaps_scrapy.json, robots.txt", len(suite) - len(wrong), len(suite))
     assert not wrong
 
 
 def test_files_from_the_wild() -> None:
     """Files with wrong namespaces, prefixes, byte order marks, without loc elements or gzipped give all that they name."""
     found = {path.name: parse_sitemap(path.read_bytes(), "http://www.example.com/x/sitemap.xml") for path in files("sitemap_files")}
-    print(f"sitemap files: {len(found)} read")
+    told("sitemap_files", len(found), len(found))
 
     assert not [name for name, sitemap in found.items() if sitemap.error]
     assert {name: len(sitemap.urls) or len(sitemap.sitemaps) for name, sitemap in found.items()} == {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from corpora import cases
+from corpora import cases, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +20,7 @@ def test_every_case_of_the_standard() -> None:
         urls = parse_srcset(test["srcset"])
         if urls if not test["selected"] else test["selected"] not in urls:
             wrong.append((test, urls))
-    print(f"html_srcset.json: {len(tests) - len(wrong)} of {len(tests)}")
+    told("html_srcset.json", len(tests) - len(wrong), len(tests))
     assert not wrong
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from corpora import cases
+from corpora import cases, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +24,7 @@ def test_every_case_of_the_url_standard() -> None:
     """An href means what the standard's own test data says, and is refused where it is refused there."""
     tests = cases("url_parse.json")
     wrong = [test for test in tests if resolve(test["input"], test["base"] or "") != test.get("href")]
-    print(f"url_parse.json: {len(tests) - len(wrong)} of {len(tests)}")
+    told("url_parse.json", len(tests) - len(wrong), len(tests))
     assert not wrong
 
 
@@ -40,7 +40,7 @@ def test_international_host_names(name: str) -> None:
         expected = test["output"] and f"https://{test['output']}/x"
         if url != expected:
             wrong.append((test, url))
-    print(f"{name}: {len(tests) - len(wrong)} of {len(tests)}")
+    told(name, len(tests) - len(wrong), len(tests))
     assert not wrong
 
 
@@ -145,7 +145,7 @@ def test_another_crawlers_normal_form() -> None:
     """Where we differ from crawler-commons, it is by a rule of theirs that we do not have."""
     tests = cases("url_normalize_crawler_commons.json")
     same = [test for test in tests if test["kind"] == "normalize" and _canonical_or_none(test["url"]) == test["normalized"]]
-    print(f"url_normalize_crawler_commons.json: {len(same)} of {len(tests)} alike (a yardstick, no standard)")
+    told("url_normalize_crawler_commons.json", len(same), len(tests), "alike: a yardstick, no standard")
     assert len(same) >= 20
 
 
@@ -407,7 +407,7 @@ bases = st.builds(
 )
 
 
-@settings(max_examples=1000, derandomize=True, deadline=None)
+@settings(max_examples=300, derandomize=True, deadline=None)
 @given(st.lists(st.tuples(bases, st.lists(hrefs, max_size=5)), max_size=4))
 def test_the_shortcut_equals_the_standard(pages: list[tuple[str, list[str]]]) -> None:
     """For every base and href, after any other pages: the answer is the canonical form of what ada resolves."""
