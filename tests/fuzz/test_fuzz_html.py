@@ -5,7 +5,7 @@ from __future__ import annotations
 from fuzzing import assert_linear, fuzz, soup
 from hypothesis import strategies as st
 
-from crawler.core.charset import decode, detect_charset, encode_query, encoding_of
+from crawler.charset import decode, detect_charset, encode_query, encoding_of
 from crawler.core.css import parse_css
 from crawler.core.html import LINK_TEXT_LENGTH, ParsedPage, parse_header_links, parse_html, parse_refresh
 from crawler.core.srcset import parse_srcset
