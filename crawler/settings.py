@@ -248,7 +248,7 @@ class Settings:
     max_redirects: int = setting(10, "Follows at most this many redirects in a row.", HTTP, integer(0, 10, 100))
     insecure: bool = setting(False, "Accepts any certificate.", HTTP)
     ca_certificate: str | None = setting(
-        None, "Trusts the certificates of this PEM file instead of the system's.", HTTP, optional(values.FILE), example='"ca.pem"'
+        None, "Trusts the certificates of this PEM file besides the system's.", HTTP, optional(values.FILE), example='"ca.pem"'
     )
 
     output: str | None = setting(

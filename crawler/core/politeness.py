@@ -22,6 +22,9 @@ PROBES = 8
 is in trouble, not its pages."""
 
 BUSY_STATUS = frozenset({429, 503})
+LEAST_GAP = 0.8
+"""How much of a gap that was learnt is left at least when the start before it came late."""
+
 _NEVER_AGAIN = -1_000_000_000
 
 
@@ -98,11 +101,15 @@ class Pace:
         self.in_flight += 1
         self._throttle.started(now)
         self._gap = self._throttle.gap(now)
-        delay = self.delay
-        if delay:
+        delay, next_at = self._state.delay, self._state.next_at
+        if delay and self.rules.random_wait:
             # Never shorter than the delay: a "random wait" that undercuts it would break the promise made to the host.
-            stretch = 2.0 * retry.spread(int(now * 1000)) - 0.5 if self.rules.random_wait else 1.0
-            self._set(next_at=max(self._state.next_at, now + delay * max(1.0, stretch)))
+            delay *= max(1.0, 2.0 * retry.spread(int(now * 1000)) - 0.5)
+        if self._gap > delay:
+            # What was learnt is a rate: a start that came a little late does not put off all later ones.
+            self.pause(max(next_at + self._gap, now + LEAST_GAP * self._gap, now + delay))
+        elif delay:
+            self.pause(now + delay)
 
     def cancelled(self) -> None:
         """A started request will bring no answer; nothing is learnt."""

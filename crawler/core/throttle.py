@@ -44,14 +44,13 @@ class Throttle:
     def refused(self, now: float) -> None:
         """The host asks for less. To be told once for all requests that were on their way together."""
         if self._good:
-            allowed = self._rate(now)
-            if not self._searching:
-                since = now if self._since is None else self._since
-                # Limits count by the second or longer: a burst of a few milliseconds says no more than what a second may hold.
-                rate = self._good / max(1.0, now - since)
-                self._limit = min(rate, allowed) if allowed else rate
-            else:
+            allowed, seconds = self._rate(now), 0.0 if self._since is None else now - self._since
+            if not allowed:
+                self._limit = self._good / max(1.0, seconds)  # a burst of a few milliseconds says what a second may hold
+            elif self._searching or seconds < 1.0:
                 self._limit = allowed
+            else:
+                self._limit = min(self._good / seconds, allowed)
             self._searching = not allowed
         self.refusals += 1
         self._since, self._good = None, 0
@@ -68,7 +67,7 @@ class Throttle:
         seconds = now - self._since if self._since is not None else 0.0
         growth: float = 1 + (1 - BACK_OFF) * (seconds / RETURN - 1) ** 3
         if self._searching:
-            growth = BACK_OFF * 2 ** (seconds / DOUBLING)
+            growth = BACK_OFF * 2 ** min(seconds / DOUBLING, 30)
         rate = self._limit * growth
         if rate > FASTEST:
             self._limit = rate = 0.0

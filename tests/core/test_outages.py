@@ -166,7 +166,7 @@ LIMITS = {"sliding": sliding, "clock": by_the_clock, "no burst": bucket(1), "bur
 def test_a_limit_is_found_and_kept(limit: Callable[[], Server], latency: float) -> None:
     """Against 20 requests a second with 429 and `Retry-After: 2`, between seconds 30 and 150: fewer than 1 % refused, at least 80 % of
     what is allowed."""
-    crawl = VirtualCrawl(limit(), 5000, latency=latency, robots=True).run(until=150)
+    crawl = VirtualCrawl(limit(), 5000, latency=latency, lag=0.004, robots=True).run(until=150)
 
     statuses = Counter(said.status for started, _, said in crawl.log if started >= 30 and isinstance(said, Said))
     assert statuses[429] < 0.01 * statuses.total()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import count
+from random import Random
 
 from benches import page
 
@@ -34,13 +35,14 @@ class VirtualCrawl:
     """Crawls `pages` pages of a host. `log` holds every request: when it started, for what, and what came.
 
     What the frontier would do is done here: `queue` gives URLs in their order, those to be tried again when their time has come;
-    a closed host fails all of them.
+    a closed host fails all of them. Timers are late by up to `lag` seconds.
     """
 
     server: Server
     pages: int
     rules: Politeness = field(default_factory=Politeness)
     latency: float = 0.02
+    lag: float = 0.0
     robots: bool = False
     now: float = 0.0
     log: list[tuple[float, Request, Said | PageError]] = field(default_factory=list)
@@ -51,6 +53,7 @@ class VirtualCrawl:
         """Runs until nothing is left to do, or until a time."""
         self._queue = [(0.0, number, page(f"/{number}")) for number in range(self.pages)]
         self._flying: list[tuple[float, int, Request, float, Said | PageError]] = []
+        self._roll = Random(1)
         self._held: dict[int, Request] = {}
         self._turn, self._token, self._state = count(self.pages), 0, HostState()
         self._bench = Workbench(lambda host: self.rules, "asyncrawl" if self.robots else None, ttl=TTL)
@@ -80,7 +83,7 @@ class VirtualCrawl:
         assert at > self.now, "the workbench spins"
         if at == float("inf"):
             return False
-        self.now = at
+        self.now = at + self.lag * self._roll.random()
         return True
 
     def _start(self, request: Request) -> None:

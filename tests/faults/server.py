@@ -117,6 +117,10 @@ class FaultServer:
         scheme = self.hosts[name].scheme if name in self.hosts else "http"
         return f"{scheme}://{name}.test:{self.port}{path}"
 
+    def place(self, name: str, path: str = "/") -> str:
+        """The same URL by its address, for other processes."""
+        return f"{self.hosts[name].scheme}://{self._places[name]}:{self.port}{path}"
+
     def count(self, name: str, path: str) -> int:
         """How often a path was asked for."""
         return sum((asked.host, asked.path) == (name, path) for asked in self.log)
