@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -17,6 +18,10 @@ from urllib.parse import urlsplit
 ROBOTS_MAX_AGE = 24 * 60 * 60
 # RFC 9309, 2.5: at least 500 kibibytes must be parsed.
 ROBOTS_MAX_SIZE = 500 * 1024
+# What a decision may cost: of patterns with stars so many parts are compared, the longest patterns first.
+_MOST_PARTS = 4_000
+LARGE_ROBOTS = 16 * 1024
+"""Bytes of a robots.txt from which on `prepare_robots` is worth its while."""
 # Google's matcher ignores what lies further right: eight times the longest URL that browsers accept.
 _MAX_LINE = 2083 * 8 - 1
 
@@ -45,6 +50,7 @@ class _Rule(NamedTuple):
 
 
 _NO_RULE = Decision(True, None, "no rule matches")
+_TOO_MANY = Decision(False, None, "robots.txt has too many patterns to compare them all")
 
 
 class Robots:
@@ -63,7 +69,8 @@ class Robots:
         """Whether `agent` (a product token such as "asyncrawl", in any case) may ask for an absolute, percent-encoded URL.
 
         The groups that name the agent are merged; without one, those for `*` hold. The longest matching rule decides, allow
-        before disallow (RFC 9309, 2.2.1-2.2.3). The time is linear in the length of the URL and the size of the rules.
+        before disallow (RFC 9309, 2.2.1-2.2.3). The time is linear in the length of the URL and the size of the rules, of which
+        patterns beyond some thousand are taken to refuse whatever the longest do not decide.
         /robots.txt itself is implicitly allowed (2.2.2): asking for it needs no decision, and none is invented here.
         """
         if self._always is not None:
@@ -136,6 +143,22 @@ def parse_robots(body: bytes) -> Robots:
 
     Reads the first 500 KiB; a line cut by that limit is dropped. What is no rule, such as HTML, is passed over.
     """
+    return _remembered(body) if len(body) > LARGE_ROBOTS else _parsed(body)
+
+
+def prepare_robots(body: bytes | None, agent: str) -> None:
+    """Reads a large robots.txt, which takes up to half a second, so that `parse_robots` and the first decision soon take none."""
+    if body is not None and len(body) > LARGE_ROBOTS:
+        parse_robots(body).decide(agent, "/")
+
+
+# Asked three times for the same: in advance, for its sitemaps, for its rules.
+@lru_cache(maxsize=8)
+def _remembered(body: bytes) -> Robots:
+    return _parsed(body)
+
+
+def _parsed(body: bytes) -> Robots:
     text = _as_utf8(body[:ROBOTS_MAX_SIZE]).replace(b"\0", b"\n")
     lines = text.splitlines()
     if len(body) > ROBOTS_MAX_SIZE and not text.endswith((b"\r", b"\n")):
@@ -198,7 +221,7 @@ class _Readings:
 class _Table:
     """Rules arranged for quick answers: plain prefixes by their text, patterns by falling length."""
 
-    __slots__ = ("_lengths", "_patterns", "_prefixes")
+    __slots__ = ("_lengths", "_patterns", "_prefixes", "_uncompared")
 
     def __init__(self, rules: Sequence[_Rule]) -> None:
         # Of rules with equal text Allow holds (RFC 9309, 2.2.2), then the first; longer ones come first.
@@ -217,7 +240,18 @@ class _Table:
                 self._patterns.append((len(pattern), parts, anchored, decision))
             else:
                 self._prefixes[pattern] = decision
+        self._uncompared = self._within_bounds()
         self._lengths = sorted({len(pattern) for pattern in self._prefixes}, reverse=True)
+
+    def _within_bounds(self) -> int:
+        """Drops the patterns that are too many; returns the length of the longest of them."""
+        parts = 0
+        for number, (length, pattern, _, _) in enumerate(self._patterns):
+            parts += len(pattern)
+            if parts > _MOST_PARTS:
+                del self._patterns[number:]
+                return length
+        return 0
 
     def best(self, path: str) -> Decision:
         """The decision of the longest rule that matches."""
@@ -231,7 +265,7 @@ class _Table:
                 break
             if _matches(path, parts, anchored):
                 return decision
-        return found
+        return _TOO_MANY if found_length < self._uncompared else found
 
 
 def _matches(path: str, parts: Sequence[str], anchored: bool) -> bool:

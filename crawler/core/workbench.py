@@ -91,6 +91,11 @@ class Workbench:
         return f"<Workbench {len(self._hosts)} hosts, {self.waiting} waiting, {flying} in flight>"
 
     @property
+    def agent(self) -> str | None:
+        """The product token that is looked up in robots.txt."""
+        return self._agent
+
+    @property
     def ttl(self) -> float:
         """Seconds for which leases are asked."""
         return self._ttl

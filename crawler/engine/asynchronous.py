@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
+from crawler.core.robots import LARGE_ROBOTS
 from crawler.core.workbench import Idle, Need, Wait, Workbench
 from crawler.engine.commit import GroupCommit, Visit
 from crawler.engine.hooks import Hooks, Skip
@@ -28,6 +29,9 @@ from crawler.engine.writer import Writer
 from crawler.model import Failed, FinishReason, Leases, Record, Request, Response, Skipped
 from crawler.ports import Fetcher, Frontier
 from crawler.waiting import to_the_end
+
+PATIENCE = 0.02
+"""Seconds for judging URLs without asking for them, in one go."""
 
 POLL = 0.5
 """Seconds between two questions to a frontier in which others hold all the work."""
@@ -172,8 +176,12 @@ class AsynchronousEngine:
 
     def _next_request(self) -> Request | None:
         """What the workbench has to start now; hands everything else it says to the clerk or the timer."""
+        begun = self._clock()
         while self._reason is None and not self._commit.is_full:
             now = self._clock()
+            if now - begun > PATIENCE:  # URLs by the hundred that robots.txt refuses: others first
+                self._wake_at(now)
+                return None
             match self._workbench.next(now):
                 case Request() as request:
                     self._asked_again = False
@@ -284,6 +292,8 @@ class AsynchronousEngine:
             try:
                 step = story.send(await self._fetcher.fetch(step))
             except StopIteration as end:
+                if len(end.value.facts.text or b"") > LARGE_ROBOTS:
+                    await asyncio.to_thread(self._judge.prepare, end.value)
                 visit = await in_turn(self._judge.robots(request, end.value))
                 break
         if visit.requests or visit.refusals:

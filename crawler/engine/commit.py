@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from crawler.core.robots import prepare_robots
 from crawler.core.seen import SeenFilter
 from crawler.core.workbench import Need, Workbench
 from crawler.model import Body, Fetched, HostState, Lease, Leases, Outcome, Record, Refusal, Request, Retry, Stats
@@ -264,6 +265,10 @@ class GroupCommit:
             renewed = self._frontier.extend(need.renew, 0, ttl) if need.renew else Leases()
             extended = self._frontier.extend(need.extend, need.per_host, ttl) if need.extend else Leases()
             leased = self._frontier.lease(need.hosts, need.per_host, ttl) if need.hosts else Leases()
+        if self._workbench.agent is not None:  # in this thread, for nobody waits for it
+            for lease in leased.leases:
+                for facts in lease.state.robots:
+                    prepare_robots(facts.text, self._workbench.agent)
         return replace(extended, leases=(*renewed.leases, *extended.leases)), leased
 
     def give_back(self, renewals: Iterable[tuple[Lease, HostState]]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from crawler.core.retry import FIRST_DELAY
+from crawler.core.robots import prepare_robots
 from crawler.core.workbench import Workbench
 from crawler.engine.commit import Visit, discard
 from crawler.engine.hooks import Skip, SteeringError
@@ -67,6 +68,11 @@ class Judge:
         if visit.record is None:
             discard(response.body)  # a sitemap, or an answer after which the URL is asked for again
         return visit
+
+    def prepare(self, answer: RobotsAnswer) -> None:
+        """Does in advance what takes long about a robots.txt. Safe in any thread."""
+        if self._workbench.agent is not None:
+            prepare_robots(answer.facts.text, self._workbench.agent)
 
     def robots(self, request: Request, answer: RobotsAnswer) -> Steps[Visit]:
         """Tells the workbench of a robots.txt. The visit holds the sitemaps to ask for: it is to be collected first."""

@@ -18,6 +18,7 @@ from crawler.core.robots import (
     Decision,
     allow_all,
     parse_robots,
+    prepare_robots,
     refuse_all,
     robots_for_status,
     robots_url,
@@ -442,6 +443,27 @@ def test_a_hostile_pattern_costs_linear_time(pattern: str) -> None:
         return seconds(lambda: robots.decide("asyncrawl", HOST + "/" + "a" * length))
 
     assert ask(160_000) < 32 * ask(20_000) + 0.01
+
+
+def test_patterns_by_the_thousand_cost_no_more_than_some() -> None:
+    """The longest decide; what they leave open is refused, unless a longer rule without a star has decided."""
+    lines = b"".join(b"Disallow: /*%05d*b\n" % number for number in range(20_000)) + b"Allow: /a/long/way\nDisallow: /*longest$\n"
+    robots = parse_robots(b"User-agent: *\n" + lines)
+    robots.decide("asyncrawl", HOST)
+
+    assert seconds(lambda: [robots.decide("asyncrawl", HOST + "/" + "a" * 1_000) for _ in range(10)]) < 0.5
+    assert robots.decide("asyncrawl", f"{HOST}/any/longest").rule == "Disallow: /*longest$"
+    assert robots.decide("asyncrawl", f"{HOST}/a/long/way").allowed
+    assert robots.decide("asyncrawl", f"{HOST}/any") == (False, None, "robots.txt has too many patterns to compare them all")
+
+
+def test_a_prepared_file_is_read_once() -> None:
+    """Reading a large file in advance leaves nothing to read, and decides the same."""
+    body = b"User-agent: *\n" + b"".join(b"Disallow: /%d\n" % number for number in range(5_000))
+    prepare_robots(body, "asyncrawl")
+    assert parse_robots(body) is parse_robots(bytes(bytearray(body)))
+    assert not parse_robots(body).decide("asyncrawl", f"{HOST}/4999").allowed
+    prepare_robots(None, "asyncrawl")
 
 
 def test_many_agents_with_many_rules_cost_linear_time() -> None:

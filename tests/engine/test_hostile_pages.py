@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from parsers import OBEDIENT
 from running import no_surroundings, rows, stored
-from test_parser_process import OBEDIENT, is_gone
+from test_parser_process import is_gone
 
 from crawler import Crawler, Page, crawl
 from crawler.engine import parser_process

@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from parsers import OBEDIENT
 
 from crawler.engine import parser_process
 from crawler.engine.parser_process import PROGRAM, ParserProcess
@@ -20,27 +21,6 @@ from crawler.engine.reading import read
 from crawler.model import Body, Request, Response
 
 SECONDS = 20.0
-
-# A child whose parser does what the page says.
-OBEDIENT = """
-import sys; sys.path[:] = {path!r}
-import os, pathlib, signal, threading
-from crawler.engine import parser_process
-from crawler.engine.reading import read
-def obey(request, response, extract):
-    words = response.body.read().decode("latin-1").split()
-    match words:
-        case ["kill", name]: os.kill(os.getpid(), getattr(signal, name))
-        case ["kill-once", path]:
-            if not pathlib.Path(path).exists():
-                pathlib.Path(path).touch()
-                os._exit(3)
-        case ["hang", *_]: threading.Event().wait()
-        case ["raise"]: raise ValueError("what nobody foresaw")
-    return read(request, response, extract)
-parser_process.read = obey
-parser_process.main()
-"""
 
 
 def exchange(body: bytes, content_type: str = "text/html", role: str = "page") -> tuple[Request, Response]:
@@ -196,7 +176,8 @@ def test_where_no_process_can_be_started_pages_are_read_here(child: ParserProces
 PARENT = """
 import sys, threading
 from crawler.engine import parser_process
-from test_parser_process import OBEDIENT, exchange
+from parsers import OBEDIENT
+from test_parser_process import exchange
 parser_process.PROGRAM = OBEDIENT
 process = parser_process.ParserProcess()
 threading.Thread(target=process.read, args=exchange(b"hang"), daemon=True).start()
@@ -208,7 +189,7 @@ threading.Event().wait()
 
 def test_after_a_kill_of_the_parent_nothing_is_left() -> None:
     """kill -9 of the parent, in the middle of a page: the child ends by itself."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, env=environment) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
