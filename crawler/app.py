@@ -32,6 +32,9 @@ from crawler.wiring import (
 GRACE = 3.0
 """Seconds that requests in flight get when a crawl is stopped."""
 
+AFTER_THE_LIMIT = 1.0
+"""The same at `--max-time`."""
+
 
 def crawl(*seeds: str, **settings: object) -> Iterator[Page]:
     """Crawls in the synchronous mode and yields every page as it is stored: `for page in crawl("https://example.org")`.
@@ -57,8 +60,9 @@ def run_synchronously(opened: Assembly, started: Callable[[SynchronousEngine], N
             engine = opened.synchronous(fetcher)
             if started is not None:
                 started(engine)
-            end = float("inf") if settings.max_time is None else opened.clock() + settings.max_time
-            with closing(engine.steps(end)) as steps:
+            limit = float("inf") if settings.max_time is None else settings.max_time
+            fetcher.end = time.perf_counter() + limit + AFTER_THE_LIMIT
+            with closing(engine.steps(opened.clock() + limit)) as steps:
                 for records in steps:
                     opened.tally.count(records, opened.clock())
                     yield records
@@ -229,7 +233,7 @@ async def run_asynchronously(
             fetcher = await stack.enter_async_context(HttpFetcher(opened.fetch_options(), opened.spool))
             engine = opened.asynchronous(fetcher, count_and_deliver)
             if settings.max_time is not None:
-                timer = asyncio.get_running_loop().call_later(settings.max_time, engine.stop, "time limit", 1.0)
+                timer = asyncio.get_running_loop().call_later(settings.max_time, engine.stop, "time limit", AFTER_THE_LIMIT)
                 stack.callback(timer.cancel)
             if started is not None:
                 started(engine)

@@ -72,7 +72,7 @@ class AsynchronousEngine:
         self._reader = reader
         self._parked: deque[asyncio.Future[Request]] = deque()
         self._flying: dict[int, tuple[str, float]] = {}  # id -> URL and when it started
-        self._busy = 0  # workers between a request and its visit
+        self._busy = 0  # requests that were given out and have no visit yet
         self._need: Need | None = None
         self._answer: tuple[Leases, Leases] | None = None  # what the frontier said to it
         self._writer = Writer()
@@ -113,6 +113,8 @@ class AsynchronousEngine:
                 self._stop_timer()
                 if not self._closed:
                     await to_the_end(asyncio.create_task(self._abandon()))
+            if self._reason == "size limit":  # unless nothing is left beyond it
+                self._reason = await self._writer.run(self._frontier.finished) or "size limit"
         assert self._reason is not None
         return self._reason
 
@@ -167,7 +169,6 @@ class AsynchronousEngine:
                 self._parked.append(ticket)
                 self._work.set()
                 request = await ticket
-            self._busy += 1
             try:
                 await self._serve(request)
             finally:
@@ -177,7 +178,7 @@ class AsynchronousEngine:
     def _next_request(self) -> Request | None:
         """What the workbench has to start now; hands everything else it says to the clerk or the timer."""
         begun = self._clock()
-        while self._reason is None and not self._commit.is_full:
+        while self._reason is None and self._commit.has_room(self._busy):
             now = self._clock()
             if now - begun > PATIENCE:  # URLs by the hundred that robots.txt refuses: others first
                 self._wake_at(now)
@@ -185,6 +186,7 @@ class AsynchronousEngine:
             match self._workbench.next(now):
                 case Request() as request:
                     self._asked_again = False
+                    self._busy += 1
                     return request
                 case Skipped() | Failed() as outcome:
                     self._collect(outcome.request, self._judge.unasked(outcome))
@@ -354,6 +356,8 @@ class AsynchronousEngine:
         committed = await self._writer.run(partial(self._commit.write, batch))
         self._commit.acknowledge(committed)
         self._room.set()
+        if self._commit.is_at_limit:
+            self.stop("size limit", 0.0)
         if committed.records:
             self._outbox.append(committed.records)
             self._mail.set()

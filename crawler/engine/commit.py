@@ -131,6 +131,7 @@ class GroupCommit:
         self._writing = 0  # the weight of those that were cut and are not acknowledged
         self._links = 0  # of those that wait
         self._oldest = 0.0
+        self._unstored = 0  # bytes of pages that are collected and not acknowledged
         self.stats = frontier.stats()
         self._judge_again: JudgeAgain | None = None
 
@@ -147,6 +148,7 @@ class GroupCommit:
         self._visits.append((lease, visit))
         self._waiting += visit.weight
         self._links += visit.links
+        self._unstored += _size_of(visit)
 
     @property
     def has_much(self) -> bool:
@@ -157,6 +159,21 @@ class GroupCommit:
     def is_full(self) -> bool:
         """Whether nothing more should be asked for before something is committed."""
         return self._waiting + self._writing >= AT_RISK
+
+    def has_room(self, flying: int) -> bool:
+        """Whether anything more should be asked for before something is committed, and may bring a page that is kept: what is stored,
+        collected and, by the mean of all answers so far, in flight is below the size limit. What is fetched beyond it is thrown
+        away and fetched again by a later run."""
+        if self.is_full or self._max_size is None:
+            return not self.is_full
+        answers = self.stats.done + self.stats.failed + len(self._visits)
+        size = self.stats.size + self._unstored
+        return flying <= 2 * answers and size + flying * size / max(1, answers) < self._max_size
+
+    @property
+    def is_at_limit(self) -> bool:
+        """Whether what is stored has reached the size limit."""
+        return self._max_size is not None and self.stats.size >= self._max_size
 
     def due_at(self) -> float:
         """When the next commit is due; infinite while there is nothing to commit."""
@@ -191,9 +208,7 @@ class GroupCommit:
             held = {_fence(lease): lease for lease in self._frontier.held(list(leases.values()))}
             visits = self._within_size([(lease, visit) for lease, visit in batch.visits if _fence(lease) in held])
             records = self._store.write([visit.record for _, visit in visits if visit.record is not None])
-            # A URL that is both in one batch, sitemap and page, is a page: what it lists is read either way.
-            found = sorted((request for _, visit in visits for request in visit.requests), key=lambda request: request.role == "page")
-            admitted = {request.id: request for request in found}
+            admitted = _once(request for _, visit in visits for request in visit.requests)
             refused = {refusal.id: refusal for _, visit in visits for refusal in visit.refusals}
             added = self._frontier.add(list(admitted.values())) if admitted else 0
             if refused:
@@ -239,14 +254,15 @@ class GroupCommit:
             if size >= self._max_size and visit.record is not None and visit.outcome is not None:
                 _discard(visit.record)
                 visit = Visit(Retry(visit.outcome.request, 0.0, "size limit", counted=False))
-            elif isinstance(visit.outcome, Fetched):
-                size += visit.outcome.size
+            else:
+                size += _size_of(visit)
             kept.append((lease, visit))
         return kept
 
     def acknowledge(self, committed: Committed) -> None:
         """Tells the filters and the workbench what is certain now."""
         self._writing = 0
+        self._unstored = sum(_size_of(visit) for _, visit in self._visits) if self._max_size is not None else 0
         self.stats = committed.stats
         self._seen.update(request.id for request in committed.admitted if request.role == "page")
         self._refused.update(refusal.id for refusal in committed.refused if refusal.reason not in _OF_THE_LINK)
@@ -277,6 +293,20 @@ class GroupCommit:
             for lease, state in renewals:
                 self._frontier.release(lease, state)
         self._store.flush()
+
+
+def _once(found: Iterable[Request]) -> dict[int, Request]:
+    """Each URL once, as the page that it is if it is also found as a sitemap (what it lists is read either way), at its least depth."""
+    once: dict[int, Request] = {}
+    for request in sorted(found, key=lambda request: request.role == "page"):
+        before = once.get(request.id)
+        if before is None or before.role != request.role or before.depth > request.depth:
+            once[request.id] = request
+    return once
+
+
+def _size_of(visit: Visit) -> int:
+    return visit.outcome.size if isinstance(visit.outcome, Fetched) else 0
 
 
 def _fence(lease: Lease) -> tuple[str, int]:

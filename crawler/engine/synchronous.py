@@ -18,10 +18,14 @@ from crawler.engine.robots_story import robots_story
 from crawler.engine.steps import in_one_go
 from crawler.engine.visit import hook_failed
 from crawler.errors import UsageError
-from crawler.model import Failed, FinishReason, Record, Request, Skipped
+from crawler.model import Failed, FinishReason, Record, Request, Response, Skipped
 from crawler.ports import BlockingFetcher, Frontier
 
 POLL = 0.5
+
+
+class _TimeIsUp(Exception):
+    """The time limit came before the answer."""
 
 
 class SynchronousEngine:
@@ -66,6 +70,8 @@ class SynchronousEngine:
                     yield from self._shown()
         finally:
             self._settle()
+        if self._reason == "size limit":  # unless nothing is left beyond it
+            self._reason = self._frontier.finished() or "size limit"
         yield from self._shown()
 
     def run(self) -> FinishReason:
@@ -99,8 +105,10 @@ class SynchronousEngine:
         self._commit.give_back(self._workbench.release_all())
 
     def _step(self) -> None:
-        if self._commit.due_at() <= self._clock():
+        if self._commit.due_at() <= self._clock() or not self._commit.has_room(0):
             self._write_batch()
+            if self._commit.is_at_limit:
+                return self.stop("size limit", 0.0)
         match self._workbench.next(self._clock()):
             case Request() as request:
                 self._serve(request)
@@ -141,6 +149,8 @@ class SynchronousEngine:
                 self._ask_robots(request)
             else:
                 self._commit.collect(lease, self._attempt(request), self._clock())
+        except _TimeIsUp:
+            self._workbench.cancelled(request)
         except BaseException:
             self._workbench.cancelled(request)
             raise
@@ -151,10 +161,16 @@ class SynchronousEngine:
         sent = self._before(request)
         if isinstance(sent, Skip):
             return self._judge.skipped(request, sent)
-        response = self._fetcher.fetch(sent)
+        response = self._fetch(sent)
         verdict = self._judge.verdict(request, response)
         reading = self._reader.read_blocking(request, response) if verdict is None else Reading()
         return self._after(request, in_one_go(self._judge.visit(request, response, reading, verdict)))
+
+    def _fetch(self, request: Request) -> Response:
+        response = self._fetcher.fetch(request)
+        if response.error is not None and self._clock() >= self._end:
+            raise _TimeIsUp  # cut off, perhaps: neither tried nor failed
+        return response
 
     def _before(self, request: Request) -> Request | Skip:
         for hook in self._hooks.on_request:
@@ -181,7 +197,7 @@ class SynchronousEngine:
         step = next(story)
         while True:
             try:
-                step = story.send(self._fetcher.fetch(step))
+                step = story.send(self._fetch(step))
             except StopIteration as end:
                 visit = in_one_go(self._judge.robots(request, end.value))
                 break

@@ -18,13 +18,14 @@ _READ_HERE = frozenset({"content-encoding", "content-length", "set-cookie", "tra
 
 
 class Answer:
-    """Collects one answer. `waiting_for` tells what a timeout would mean.
+    """Collects one answer. `waiting_for` tells what a timeout would mean; after `end` (as `perf_counter` counts) nothing is waited for.
 
     Of a robots.txt the beginning is enough: what lies beyond is left, and no error (RFC 9309, 2.5).
     """
 
     __slots__ = (
         "_beginning",
+        "_end",
         "_headers",
         "_known",
         "_options",
@@ -38,7 +39,7 @@ class Answer:
         "waiting_for",
     )
 
-    def __init__(self, request: Request, options: FetchOptions) -> None:
+    def __init__(self, request: Request, options: FetchOptions, end: float = float("inf")) -> None:
         self.url = request.url
         self._beginning = request.role == "robots"
         self.status = 0
@@ -51,6 +52,7 @@ class Answer:
         self._options = options
         self._reader: BodyReader | None = None
         self._started = perf_counter()
+        self._end = end
 
     def age(self) -> float:
         """Seconds since the request began."""
@@ -104,12 +106,13 @@ class Answer:
         """Seconds that the next read may take: what is left for the headers; in the body the pause between two reads, or less when
         it is too slow on the whole."""
         left = self._options.timeout - self.age()
+        allowed = self._end - perf_counter()
         if self._reader is None:
-            return left
+            return min(left, allowed)
         left += self._reader.received / LOWEST_RATE
         pause = self._options.read_timeout
         self.waiting_for = "data" if pause <= left else "rate"
-        return min(pause, left)
+        return min(pause, left, allowed)
 
     def timed_out(self) -> PageError:
         """The error for a wait that was in vain."""

@@ -37,8 +37,10 @@ class BlockingFetcher:
         with BlockingFetcher(options, spool) as fetcher:
             response = fetcher.fetch(request)
 
-    The arguments are those of `HttpFetcher`, and so are the answers.
+    The arguments are those of `HttpFetcher`, and so are the answers. After `end` (as `perf_counter` counts) nothing is waited for.
     """
+
+    end = float("inf")
 
     def __init__(self, options: FetchOptions, spool: Path | None = None) -> None:
         self._options = options
@@ -68,7 +70,7 @@ class BlockingFetcher:
 
     def fetch(self, request: Request) -> Response:
         """The answer to a GET of this URL. Whatever goes wrong is `response.error`."""
-        answer = Answer(request, self._options)
+        answer = Answer(request, self._options, self.end)
         try:
             self._exchange(request, urlsplit(request.url), answer)
         except Exception as error:
@@ -106,7 +108,7 @@ class BlockingFetcher:
             except ConnectionError:
                 pass  # an idle connection was closed just as it was used again: ask once more (RFC 9110, 9.2.2)
         answer.connecting(True)
-        connection = self._connections.open(key)
+        connection = self._connections.open(key, answer.left)
         answer.connecting(False)
         return connection, self._converse(connection, sent, answer)
 

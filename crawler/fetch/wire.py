@@ -61,9 +61,11 @@ class Connections:
             connection.close()
         self._kept.clear()
 
-    def open(self, key: Key) -> HTTPConnection:
-        """A new connection. Raises what the socket and ssl modules do, and FetchFailure when a proxy is to blame."""
+    def open(self, key: Key, left: Callable[[], float]) -> HTTPConnection:
+        """A new connection, within the seconds that are `left`. Raises what the socket and ssl modules do, and FetchFailure when a
+        proxy is to blame."""
         scheme, host, port, proxy = key
+        self._left = left
         if proxy is None:
             connection = self._direct(scheme, host, port)
             connection.connect()
@@ -106,7 +108,7 @@ class Connections:
             made = None
             try:
                 made = self._guard.socket(info)
-                made.settimeout(self._connect_timeout)
+                made.settimeout(max(0.001, min(self._connect_timeout, self._left())))
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 made.connect(info[4])
                 return made

@@ -88,7 +88,9 @@ class MemoryFrontier:
         entry = self.entries.get(request.id)
         if entry is None:
             entry = self.entries[request.id] = Entry(request, rank, len(self.entries))
-        elif is_higher(request.role, entry.request.role):
+        elif is_higher(request.role, entry.request.role) or (
+            request.role == entry.request.role and rank < entry.rank and entry.state == "queued"
+        ):
             entry.request, entry.rank, entry.reason, entry.detail = replace(request, attempts=0), rank, None, None
             entry.state = "leased" if entry.state == "leased" else "queued"
         else:

@@ -92,11 +92,11 @@ class SqliteFrontier:
         return new.total() + raised
 
     def _raise_role(self, host_id: int, row: _NewRow) -> int | None:
-        """Raises the role of a known URL and says by how much its host's queue grows; None when it has no lower role. One that is
-        leased stays so until its outcome is known."""
+        """Raises the role of a known URL, or brings one that waits nearer, and says by how much its host's queue grows; None when
+        there is nothing to do. One that is leased stays so until its outcome is known."""
         identity, _, _, role, depth, chain, parent, rank, _ = row
         state, before, old_rank = self._execute("SELECT state, role, rank FROM _frontier WHERE id = ?", (identity,)).fetchone()
-        if not is_higher(role, before):
+        if not is_higher(role, before) and not (role == before and rank < old_rank and state == "queued"):
             return None
         self._execute(rows.RAISE, (role, depth, chain, parent, rank, identity))
         self._ranks[rank] += 1

@@ -11,6 +11,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -222,6 +223,31 @@ def test_a_time_limit_ends_a_crawl(new_site: NewSite, out: Path, capfd: Capture,
     assert "finished: time limit" in stopped.err
     assert_at_rest(out)
     assert value(out, "SELECT count(*) FROM urls WHERE state = 'queued' AND role = 'page'") == 2
+
+
+@pytest.mark.parametrize("path", ["/robots.txt", "/hangs", "/drips"])
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_a_time_limit_waits_for_nobody(
+    new_site: NewSite, out: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch, mode: str, path: str
+) -> None:
+    """What is in flight gets one second; then it is cut off and stays queued, untried, and a later run goes on with it."""
+    monkeypatch.setattr("crawler.app.AFTER_THE_LIMIT", 0.2)
+    slow = {"/robots.txt": answer(fault="hang"), "/hangs": answer(fault="hang"), "/drips": answer(body="x" * 9999, rate=200)}
+    site = new_site(
+        {"/": answer(links=["/a", "/hangs", "/drips"])} | dict.fromkeys(["/a", "/hangs", "/drips"], "<p>page") | {path: slow[path]}
+    )
+    began = time.monotonic()
+    stopped = run(capfd, site.url(), "-o", out, "--max-time", "0.5s", "--mode", mode, "--sitemap", "off")
+    assert time.monotonic() - began < 5
+    assert stopped.code == 0
+    assert "finished: time limit" in stopped.err
+    assert stopped.err.rstrip().endswith(f"crawler resume {out}")
+    assert_at_rest(out)
+    assert rows(out, "SELECT DISTINCT state, attempts FROM urls WHERE state <> 'done'") == [("queued", 0)]
+    site.page(path, answer(404) if path == "/robots.txt" else "<p>quick now")
+    assert run(capfd, "resume", out).code == 0
+    assert stored(out) == [site.url(each) for each in ("/", "/a", "/drips", "/hangs")]
+    assert value(out, "SELECT count(*) FROM pages WHERE attempts = 1") == 4
 
 
 @pytest.mark.parametrize(

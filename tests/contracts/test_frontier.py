@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -109,6 +110,34 @@ def test_adding_commutes(opened: Opened, order: tuple[int, ...]) -> None:
     assert sum(frontier.add(batches[number]) for number in order) == 3
     found = {(each.url, each.depth) for lease in frontier.lease(10, 10, TTL).leases for each in lease.requests}
     assert found == {("https://a.test/a", 0), ("https://a.test/b", 1), ("https://b.test/", 2)}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_depths_commute(opened: Opened, order: tuple[int, ...]) -> None:
+    """In whatever order a URL is found at its depths, it waits at the least of them, with the parent of that one."""
+    frontier = opened(max_depth=1)
+    parents = [request(f"/{number}") for number in range(3)]
+    found = [replace(request("/a", 1 + number), parent=parents[number].url) for number in range(3)]
+    frontier.add(parents)
+    for number in order:
+        frontier.add([found[number]])
+    lease = lease_one(frontier)
+    assert frontier.done(lease, fetched(*lease.requests), lease.state)
+
+    assert frontier.extend([lease], 9, TTL).leases[0].requests == (found[0],)
+    check_counts(frontier)
+
+
+def test_what_was_asked_for_keeps_its_depth(opened: Opened) -> None:
+    """A URL that is found nearer once somebody has it is not asked for again."""
+    frontier = opened()
+    frontier.add([request("/a", 2)])
+    lease = lease_one(frontier)
+    assert frontier.add([request("/a", 1)]) == 0
+    frontier.done(lease, fetched(*lease.requests), lease.state)
+    assert frontier.add([request("/a", 0)]) == 0
+    assert frontier.stats().done == 1
+    assert frontier.lease(9, 9, TTL).leases == ()
 
 
 def test_refused_urls_are_kept_with_their_first_reason(opened: Opened) -> None:

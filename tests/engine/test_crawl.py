@@ -379,6 +379,15 @@ def test_depth_is_the_shortest_way(drive: Drive) -> None:
     assert crawled.pages["/beyond"]["depth"] == 3
 
 
+@pytest.mark.parametrize("paths", [("/quick", "/moved"), ("/moved", "/quick")])
+def test_a_redirect_may_be_the_shorter_way(drive: Drive, paths: tuple[str, str]) -> None:
+    """A page that is one link too deep and also what a page above redirects to is within reach, whichever is found first."""
+    crawled = drive({"/": links(*paths), "/quick": links("/goal"), "/moved": redirect("/goal"), "/goal": ""}, max_depth=1, concurrency=1)
+
+    assert crawled.ok == {"/", "/quick", "/goal"}
+    assert crawled.pages["/goal"]["depth"] == 1
+
+
 def test_depths_open_one_after_the_other_on_all_hosts(drive: Drive) -> None:
     """With a depth limit no page is asked for before every page of the depths above it has its answer."""
     hosts = [HERE, OTHER, "https://third.test"]
@@ -438,6 +447,27 @@ def test_the_size_limit_stops_with_the_page_that_reaches_it(drive: Drive) -> Non
     size = sum(row["bytes"] for row in crawled.pages.values())
     assert 5000 <= size < 6000
     assert crawled.reason == "size limit"
+
+
+def test_little_is_fetched_in_vain_at_the_size_limit(drive: Drive) -> None:
+    """As the limit comes near, no more is asked for than may fit by the pages so far: nearly all that is fetched is kept."""
+    crawled = drive(
+        {"/": links(*range_of(300))} | {f"/{number}": "x" * 1000 for number in range(300)},
+        max_size=100_000, concurrency=64, per_host=64, adaptive=False,
+    )  # fmt: skip
+
+    assert 100_000 <= sum(row["bytes"] for row in crawled.pages.values()) < 101_000
+    assert len(crawled.fetched) - len(crawled.pages) <= 3
+    assert crawled.reason == "size limit"
+
+
+def test_a_size_limit_that_leaves_nothing_is_no_reason(drive: Drive) -> None:
+    """When the page that reaches the limit is the last one, the crawl is complete."""
+    web = {"/": links("/a", "/b"), "/a": "x" * 1000, "/b": "x" * 1000}
+    total = sum(row["bytes"] for row in drive(web).pages.values())
+
+    assert drive(web, max_size=total).reason == "queue empty"
+    assert drive(web, max_size=total - 1).reason == "queue empty"
 
 
 def test_a_raised_limit_goes_on(drive: Drive, tmp_path: Path) -> None:
