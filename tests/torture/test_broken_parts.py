@@ -12,7 +12,7 @@ from figures import Torture
 from orchard import Orchard
 from running import assert_at_rest, error_lines, rows
 from victims import Victims
-from wounds import OFTEN, ONCE, WRITES, Wound
+from wounds import ASYNCHRONOUS, OFTEN, ONCE, WRITES, Wound
 
 from crawler.testing import Site
 
@@ -38,9 +38,10 @@ def test_every_call_may_fail(new_site: Callable[..., Site], victims: Victims, to
         *(Wound(method, harm=harm) for method in WRITES for harm in ("kill", "no room for a file")),
     ]
     wrong = []
-    for number, wound in enumerate(torture.random.sample(wounds, torture.draw(short=8, long=len(wounds)))):
+    for number, wound in enumerate(torture.random.sample(wounds, torture.draw(short=6, long=len(wounds)))):
         folder = tmp_path / str(number)
-        words = [orchard.seed, "-o", folder, "-c", 8, "--per-host", 8, "-q"]
+        mode = torture.random.choice(["async", "sync"]) if wound.method not in ASYNCHRONOUS else "async"
+        words = [orchard.seed, "-o", folder, "-c", 8, "--per-host", 8, "-q", "--mode", mode]
         said = len(victims.said)
         code = victims.run(*words, wounds=[wound])
         error = victims.said[said:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import struct
@@ -12,11 +13,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from disks import mounted
 from figures import Torture
 from orchard import Orchard
 from running import SECONDS, Capture, assert_at_rest, no_surroundings, rows, run, stored
 from victims import Victims
-from wounds import END, POINTS, RECOVERY, Wound
+from wounds import ASYNCHRONOUS, END, POINTS, RECOVERY, Wound
 
 from crawler.engine.commit import AT_RISK
 from crawler.testing import Site, answer
@@ -67,8 +69,11 @@ class Crawl:
         """Goes on until the wounds, the n-th request, the time or a checkpoint kills it, and looks at what is left."""
         self.orchard.arm(moment, self.victims.kill)
         before = self._database_time()
-        fetches = any("fetch" in wound.method for wound in wounds)  # as only the asynchronous mode does
-        mode = "async" if fetches else self.torture.random.choice(["async", "async", "async", "sync"])
+        mode = (
+            "async"
+            if any(wound.method in ASYNCHRONOUS for wound in wounds)
+            else self.torture.random.choice(["async", "async", "async", "sync"])
+        )
         victim = self.victims.start(*self.words, "--mode", mode, wounds=wounds)
         if at_checkpoint:
             while self._database_time() == before and not victim.has_ended(0.0002):
@@ -171,3 +176,18 @@ def test_a_crawl_killed_at_its_very_end(new_site: NewSite, tmp_path: Path, capfd
     assert "finished: queue empty" in again.err
     assert json.loads((folder / "summary.json").read_text())["complete"]
     assert site.count() == asked
+
+
+def test_a_crawl_killed_on_a_full_disk(new_site: NewSite, victims: Victims, tmp_path: Path) -> None:
+    """The half of a body that filled the disk is swept before anything else is written: the same command needs no room to be made."""
+    bodies = iter([b"x" * 2**23])
+    pages = {"/": answer(links=["/large", "/a"]), "/large": lambda request: next(bodies, b"small"), "/a": "a"}
+    with mounted(tmp_path / "disk", "size=4m") as disk:
+        words = [new_site(pages).url(), "-o", disk / "out", "-q", "--min-free-disk", "0"]
+        assert victims.run(*words, wounds=[Wound("crawler.fetch.spool.SpoolFile.discard")]) == -signal.SIGKILL, victims.said
+        assert [*(disk / "out" / "pages" / ".tmp").iterdir()]
+        assert shutil.disk_usage(disk).free == 0
+
+        assert victims.run(*words) == 0, victims.said
+        assert_at_rest(disk / "out")
+        assert len(stored(disk / "out")) == 3

@@ -62,7 +62,7 @@ def record(request: Request) -> Record:
 def test_a_crawl_that_knows_many_urls_goes_on_at_once(new_site: Callable[..., Site], torture: Torture, tmp_path: Path) -> None:
     """From the start of the process to its first request for a page, whatever was counted, voided and checked before."""
     site, folder = new_site(otherwise=answer(200, "<title>an article</title>")), tmp_path / "out"
-    half_crawled(folder, site.url(), torture.draw(short=15_000, long=1_000_000))
+    half_crawled(folder, site.url(), torture.draw(short=6_000, long=1_000_000))
     for _ in range(torture.draw(short=1, long=3)):
         first, began = len(site.log), time.monotonic()
         with running("resume", folder, "-q"):
@@ -74,7 +74,7 @@ def test_a_crawl_that_knows_many_urls_goes_on_at_once(new_site: Callable[..., Si
 
 def test_pages_of_many_links_fit_in_memory(new_site: Callable[..., Site], torture: Torture, tmp_path: Path) -> None:
     """Pages of two thousand links that nobody knew: what waits to be committed is bounded by its links, not by its pages."""
-    pages, folder, site = torture.draw(short=20, long=500), tmp_path / "out", new_site(otherwise=many_links)
+    pages, folder, site = torture.draw(short=5, long=500), tmp_path / "out", new_site(otherwise=many_links)
     words = ["-m", "crawler.bench.measure", "--mode", "32", "--own", "--pages", str(pages), "-o", str(folder)]
     said = subprocess.run([sys.executable, *words], input=site.url(), capture_output=True, text=True, check=True).stdout
     assert value(folder, "SELECT count(*) FROM urls") == 1 + 2000 * pages

@@ -18,6 +18,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 _FETCH, _FILES, _DATABASE = "crawler.fetch.http.HttpFetcher", "crawler.store.files.PageFiles", "crawler.store.database.Database"
+_SPOOL = "crawler.fetch.spool.SpoolFile"
 _FRONTIER, _STORE = "crawler.frontier.sqlite.SqliteFrontier", "crawler.store.results.ResultStore"
 
 
@@ -69,10 +70,13 @@ ONCE = [f"{_STORE}.flush", *(f"{_FRONTIER}.{name}" for name in ("lease", "extend
 """Those that the smallest crawl makes once at least. (Nobody has to call `close`: both work on a database that the folder closes.)"""
 
 WRITES = [
-    "crawler.store.database.sync", f"{_FILES}.stage", f"{_FILES}.place", "crawler.fetch.spool.SpoolFile.write",
+    "crawler.store.database.sync", f"{_FILES}.stage", f"{_FILES}.place", f"{_SPOOL}.write",
     "crawler.store.folder.Folder.write",
 ]  # fmt: skip
 """What else writes to the disk."""
+
+ASYNCHRONOUS = [f"{_FETCH}.fetch", f"{_SPOOL}.write"]
+"""What only the asynchronous mode calls."""
 
 
 def _kill() -> None:
