@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Self
 
 from crawler.assembly import Assembly
-from crawler.core.urls import canonical, normalize_seed
+from crawler.core.urls import host_key, normalize_seed
 from crawler.engine.asynchronous import AsynchronousEngine
 from crawler.engine.courier import Courier
 from crawler.engine.hooks import Follow, Hooks, OnPage, OnRequest
@@ -25,7 +25,6 @@ from crawler.waiting import to_the_end
 from crawler.wiring import (
     extract_of,
     fetch_options_of,
-    hostname,
     politeness_of,
 )
 
@@ -197,7 +196,7 @@ class Crawler:
         self._check_open()
         for url in urls:
             try:
-                self._allowed.add(hostname(canonical(normalize_seed(url))))
+                self._allowed.add(host_key(normalize_seed(url)))
             except UsageError:
                 continue  # becomes the error of that page
         if self._courier is None:

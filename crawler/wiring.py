@@ -112,7 +112,7 @@ def fetch_options_of(
         cookies_file=Path(settings.cookies) if settings.cookies else None,
         auth=_credentials(settings.auth_env),
         auth_origins=frozenset(origin(seed) for seed in seeds),
-        allowed_private=frozenset(hostname(seed) for seed in seeds) if allowed is None else allowed,
+        allowed_private=frozenset(host_key(seed) for seed in seeds) if allowed is None else allowed,
         allow_private=settings.allow_private,
     )
 
@@ -133,12 +133,6 @@ def host_headers_of(settings: Settings) -> list[Callable[[Request], Request]]:
         return replace(request, headers=(*request.headers, *headers)) if headers else request
 
     return [add]
-
-
-def hostname(url: str) -> str:
-    """The host name of a canonical URL, without port and brackets."""
-    host = host_key(url)
-    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
 def _credentials(name: str | None) -> tuple[str, str] | None:

@@ -69,8 +69,9 @@ class LeasedHost:
             self.pace.pause(now + retry.FIRST_DELAY)
             return
         self.pace.unreachable(now, started, error, salt, retry_after)
-        if error.kind == "tls" and not self.pace.state.answered:
-            self.pace.close(str(error), "tls")
+        # An address that may not be asked is no better later.
+        if (error.kind == "tls" and not self.pace.state.answered) or facts.error.startswith("blocked: "):
+            self.pace.close(str(error), error.kind)
 
     def _learn(self, facts: RobotsFacts, agent: str) -> None:
         if facts.text is None:

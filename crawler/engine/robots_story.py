@@ -27,19 +27,21 @@ def robots_story(request: Request) -> Generator[Request, Response, RobotsAnswer]
     """What a host says in its robots.txt: yields what to fetch, is sent what came, returns the answer. RFC 9309, 2.3.1: five
     redirects are followed, 4xx means no rules, 5xx and no answer mean that all is refused for now; 429 asks to come back later, so it
     counts as 5xx (as Google does)."""
-    place, step = origin(request.url), request
+    place, step, redirected = origin(request.url), request, 0
     for _ in range(1 + ROBOTS_REDIRECTS):
         response = yield step
         status = response.status
         text = response.body.read()[:ROBOTS_MAX_SIZE] if 200 <= status < 300 else b""
         discard(response.body)
-        if response.error is not None and response.error.kind != "too_big":
-            return RobotsAnswer(RobotsFacts(place, status, None, 0.0, str(response.error)))
+        if (error := response.error) is not None and error.kind != "too_big":
+            if redirected:  # the host did answer
+                error = replace(error, detail=f"robots.txt redirects to {step.url}: {error.detail}")
+            return RobotsAnswer(RobotsFacts(place, status or redirected, None, 0.0, str(error)))
         if status in REDIRECT_STATUS and (location := location_of(response)):
             target = Resolver(lambda url, host: None).targets(step.url, [location])[0]
             if target is None or not target.host:
                 break
-            step = replace(request, url=target.url, id=target.id, host=target.host)
+            step, redirected = replace(request, url=target.url, id=target.id, host=target.host), status
             continue
         if status >= 500 or status == 429:
             unavailable = RobotsFacts(place, status, None, 0.0, f"robots.txt answered {status}")

@@ -80,8 +80,9 @@ class BlockingFetcher:
     def _exchange(self, request: Request, url: SplitResult, answer: Answer) -> None:
         host = url.hostname or ""
         proxy = self._proxies.find(url.scheme, host, url.port) if self._proxies else None
-        self._guard.check_literal(host)
-        CONNECTING.set(Connecting(host, proxy is not None))
+        place = _origin(url).partition("://")[2]
+        self._guard.check_literal(host, place)
+        CONNECTING.set(Connecting(host, place, proxy is not None))
         key = (url.scheme, host, url.port, proxy)
         connection, head = self._ask(key, self._request(request, url, proxy), answer)
         try:

@@ -21,13 +21,15 @@ from crawler.fetch.failures import FetchFailure
 
 @dataclass(slots=True)
 class Connecting:
-    """What the sockets of one request are for: the host being asked, and what the guard has seen so far.
+    """What the sockets of one request are for: the host being asked, by name and with its port (the host of the crawl, see
+    `crawler.core.urls.host_key`), and what the guard has seen so far.
 
     `sockets` counts the connections opened: 0 after an answer means that a kept-alive one was used again; `kept` that one was
     tried.
     """
 
     host: str
+    place: str
     proxied: bool = False
     sockets: int = 0
     kept: bool = False
@@ -44,20 +46,19 @@ class AddressRefused(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Lets only public addresses through, except for the hosts in `allowed` (lower case), or all with `allow_private`."""
+    """Lets only public addresses through, except for the hosts in `allowed` (with their ports, as `place`), or all with
+    `allow_private`."""
 
     allowed: Set[str] = frozenset()
     allow_private: bool = False
 
-    def refusal(self, address: str, host: str) -> str | None:
-        """Why `host` may not be asked at `address`; None when it may."""
-        return None if self.allow_private else refusal(address, host, self.allowed)
+    def refusal(self, address: str, host: str, place: str) -> str | None:
+        """Why `host`, which is `place` with its port, may not be asked at `address`; None when it may."""
+        return None if self.allow_private or place in self.allowed else refusal(address, host)
 
-    def check_literal(self, host: str) -> None:
+    def check_literal(self, host: str, place: str) -> None:
         """Raises FetchFailure (`blocked`) when `host` itself is an address that is refused."""
-        if self.allow_private or host in self.allowed or not is_literal(host):
-            return
-        if reason := refusal(host, host, self.allowed):
+        if is_literal(host) and (reason := self.refusal(host, host, place)):
             raise FetchFailure("blocked", reason)
 
     def socket(self, info: tuple[Any, ...]) -> socket.socket:
@@ -65,7 +66,7 @@ class Guard:
         sockets take the last descriptors of this process."""
         family, kind, protocol, _, address = info
         request = CONNECTING.get()
-        if not request.proxied and (reason := self.refusal(address[0], request.host)):
+        if not request.proxied and (reason := self.refusal(address[0], request.host, request.place)):
             request.refusal = reason
             raise AddressRefused(reason)
         made = socket.socket(family, kind, protocol)
@@ -78,14 +79,12 @@ class Guard:
         return made
 
 
-def refusal(address: str, host: str, allowed: Set[str] = frozenset()) -> str | None:
+def refusal(address: str, host: str) -> str | None:
     """Why a crawler should not connect to `address` on behalf of `host`; None when it may.
 
     Loopback, private, link-local, shared (CGNAT), multicast, unspecified and reserved addresses are refused, also when they
-    are wrapped in IPv6 (IPv4-mapped, 6to4, NAT64), unless `host` is in `allowed`.
+    are wrapped in IPv6 (IPv4-mapped, 6to4, NAT64).
     """
-    if host.lower().rstrip(".") in allowed:
-        return None
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -122,14 +122,16 @@ class HttpFetcher:
         url = URL(request.url, encoded=True)
         host = url.raw_host or ""
         proxy = self._proxies.find(url.scheme, host, url.port) if self._proxies else None
-        self._guard.check_literal(host)
-        CONNECTING.set(Connecting(host, proxy is not None))
+        origin = origin_of(url.scheme, host, url.port)
+        place = origin.partition("://")[2]
+        self._guard.check_literal(host, place)
+        CONNECTING.set(Connecting(host, place, proxy is not None))
         secure = url.scheme == "https" or (proxy is not None and proxy.startswith("https:"))
         tls = self._tls if secure else True
         headers = None
         if self._headers.by_origin or request.headers or url.raw_user is not None:
             userinfo = "" if url.raw_user is None else f"{url.raw_user}:{url.raw_password or ''}"
-            headers = self._headers.added(request, origin_of(url.scheme, host, url.port), url.raw_path, userinfo)
+            headers = self._headers.added(request, origin, url.raw_path, userinfo)
         if proxy is None and url.raw_user is None:
             every = None if not headers else self._headers.all(headers).items()
             if (kept := await self._kept_alive.ask(request.url, tls, every)) is not None:

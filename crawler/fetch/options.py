@@ -38,7 +38,7 @@ class FetchOptions:
     `proxy` (http:// or https://) wins over HTTP_PROXY and HTTPS_PROXY, which count only with `trust_env`; so does NO_PROXY.
     `verify=False` accepts any certificate; `ca_certificate` is a PEM file that is trusted besides the system's own.
 
-    Private addresses are refused, except for the host names in `allowed_private` (lower case, as the seeds name them; the set
+    Private addresses are refused, except for the hosts in `allowed_private` (with their ports, as `host_key` names them; the set
     may grow meanwhile), or not at all with `allow_private`.
     """
 

@@ -558,10 +558,10 @@ def test_private_addresses_are_refused(server: RawServer, fetch: Fetch, host: st
 
 
 def test_a_seed_may_be_private(server: RawServer, fetch_all: FetchAll) -> None:
-    """A host that was typed as a seed is asked wherever it is; another name for the same address is not."""
+    """A host that was typed as a seed is asked wherever it is; another name for the same address, or another port, is not."""
     urls = [server.answer(http(b"mine"), host="localhost"), server.answer(http(b"mine"))]
 
-    responses = fetch_all([*urls, urls[0]], allow_private=False, allowed_private=frozenset({"localhost"}))
+    responses = fetch_all([*urls, urls[0]], allow_private=False, allowed_private=frozenset({f"localhost:{server.port}"}))
 
     assert [outcome(response)[2] for response in responses] == ["ok", "blocked", "ok"]
 
