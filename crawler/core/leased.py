@@ -22,7 +22,7 @@ class LeasedHost:
         self.queue: deque[Request] = deque(lease.requests)
         self.origins: dict[str, tuple[Robots, float]] = {}
         self.waiting_for: str | None = None  # the origin whose robots.txt is in flight
-        self.started: dict[int, float] = {}  # id -> when it started
+        self.started: dict[int, tuple[Request, float]] = {}  # id -> what is in flight, and when it started
         self.unacknowledged = len(lease.requests)
         self.exhausted = False  # the frontier had nothing more for it when asked last
         self.listed = False  # has an entry in the heap of ready times

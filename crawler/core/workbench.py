@@ -29,6 +29,7 @@ from crawler.core.urls import fingerprint, origin
 from crawler.model import Failed, HostState, Lease, Leases, PageError, Request, Retry, RobotsFacts, Skipped
 from crawler.progress import HostProgress
 
+Rules = Callable[[str], Politeness]
 Renewal = tuple[Lease, HostState]
 
 
@@ -65,23 +66,26 @@ class Workbench:
     """Holds at most `max_hosts` hosts with at most `per_host` waiting URLs each, and says what to do next.
 
     `rules(host)` gives the politeness of a host; `agent` is the product token looked up in robots.txt (None: robots.txt is
-    neither asked for nor obeyed). Leases are renewed when half of `ttl` seconds is gone.
+    neither asked for nor obeyed). Leases are renewed when half of `ttl` seconds is gone. With room for more it asks for hosts again
+    after `look_around` seconds: others may have found some since.
     """
 
     def __init__(
-        self, rules: Callable[[str], Politeness], agent: str | None, *, max_hosts: int = 256, per_host: int = 128, ttl: float = 60.0
+        self, rules: Rules, agent: str | None, *, max_hosts: int = 256, per_host: int = 128, ttl: float = 60.0, look_around: float = 5.0
     ) -> None:
         self._rules = rules
         self._agent = agent
         self._max_hosts = max_hosts
         self._per_host = per_host
         self._ttl = ttl
+        self._look_around = look_around
         self._hosts: dict[str, LeasedHost] = {}
         self._ready: list[tuple[float, int, str]] = []
         self._turn = 0
         self._asked = False
         self._renew_at = float("inf")
         self._lease_at = float("-inf")  # when asking for further hosts may bring some
+        self._look_at = float("-inf")  # when others may have found some; no reason to wake up, but one not to sleep on
         self._retry_at = float("inf")  # when a held host has a URL due again
         self._over: set[str] = set()
         self._low: set[str] = set()
@@ -118,12 +122,12 @@ class Workbench:
             if now >= self._retry_at:
                 self._retry_at = float("inf")
                 self.added(list(self._hosts))
-            if self._over or self._low or now >= self._next_trip():
+            if self._over or self._low or now >= min(self._next_trip(), self._next_look()):
                 return self._need(now)
         while self._ready:
             at, _, name = self._ready[0]
             if at > now:
-                return Wait(min(at, self._next_trip()))
+                return Wait(min(at, self._next_trip(), self._next_look()))
             heappop(self._ready)
             host = self._hosts.get(name)
             if host is None:
@@ -133,12 +137,15 @@ class Workbench:
             if step is not None:
                 return step
         trip = self._next_trip()
-        return Wait(trip) if trip < float("inf") and not self._asked else IDLE
+        return Wait(min(trip, self._next_look())) if trip < float("inf") and not self._asked else IDLE
 
     def _next_trip(self) -> float:
         if self._asked:
             return float("inf")
         return min(self._renew_at, self._retry_at, self._lease_at if len(self._hosts) < self._max_hosts else float("inf"))
+
+    def _next_look(self) -> float:
+        return self._look_at if len(self._hosts) < self._max_hosts and not self._asked else float("inf")
 
     def _start(self, host: LeasedHost, now: float) -> Request | Skipped | Failed | None:
         """Starts the head of a host's queue, or judges it; None when the host cannot start anything now."""
@@ -165,7 +172,7 @@ class Workbench:
                 self._settle(host)
                 return Skipped(request, "robots", f"line {decision.line}: {decision.rule}" if decision.line else decision.rule)
         host.queue.popleft()
-        host.started[request.id] = now
+        host.started[request.id] = request, now
         pace.started(now)
         self._settle(host)
         return request
@@ -175,10 +182,10 @@ class Workbench:
             return None  # robots.txt goes alone; the next answer brings us back here
         host.waiting_for = place
         url = robots_url(place)
-        identity = fingerprint(url)
-        host.started[identity] = now
+        request = Request(url, fingerprint(url), host.lease.host, role="robots")
+        host.started[request.id] = request, now
         host.pace.started(now)
-        return Request(url, identity, host.lease.host, role="robots")
+        return request
 
     def _give_up(self, host: LeasedHost) -> Failed | None:
         """A closed host: its first URL is told as failed, the rest fails at the frontier when the host is given back."""
@@ -233,7 +240,7 @@ class Workbench:
         due = now >= self._renew_at
         renew = tuple(host.lease for name, host in self._hosts.items() if name not in self._low) if due else ()
         self._low.clear()
-        room = self._max_hosts - len(self._hosts) if now >= self._lease_at or release else 0
+        room = self._max_hosts - len(self._hosts) if now >= min(self._lease_at, self._look_at) or release else 0
         return Need(room, self._per_host, renew, extend, tuple(release))
 
     def take(self, need: Need, extended: Leases, leased: Leases, now: float) -> None:
@@ -254,6 +261,7 @@ class Workbench:
         if extended.next_due is not None:
             self._retry_at = min(self._retry_at, extended.next_due)
         if need.hosts:
+            self._look_at = now + self._look_around
             due = leased.next_due
             self._lease_at = float("inf") if due is None else max(due, now)
             if leased.leases and len(leased.leases) >= need.hosts:
@@ -304,9 +312,10 @@ class Workbench:
 
     def _landed(self, request: Request) -> tuple[LeasedHost, float] | None:
         host = self._hosts.get(request.host)
-        if host is None or request.id not in host.started:
+        # The very request: one of an earlier lease, which was lost, says nothing about that of the next one.
+        if host is None or host.started.get(request.id, (None,))[0] is not request:
             return None
-        return host, host.started.pop(request.id)
+        return host, host.started.pop(request.id)[1]
 
     def answered(self, request: Request, now: float, status: int, ttfb: float, retry_after: float | None = None) -> Retry | None:
         """A whole answer arrived. Returns when to ask again if this status deserves another try."""

@@ -245,7 +245,7 @@ class AsynchronousEngine:
             self._workbench.cancelled(request)
             raise
         finally:
-            del self._flying[request.id]
+            self._flying.pop(request.id, None)
         if visit is not None:
             self._commit.collect(lease, visit, self._clock())
             self._work.set()

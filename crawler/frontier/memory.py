@@ -148,7 +148,7 @@ class MemoryFrontier:
         head = ready[: min(per_host, self._room())]
         for entry in head:
             entry.state = "leased"
-        return tuple(entry.request for entry in head)
+        return tuple(replace(entry.request) for entry in head)
 
     def _queue(self, name: str) -> list[Entry]:
         """The open part of a host's queue: the lowest rank first, then in the order of discovery."""

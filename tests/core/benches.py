@@ -8,7 +8,7 @@ from crawler.core.workbench import Idle, Need, Wait, Workbench
 from crawler.model import Failed, HostState, Lease, Leases, Request, RobotsFacts, Skipped
 
 NEVER = float("inf")
-"""The deadline of a lease that needs no renewal."""
+"""The deadline of a lease that needs no renewal, and when to look around if nobody else is there."""
 
 ALL_ALLOWED = b""
 
@@ -40,9 +40,10 @@ def bench_of(
     now: float = 0.0,
     ttl: float = 60.0,
     per_host: int = 128,
+    look_around: float = NEVER,
 ) -> Workbench:
     """A workbench that has got these leases from a frontier that had nothing more."""
-    bench = Workbench(lambda host: rules or Politeness(), agent, ttl=ttl, per_host=per_host)
+    bench = Workbench(lambda host: rules or Politeness(), agent, ttl=ttl, per_host=per_host, look_around=look_around)
     need = bench.next(now)
     assert isinstance(need, Need)
     bench.take(need, Leases(), Leases(leases), now)

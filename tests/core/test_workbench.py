@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from benches import answer_need, bench_of, knowing_robots, lease_of, page, pages, settle, step
+from benches import NEVER, answer_need, bench_of, knowing_robots, lease_of, page, pages, settle, step
 
 from crawler.core.politeness import Politeness
 from crawler.core.workbench import Idle, Need, Wait, Workbench
@@ -168,6 +168,44 @@ def test_a_host_whose_robots_never_comes_is_closed(facts: RobotsFacts, probes: i
     assert (released.token, state.closed, state.closed_kind) == (lease.token, str(error), error.kind)
 
 
+def test_what_a_lost_lease_had_in_flight_says_nothing_about_the_next_one() -> None:
+    """The same URL may be in flight twice when a lease was lost and won again: the older answer does not count for the younger
+    request, so robots.txt still goes alone."""
+    old = lease_of(page("/a"))
+    bench = bench_of(old, agent="asyncrawl")
+    first = settle(bench, 0.0)
+    bench.lost(old)
+    need = bench.next(1.0)
+    assert isinstance(need, Need)
+    bench.take(need, Leases(), Leases((lease_of(page("/a"), token=2),)), 1.0)
+    second = settle(bench, 1.0)
+    assert (first, second.role) == (second, "robots")
+
+    bench.robots(first, 2.0, robots(b""))
+    assert step(bench, 2.0) == Idle()
+    bench.robots(second, 3.0, robots(b""))
+    assert settle(bench, 3.0).url == "https://a.test/a"
+
+
+def test_hosts_that_others_found_are_noticed() -> None:
+    """A worker that waits for its only host, for as long as that asks, looks around every few seconds, and at once serves what another
+    worker has found meanwhile. While all it has is in flight nothing wakes it, but with the answer it looks."""
+    bench = bench_of(lease_of(page("/a"), state=knowing_robots(next_at=300.0)), look_around=5.0)
+    assert step(bench, 0.0) == Wait(5.0)
+    assert step(bench, 5.0) == Wait(10.0)
+
+    need = bench.next(10.0)
+    assert isinstance(need, Need)
+    assert need.hosts > 0
+    bench.take(need, Leases(), Leases((lease_of(page("https://b.test/"), state=HostState()),)), 10.0)
+    assert settle(bench, 10.0).url == "https://b.test/robots.txt"
+
+    busy = bench_of(lease_of(page("/a"), state=knowing_robots()), look_around=5.0)
+    settle(busy, 0.0)
+    assert step(busy, 0.0) == Idle()
+    assert isinstance(busy.next(10.0), Need)
+
+
 # Pace and turns
 
 
@@ -208,7 +246,7 @@ def test_a_waiting_host_does_not_hold_up_another() -> None:
         lease_of(*pages("https://slow.test/1", "https://slow.test/2")),
         lease_of(*pages("https://quick.test/1", "https://quick.test/2")),
     )
-    bench = Workbench(lambda host: Politeness(delay=10.0 if host == "slow.test" else 3.0), None)
+    bench = Workbench(lambda host: Politeness(delay=10.0 if host == "slow.test" else 3.0), None, look_around=NEVER)
     need = bench.next(0.0)
     assert isinstance(need, Need)
     bench.take(need, Leases(), Leases((slow, quick)), 0.0)
@@ -340,7 +378,7 @@ def test_an_empty_workbench_asks_for_hosts() -> None:
 
 def test_only_one_trip_at_a_time() -> None:
     """While somebody is at the frontier no second trip is asked for, and ready hosts go on."""
-    bench = Workbench(lambda host: Politeness(), None, ttl=60.0)
+    bench = Workbench(lambda host: Politeness(), None, ttl=60.0, look_around=NEVER)
     bench.take(bench.next(0.0), Leases(), Leases((lease_of(page("/a"), deadline=60.0),)), 0.0)  # type: ignore[arg-type]
     assert isinstance(bench.next(0.0), Need)
 
@@ -350,7 +388,7 @@ def test_only_one_trip_at_a_time() -> None:
 
 def test_it_waits_until_the_frontier_has_something_due() -> None:
     """When the frontier says at what time the next host is due, the worker sleeps until then and asks again."""
-    bench = Workbench(lambda host: Politeness(), None)
+    bench = Workbench(lambda host: Politeness(), None, look_around=NEVER)
     bench.take(bench.next(0.0), Leases(), Leases((), 30.0), 0.0)  # type: ignore[arg-type]
 
     assert bench.next(0.0) == Wait(30.0)
@@ -360,7 +398,7 @@ def test_it_waits_until_the_frontier_has_something_due() -> None:
 
 def test_it_idles_when_nothing_is_due_until_it_is_woken() -> None:
     """With an empty frontier there is nothing to wait for; new URLs, or a wake, send the worker there again."""
-    bench = Workbench(lambda host: Politeness(), None)
+    bench = Workbench(lambda host: Politeness(), None, look_around=NEVER)
     bench.take(bench.next(0.0), Leases(), Leases(), 0.0)  # type: ignore[arg-type]
     assert bench.next(1e6) == Idle()
 
@@ -408,7 +446,7 @@ def test_leases_with_equal_tokens_are_not_mixed_up() -> None:
 
 def test_a_lease_is_renewed_at_half_its_time() -> None:
     """When half of the time is gone all leases are renewed; one with enough to do is renewed alone, not topped up."""
-    bench = Workbench(lambda host: Politeness(delay=100.0), None, per_host=2, ttl=60.0)
+    bench = Workbench(lambda host: Politeness(delay=100.0), None, per_host=2, ttl=60.0, look_around=NEVER)
     lease = lease_of(*pages("/a", "/b"), deadline=60.0)
     bench.take(bench.next(0.0), Leases(), Leases((lease,)), 0.0)  # type: ignore[arg-type]
     serve(bench, 0.0)
@@ -422,7 +460,7 @@ def test_a_lease_is_renewed_at_half_its_time() -> None:
 
 def test_a_busy_worker_renews_without_asking_what_comes_next() -> None:
     """While all slots are busy nobody calls `next`: the renewal is there for who keeps the books, once, when it is due."""
-    bench = Workbench(lambda host: Politeness(), None, ttl=60.0)
+    bench = Workbench(lambda host: Politeness(), None, ttl=60.0, look_around=NEVER)
     assert (bench.renew_at, bench.renewal(0.0)) == (float("inf"), None)
     lease = lease_of(page("/a"), deadline=60.0)
     bench.take(bench.next(0.0), Leases(), Leases((lease,)), 0.0)  # type: ignore[arg-type]
@@ -438,7 +476,7 @@ def test_a_busy_worker_renews_without_asking_what_comes_next() -> None:
 
 def test_a_queue_does_not_grow_with_renewals() -> None:
     """A slow host holds no more URLs after an hour of renewals than after its first lease."""
-    bench = Workbench(lambda host: Politeness(delay=1000.0), None, per_host=8, ttl=60.0)
+    bench = Workbench(lambda host: Politeness(delay=1000.0), None, per_host=8, ttl=60.0, look_around=NEVER)
     further = iter(range(1_000_000))
 
     def more(lease: Lease, count: int, now: float) -> Lease:
@@ -464,7 +502,7 @@ def test_a_queue_does_not_grow_with_renewals() -> None:
 
 def test_nothing_starts_after_the_deadline() -> None:
     """A fence cannot stop a request that was sent: from its deadline on a host waits for the renewal."""
-    bench = Workbench(lambda host: Politeness(), None, ttl=60.0)
+    bench = Workbench(lambda host: Politeness(), None, ttl=60.0, look_around=NEVER)
     lease = lease_of(*pages("/a", "/b"), deadline=60.0)
     bench.take(bench.next(0.0), Leases(), Leases((lease,)), 0.0)  # type: ignore[arg-type]
     need = bench.next(60.0)
@@ -477,7 +515,7 @@ def test_nothing_starts_after_the_deadline() -> None:
 
 def test_a_lost_lease_is_forgotten() -> None:
     """When a lease was not renewed the host is gone: what waits is not asked, answers that arrive late are ignored."""
-    bench = Workbench(lambda host: Politeness(), None, ttl=60.0)
+    bench = Workbench(lambda host: Politeness(), None, ttl=60.0, look_around=NEVER)
     lease = lease_of(*pages("/a", "/b"), deadline=60.0)
     bench.take(bench.next(0.0), Leases(), Leases((lease,)), 0.0)  # type: ignore[arg-type]
     need = bench.next(0.0)

@@ -607,6 +607,7 @@ import asyncio, sys
 from crawler import Crawler
 
 async def main():
+    asyncio.get_running_loop().slow_callback_duration = 60  # a busy machine is nothing to complain about
     async with Crawler(output=sys.argv[2]) as crawler:
         async for page in crawler.crawl(sys.argv[1]):
             print(page.url, flush=True)
