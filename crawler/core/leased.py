@@ -43,6 +43,18 @@ class LeasedHost:
             self.exhausted = not lease.requests
         self.lease = replace(lease, requests=())
 
+    def start(self, request: Request, now: float) -> None:
+        """A request goes out."""
+        self.started[request.id] = request, now
+        self.pace.started(now)
+
+    def land(self, request: Request) -> float | None:
+        """Takes a request out of flight; when it started. None when it is not this very one that flies: a request of an earlier
+        lease, which was lost, says nothing about that of the next one."""
+        if self.started.get(request.id, (None,))[0] is not request:
+            return None
+        return self.started.pop(request.id)[1]
+
     def drop_queue(self) -> None:
         """What waits goes back with the host."""
         self.unacknowledged -= len(self.queue)

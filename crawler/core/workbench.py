@@ -172,8 +172,7 @@ class Workbench:
                 self._settle(host)
                 return Skipped(request, "robots", f"line {decision.line}: {decision.rule}" if decision.line else decision.rule)
         host.queue.popleft()
-        host.started[request.id] = request, now
-        pace.started(now)
+        host.start(request, now)
         self._settle(host)
         return request
 
@@ -183,8 +182,7 @@ class Workbench:
         host.waiting_for = place
         url = robots_url(place)
         request = Request(url, fingerprint(url), host.lease.host, role="robots")
-        host.started[request.id] = request, now
-        host.pace.started(now)
+        host.start(request, now)
         return request
 
     def _give_up(self, host: LeasedHost) -> Failed | None:
@@ -312,10 +310,8 @@ class Workbench:
 
     def _landed(self, request: Request) -> tuple[LeasedHost, float] | None:
         host = self._hosts.get(request.host)
-        # The very request: one of an earlier lease, which was lost, says nothing about that of the next one.
-        if host is None or host.started.get(request.id, (None,))[0] is not request:
-            return None
-        return host, host.started.pop(request.id)[1]
+        started = host.land(request) if host is not None else None
+        return None if host is None or started is None else (host, started)
 
     def answered(self, request: Request, now: float, status: int, ttfb: float, retry_after: float | None = None) -> Retry | None:
         """A whole answer arrived. Returns when to ask again if this status deserves another try."""
