@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from typing import Self
@@ -47,7 +47,9 @@ def crawl(*seeds: str, **settings: object) -> Iterator[Page]:
                 yield from (record.page for record in records if record.page.role != "sitemap")
 
 
-def run_synchronously(opened: Assembly, started: Callable[[SynchronousEngine], None] | None = None) -> Iterator[Sequence[Record]]:
+def run_synchronously(
+    opened: Assembly, started: Callable[[SynchronousEngine], None] | None = None
+) -> Generator[Sequence[Record], None, None]:
     """Runs an opened crawl in this thread, yields the records of each commit, and writes down why it ended (`opened.reason`).
     `started` is told the engine, to stop it."""
     from crawler.fetch.blocking import BlockingFetcher  # urllib3 takes 40 ms to import

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 from crawler import __version__
@@ -85,8 +86,10 @@ class Assembly:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with self._stack:
+            if self.run and isinstance(error, DiskFullError):  # wherever that was: on the disk of the log, perhaps
+                self.finish("disk full")
 
     def _open(self, again: bool) -> None:
         settings = self.settings

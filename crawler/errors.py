@@ -64,6 +64,11 @@ class FolderInUseError(OutputError):
 class DiskFullError(OutputError):
     """There is no room left for the output."""
 
+    @classmethod
+    def writing(cls, what: object) -> DiskFullError:
+        """The error of a write that found the disk full."""
+        return cls(f"cannot write {what}", "the disk is full", "make room and run the same command again")
+
 
 class FrontierError(CrawlerError):
     """A shared frontier cannot be reached."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -28,3 +28,12 @@ def mounted(place: Path, options: str) -> Iterator[Path]:
 def make_room(place: Path, size: str) -> None:
     """Gives a mounted disk another size, such as `64m`."""
     subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
+
+
+def fill(place: Path) -> Path:
+    """Takes all room that a disk has left, with a file that may be removed."""
+    filler = place / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    return filler

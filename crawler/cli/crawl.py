@@ -333,9 +333,10 @@ def _run_sync(opened: Assembly, show: _Show, signals: Signals) -> FinishReason:
     before = signal.signal(signal.SIGALRM, stop)
     signals.obey = stop
     try:
-        for records in run_synchronously(opened, engines.append):
-            show.pages(records)
-            show.progress(engines[0])
+        with closing(run_synchronously(opened, engines.append)) as steps:
+            for records in steps:
+                show.pages(records)
+                show.progress(engines[0])
     except KeyboardInterrupt:
         if not engines:
             raise
@@ -349,8 +350,8 @@ def _run_sync(opened: Assembly, show: _Show, signals: Signals) -> FinishReason:
 def _open_jsonl(name: str) -> Rows:
     """Standard output stays open when we leave it."""
     if name == "-":
-        return Rows(os.dup(sys.stdout.fileno()))
+        return Rows(os.dup(sys.stdout.fileno()), "standard output")
     try:
-        return Rows(os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644))
+        return Rows(os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), name)
     except OSError as error:
         raise OutputError(f"cannot write {name}", str(error.strerror), "--jsonl another-file") from error

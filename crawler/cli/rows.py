@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from contextlib import suppress
 from threading import Thread
 
+from crawler.errors import DiskFullError
+
 
 class Rows:
-    """Lines on a descriptor, which `close` closes.
+    """Lines on a descriptor, which `close` closes; `name` says in messages where they go.
 
     `deliver` leaves the writing to a thread: a reader that stands still holds up the crawl, but no signal. Once `give_up` was
-    called nothing is waited for and nothing more is written. Both raise OSError, BrokenPipeError when nobody reads any more.
+    called nothing is waited for and nothing more is written. Both raise DiskFullError, OSError, BrokenPipeError when nobody
+    reads any more.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, name: str) -> None:
+        self._name = name
         self.is_terminal = os.isatty(descriptor)
         self._descriptor = descriptor
         self._written: asyncio.Future[None] | None = None
@@ -24,8 +29,13 @@ class Rows:
     def put(self, text: str) -> None:
         """Writes at once; returns when all is written."""
         left = memoryview(text.encode())
-        while left:
-            left = left[os.write(self._descriptor, left) :]
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFullError.writing(self._name) from error
+            raise
 
     async def deliver(self, text: str) -> None:
         """The same, waiting beside the loop."""
@@ -38,10 +48,10 @@ class Rows:
         await self._written
 
     def _write(self, text: str, loop: asyncio.AbstractEventLoop, written: asyncio.Future[None]) -> None:
-        failure: OSError | None = None
+        failure: Exception | None = None
         try:
             self.put(text)
-        except OSError as error:
+        except (OSError, DiskFullError) as error:
             failure = error
         with suppress(RuntimeError):  # the loop is over: nobody waits any more
             loop.call_soon_threadsafe(_settle, written, failure)
@@ -58,7 +68,7 @@ class Rows:
             os.close(self._descriptor)
 
 
-def _settle(written: asyncio.Future[None], failure: OSError | None) -> None:
+def _settle(written: asyncio.Future[None], failure: Exception | None) -> None:
     if written.done():
         return
     if failure is None:

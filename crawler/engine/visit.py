@@ -384,7 +384,7 @@ class Visitor:
 def _check_disk(error: PageError) -> None:
     """A body that could not be written for want of room is no fault of its page: the crawl stops, and asks again later."""
     if error.kind == "internal" and error.detail.startswith(("ENOSPC", "EDQUOT")):
-        raise DiskFullError("cannot write a page", "the disk is full", "make room and run the same command again")
+        raise DiskFullError.writing("a page")
 
 
 def hook_failed(request: Request, visit: Visit, error: Exception) -> Visit:

@@ -83,7 +83,7 @@ class CookieJar:
                 json.dump(kept, written)
             part.replace(file)
         except OSError:
-            pass
+            part.unlink(missing_ok=True)
 
     def keep(self, origin: str, path: str, lines: Iterable[str]) -> None:
         """Takes the Set-Cookie lines of an answer for `path` of `origin`. What cannot be used is dropped."""

@@ -124,7 +124,7 @@ def _readable(error: sqlite3.Error, path: Path | None) -> Exception:
     """The three lines for what SQLite says."""
     text = str(error)
     if "full" in text:
-        return DiskFullError(f"cannot write {path}", "the disk is full", "make room and run the same command again")
+        return DiskFullError.writing(path)
     if "not a database" in text or "malformed" in text:
         return OutputError(f"{path} is damaged or is no database", text, "crawler crawl URL -o another-folder")
     if "readonly" in text or "unable to open" in text:

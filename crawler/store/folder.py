@@ -199,7 +199,7 @@ def _remove_crawl(path: Path) -> None:
 
 def _unusable(path: Path, error: OSError) -> OutputError:
     if error.errno in (28, 122):  # ENOSPC, EDQUOT
-        return DiskFullError(f"cannot write {path}/", "the disk is full", "make room and run the same command again")
+        return DiskFullError.writing(f"{path}/")
     if file := next((place for place in (path, *path.parents) if os.path.isfile(place)), None):
         what, why = f"{file} is a file, not a folder", "a crawl is kept in a folder"
         return OutputError(*((what, why) if file == path else (f"cannot make {path}/", what)), "-o another-folder")

@@ -82,7 +82,7 @@ class EventLog:
             step(*arguments)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFullError(f"cannot write {self.path}", "the disk is full", "make room and run the same command again") from error
+                raise DiskFullError.writing(self.path) from error
             raise OutputError(f"cannot write {self.path}", os.strerror(error.errno or 0), "check who owns the folder") from error
 
     def _open(self) -> None:

@@ -171,5 +171,5 @@ def _discard(record: Record, staged: str | Path | None) -> Record:
 
 def _readable(error: OSError) -> OutputError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFullError(f"cannot write {error.filename or 'a page'}", "the disk is full", "make room and run the same command again")
+        return DiskFullError.writing(error.filename or "a page")
     return OutputError(f"cannot write {error.filename or 'a page'}", error.strerror or str(error), "check who owns the folder")

@@ -1,4 +1,4 @@
-"""When files run short a crawl gets slower, and loses nothing."""
+"""When files run short a crawl gets slower; when a disk is full it stops, says which, and goes on later."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import assert_at_rest, ended, no_surroundings, rows, running, stored
+from disks import fill, mounted
+from running import Capture, assert_at_rest, ended, error_lines, no_surroundings, rows, run, running, stored, value
 
 from crawler.fetch import descriptors
 from crawler.testing import Site, answer
@@ -78,3 +79,27 @@ def test_sockets_leave_files_for_pages() -> None:
     descriptors.check(most - descriptors.FOR_FILES - 1, descriptors.FOR_FILES)
     with pytest.raises(OSError, match="Too many open files"):
         descriptors.check(most - descriptors.FOR_FILES, descriptors.FOR_FILES)
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+@pytest.mark.parametrize("where", ["--log-file", "--jsonl"])
+def test_a_disk_of_its_own_may_be_full(new_site: NewSite, tmp_path: Path, capfd: Capture, mode: str, where: str) -> None:
+    """The log and the rows may go elsewhere. When there is no room the crawl stops and names the file; the folder goes on."""
+    with mounted(tmp_path / "disk", "size=1m") as disk:
+        pages = {f"/{n}": "<p>page" for n in range(40)}
+        site = new_site({"/": answer(links=[*pages], after=lambda: fill(disk) if where == "--jsonl" else None), **pages})
+        if where == "--log-file":
+            fill(disk)
+        words = [site.url(), "-o", tmp_path / "out", "--mode", mode, "-q", where, disk / "there"]
+        ran = run(capfd, *words)
+        assert ran.code == 6
+        assert error_lines(ran.err) == [
+            f"error: cannot write {disk / 'there'}",
+            "  the disk is full",
+            "  try: make room and run the same command again",
+        ]
+        assert value(tmp_path / "out", "SELECT finish_reason FROM runs") == "disk full"
+        (disk / "filler").unlink()
+        assert run(capfd, *words).code == 0
+    assert_at_rest(tmp_path / "out")
+    assert stored(tmp_path / "out") == sorted(site.reachable())
