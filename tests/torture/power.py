@@ -6,11 +6,11 @@ sync came to its end, and rolls dice for each body that was written later.
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -20,7 +20,10 @@ from pathlib import Path
 import crawler.assembly
 from crawler.store import sync
 
-DATABASE = ("crawl.db-wal", "crawl.db")  # in this order: what is missing in the one is in the other
+DATABASE = ("crawl.db-wal", "crawl.db")
+_LIST = "find pages -type f -printf '%i:%T@ %p\\n'"
+# The log first: what is missing in it is in the database by then.
+_COPY = f'for file in {" ".join(DATABASE)}; do [ ! -e $file ] || cp $file "$1"; done; {_LIST} > "$1"/bodies'
 
 
 def keep_copies(copies: Path, interval: float) -> None:
@@ -34,29 +37,33 @@ def keep_copies(copies: Path, interval: float) -> None:
         copy = copies / f"{next(numbers):06}"
         begun = copy.with_suffix(".part")
         begun.mkdir()
+        (begun / "times").write_text(f"{time.monotonic()} ")
         with closing(sqlite3.connect(folder / "crawl.db", isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")  # nobody commits meanwhile
-            # By another process: one that closes a file which SQLite has open takes SQLite's locks away.
-            subprocess.run(["cp", *(folder / name for name in DATABASE if (folder / name).exists()), begun], check=True)
-            (begun / "bodies.json").write_text(json.dumps(bodies(folder)), "utf-8")
+            # By another process, which costs this one nothing; and closing a file that SQLite has open would take SQLite's locks away.
+            subprocess.run(["sh", "-c", _COPY, "sh", str(begun)], cwd=folder, check=True)
         real(folder)
+        with (begun / "times").open("a") as times:
+            times.write(f"{time.monotonic()}")
         begun.rename(copy)
 
     sync.sync_disk = sync_disk
     crawler.assembly.Syncer = partial(sync.Syncer, interval=interval)  # type: ignore[misc,assignment]
 
 
-def bodies(folder: Path) -> dict[str, list[int]]:
-    """Which files lie below `pages/`, and which those are."""
-    found = {}
-    for path in (folder / "pages").rglob("*"):
-        try:
-            facts = path.stat()
-        except FileNotFoundError:
-            continue  # renamed just now
-        if path.is_file():
-            found[str(path.relative_to(folder))] = [facts.st_ino, facts.st_mtime_ns]
-    return found
+def slowness(copies: Path, struck: float) -> float:
+    """By how many seconds the last two syncs took longer than half a second each, one that was cut off at `struck` counted."""
+    taken = [[float(word) for word in (copy / "times").read_text().split()] for copy in sorted(copies.iterdir())[-2:]]
+    return sum(max(0.0, (times[1] if len(times) == 2 else struck) - times[0] - 0.5) for times in taken if times)
+
+
+def bodies(folder: Path) -> dict[str, str]:
+    """Which files lie below `pages/`, and which those are: file system number and time."""
+    return _listed(subprocess.run(["sh", "-c", _LIST], cwd=folder, check=True, capture_output=True, text=True).stdout)
+
+
+def _listed(text: str) -> dict[str, str]:
+    return {name: facts for facts, _, name in (line.partition(" ") for line in text.splitlines())}
 
 
 def lose_power(folder: Path, copies: Path, roll: random.Random) -> str:
@@ -73,7 +80,7 @@ def lose_power(folder: Path, copies: Path, roll: random.Random) -> str:
         if (copy / name).exists():
             shutil.copy(copy / name, folder / name)
     _grow_log(log, written, roll)
-    synced = json.loads((copy / "bodies.json").read_text("utf-8"))
+    synced = _listed((copy / "bodies").read_text("utf-8"))
     for name, facts in bodies(folder).items():
         if synced.get(name) != facts:
             roll.choice(DAMAGE)(folder / name, roll)

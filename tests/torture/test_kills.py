@@ -158,7 +158,8 @@ def test_a_crawl_killed_at_every_point(new_site: NewSite, victims: Victims, tort
     wounds = [wound for points in (POINTS, RECOVERY) for wound in torture.random.sample([*points.values()], len(points))]
     crawl = Crawl(Orchard(250, new_site, latency=0.001), victims, tmp_path / "out", torture)
     for wound in [*wounds, *END.values()]:
-        assert crawl.strike([wound]), f"{wound} was not reached"
+        call = torture.random.randint(1, 5) if wound in POINTS.values() else wound.call
+        assert crawl.strike([wound._replace(call=call)]), f"call {call} of {wound} was not reached"
     crawl.finish()
 
 
