@@ -45,7 +45,13 @@ class Pool(TCPConnector):
 
 
 class _Protocol(ResponseHandler):
-    """Tells whoever waits for a body when its chunks have become nonsense; aiohttp lets the wait go on in vain."""
+    """Tells whoever waits for a body when its chunks have become nonsense: aiohttp lets the wait go on in vain. And spares a whole body
+    what comes after it: aiohttp would tell its reader, who may not have come to its end, of the next answer's trouble."""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._payload is not None and self._payload.is_eof():
+            self._payload = None
+        super().connection_lost(exc)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         body = self._payload

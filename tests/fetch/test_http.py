@@ -12,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -21,10 +22,15 @@ from raw_server import Connection, RawServer, Step, close, hang, http, reset
 
 from crawler.fetch.http import HttpFetcher
 from crawler.fetch.options import FetchOptions
+from crawler.fetch.pool import Pool, _Protocol
 from crawler.fetch.spool import SpoolFile
 
 URL = "http://example.org/page"
 MANY = 4
+
+
+def ignore(result: object) -> None:
+    """Does nothing with what a step has waited for."""
 
 
 @pytest.fixture
@@ -195,6 +201,67 @@ async def test_a_server_that_was_restarted_costs_nobody_a_try(server: RawServer,
 
     assert [response.body.data for response in before] == [b"before"] * MANY
     assert [response.body.data for response in after] == [b"after"] * MANY
+
+
+async def test_a_whole_body_stays_whole_whatever_comes_after_it(server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that has arrived but is not read to its end yet is not touched by the next answer on its connection, however broken."""
+    is_writing, may_write, is_idle = threading.Event(), asyncio.Event(), asyncio.Event()
+    write, release = SpoolFile.write, Pool._release
+
+    async def slow_write(file: SpoolFile, data: bytes) -> None:
+        is_writing.set()
+        await may_write.wait()
+        await write(file, data)
+
+    def observed_release(pool: Pool, *arguments: Any, **keywords: Any) -> None:
+        release(pool, *arguments, **keywords)
+        is_idle.set()
+
+    monkeypatch.setattr(SpoolFile, "write", slow_write)
+    monkeypatch.setattr(Pool, "_release", observed_release)
+    body = bytes(100_000)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+    whole = server.answer(head + body[:50_000], lambda connection: ignore(is_writing.wait(5)), body[50_000:], path="/whole")
+    flood = server.answer(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n", close, path="/flood")
+    async with HttpFetcher(FetchOptions(allow_private=True, spool_threshold=1000), tmp_path) as fetcher:
+        first = asyncio.create_task(fetcher.fetch(request(whole)))
+        await is_idle.wait()
+        broken = await fetcher.fetch(request(flood))
+        may_write.set()
+        response = await first
+
+    assert broken.error is not None
+    assert server.connections == 1
+    assert (response.error, response.body.read()) == (None, body)
+
+
+@pytest.mark.parametrize("end", [close, reset])
+@pytest.mark.parametrize("coding", [b"Content-Length: 100000", b"Transfer-Encoding: chunked"])
+async def test_a_body_that_ends_while_nobody_reads_is_cut(
+    server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Step, coding: bytes
+) -> None:
+    """What is cut short while its beginning is still on its way to the disk is `truncated`, as when somebody waits for it."""
+    is_writing, is_lost = threading.Event(), asyncio.Event()
+    write, lost = SpoolFile.write, _Protocol.connection_lost
+
+    async def slow_write(file: SpoolFile, data: bytes) -> None:
+        is_writing.set()
+        await is_lost.wait()
+        await write(file, data)
+
+    def observed_loss(protocol: _Protocol, exc: BaseException | None) -> None:
+        lost(protocol, exc)
+        is_lost.set()
+
+    monkeypatch.setattr(SpoolFile, "write", slow_write)
+    monkeypatch.setattr(_Protocol, "connection_lost", observed_loss)
+    head = b"HTTP/1.1 200 OK\r\n" + coding + b"\r\n\r\n" + (b"" if b"Length" in coding else b"186A0\r\n")
+    url = server.answer(head + bytes(50_000), lambda connection: ignore(is_writing.wait(5)), end)
+    async with HttpFetcher(FetchOptions(allow_private=True, spool_threshold=1000), tmp_path) as fetcher:
+        response = await fetcher.fetch(request(url))
+
+    assert response.error is not None
+    assert response.error.kind == "truncated"
 
 
 async def test_the_peers_outage_is_told_from_ours(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
