@@ -93,6 +93,7 @@ class Assembly:
 
     def _open(self, again: bool) -> None:
         settings = self.settings
+        self._began = self.clock()
         self.folder = self._stack.enter_context(Folder(Path(settings.output), fresh=settings.fresh)) if settings.output else None
         self.database = self.folder.database if self.folder else Database(None)
         if self.folder is None:
@@ -191,7 +192,7 @@ class Assembly:
     def finish(self, reason: FinishReason) -> None:
         """Writes down why the run ended. After a full disk nothing more can be written, and nothing has to be."""
         try:
-            end_run(self.database, self.run, reason)
+            end_run(self.database, self.run, reason, round(self.clock() - self._began, 3))
         except DiskFullError:
             if reason != "disk full":
                 raise

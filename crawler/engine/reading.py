@@ -80,16 +80,25 @@ def read(request: Request, response: Response, extract: Mapping[str, str] | None
 
 
 def retry_after(response: Response) -> float | None:
-    """Seconds that a Retry-After header asks for, as number or HTTP date (RFC 9110, 10.2.3); None without a usable one."""
+    """Seconds that a Retry-After header asks for, as number or HTTP date (RFC 9110, 10.2.3); None without a usable one. A date is
+    read by the clock of who wrote it, where the answer tells that (Date)."""
     value = (response.header("retry-after") or "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])
     if not value:
         return None
     try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+        return max(0.0, (parsedate_to_datetime(value) - (_date_of(response) or datetime.now(UTC))).total_seconds())
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def _date_of(response: Response) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(response.header("date") or "")
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
 
 
 def location_of(response: Response) -> str:

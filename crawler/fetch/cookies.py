@@ -58,6 +58,7 @@ class CookieJar:
 
     def __init__(self, file: Path | None = None) -> None:
         self._given = _load(file) if file is not None else []
+        self._ahead = time.time() - time.monotonic()
         self._kept: dict[str, dict[tuple[str, str], Cookie]] = {}
 
     def __bool__(self) -> bool:
@@ -90,11 +91,11 @@ class CookieJar:
         host = _host(origin)
         cookies = self._of(origin)
         for line in lines:
-            cookie = _parse(line, host, path)
+            cookie = _parse(line, host, path, self._now())
             if cookie is None:
                 continue
             cookies.pop((cookie.name, cookie.path), None)  # a new one goes to the end
-            if cookie.expires is None or cookie.expires > time.time():
+            if cookie.expires is None or cookie.expires > self._now():
                 cookies[cookie.name, cookie.path] = cookie
             while len(cookies) > _MAX_PER_ORIGIN:
                 del cookies[next(iter(cookies))]
@@ -108,10 +109,14 @@ class CookieJar:
         cookies = self._of(origin)
         if not cookies:
             return None
-        now = time.time()
+        now = self._now()
         fitting = [c for c in cookies.values() if _matches(path, c.path) and (c.expires is None or c.expires > now)]
         fitting.sort(key=lambda cookie: -len(cookie.path))
         return "; ".join(f"{cookie.name}={cookie.value}" if cookie.name else cookie.value for cookie in fitting) or None
+
+    def _now(self) -> float:
+        """Unix seconds, by the clock as it was set when the jar was made: what sets it later must not end a session."""
+        return self._ahead + time.monotonic()
 
     def _of(self, origin: str) -> dict[tuple[str, str], Cookie]:
         kept = self._kept.get(origin)
@@ -160,7 +165,7 @@ def _host(origin: str) -> str:
     return name[1 : name.index("]")] if name.startswith("[") else name.partition(":")[0]
 
 
-def _parse(line: str, host: str, path: str) -> Cookie | None:
+def _parse(line: str, host: str, path: str, now: float) -> Cookie | None:
     """One Set-Cookie line (RFC 6265, 5.2 and 5.3); None when it is not for this host or not usable."""
     pair, *attributes = line.split(";")
     name, equals, value = pair.partition("=")
@@ -183,7 +188,7 @@ def _parse(line: str, host: str, path: str) -> Cookie | None:
                 expires = _date(text)
             case "max-age" if text.lstrip("-").isdecimal():
                 seconds = int(text[:12])
-                max_age = time.time() + seconds if seconds > 0 else 0.0
+                max_age = now + seconds if seconds > 0 else 0.0
     return Cookie(name, value, where, expires if max_age is None else max_age)
 
 

@@ -41,8 +41,10 @@ GROUP BY reason, detail ORDER BY urls DESC, reason, detail
 # A run that was killed has no end: then its last page counts.
 LAST_RUN = """
 SELECT run, started, ended, finish_reason,
-       (julianday(coalesce(ended, (SELECT fetched_at FROM pages ORDER BY row DESC LIMIT 1), started)) - julianday(started)) * 86400
-         AS duration
+       coalesce(
+         seconds,
+         (julianday(coalesce(ended, (SELECT fetched_at FROM pages ORDER BY row DESC LIMIT 1), started)) - julianday(started)) * 86400
+       ) AS duration
 FROM runs ORDER BY run DESC LIMIT 1
 """
 

@@ -133,11 +133,11 @@ def start_run(database: Database, version: str, settings: str) -> int:
     return int(row[0])
 
 
-def end_run(database: Database, run: int, reason: FinishReason) -> None:
-    """Writes down when and why a run ended."""
+def end_run(database: Database, run: int, reason: FinishReason, seconds: float) -> None:
+    """Writes down when and why a run ended, and how long it took."""
     with database.transaction():
         database.connection.execute(
-            "UPDATE runs SET ended = ?, finish_reason = ? WHERE run = ?", (utc_text(datetime.now(UTC)), reason, run)
+            "UPDATE runs SET ended = ?, seconds = ?, finish_reason = ? WHERE run = ?", (utc_text(datetime.now(UTC)), seconds, reason, run)
         )
 
 

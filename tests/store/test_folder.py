@@ -201,7 +201,7 @@ def test_every_start_is_a_run(database: Database) -> None:
     assert last_end(database) is None
     assert [start_run(database, "1.0", "{}") for _ in range(2)] == [1, 2]
     assert last_end(database) is None
-    end_run(database, 2, "page limit")
+    end_run(database, 2, "page limit", 1.5)
     assert last_end(database) == "page limit"
     assert start_run(database, "1.0", "{}") == 3
     assert last_end(database) is None
