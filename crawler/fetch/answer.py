@@ -118,12 +118,16 @@ class Answer:
         """The error for a wait that was in vain."""
         match self.waiting_for:
             case "connection":
-                return PageError("timeout", f"{NO_CONNECTION} within {self._options.connect_timeout:g} s")
+                return PageError("timeout", f"{NO_CONNECTION} within {self._options.longest_connect:g} s")
             case "headers":
                 return PageError("timeout", f"no headers within {self._options.timeout:g} s")
             case "data":
                 return PageError("timeout", f"no data for {self._options.read_timeout:g} s")
         return PageError("timeout", f"the body came at less than {LOWEST_RATE // 1024} KB/s")
+
+    def not_found(self) -> PageError:
+        """The error for a name that was looked up in vain."""
+        return PageError("dns", f"the name server did not answer within {self._options.timeout:g} s")
 
     def cut_off(self) -> PageError:
         """The error for a connection that was lost."""

@@ -50,7 +50,7 @@ class BlockingFetcher:
         self._jar = open_jar(options)
         self._headers = RequestHeaders(options, self._jar)
         self._proxies = Proxies(options)
-        self._connections = Connections(self._guard, options.connect_timeout, lambda: self._tls)
+        self._connections = Connections(self._guard, options.longest_connect, lambda: self._tls)
         if options.ca_certificate is not None:
             _ = self._tls  # an unusable file is to be known at once
 

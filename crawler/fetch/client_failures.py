@@ -21,9 +21,12 @@ class ConnectionDropped(Exception):
 
 def explain_client(error: Exception, answer: Answer) -> PageError:
     """The kind and a sentence for whatever a fetch through aiohttp has raised."""
-    refused = CONNECTING.get(None)
-    if refused is not None and refused.refusal and not refused.sockets:
-        return PageError("blocked", refused.refusal)
+    connecting = CONNECTING.get(None)
+    if connecting is not None and not connecting.sockets:
+        if connecting.refusal:
+            return PageError("blocked", connecting.refusal)
+        if type(error) is TimeoutError and not connecting.kept:
+            return answer.not_found()
     for kind, sentence in _TABLE:
         if isinstance(error, kind):
             return sentence(error, answer)

@@ -69,7 +69,7 @@ class HttpFetcher:
             headers=self._headers.common,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._options.connect_timeout),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._options.longest_connect),
             max_line_size=MAX_LINE,
             max_field_size=MAX_LINE,
             max_headers=MAX_HEADERS,

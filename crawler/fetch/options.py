@@ -60,3 +60,8 @@ class FetchOptions:
     allowed_private: Set[str] = frozenset()
     allow_private: bool = False
     spool_threshold: int = 256 * 1024
+
+    @property
+    def longest_connect(self) -> float:
+        """Seconds that a connection may take: always less than the headers may, so that it is known what was waited for in vain."""
+        return min(self.connect_timeout, 0.9 * self.timeout)

@@ -14,7 +14,7 @@ from faults.server import FaultServer, Host, Script
 from running import Capture, assert_at_rest, rows, run
 
 # Seconds: long enough for whoever answers at all, on a busy machine too.
-PATIENCE = {"async": 1.5, "sync": 0.5}
+PATIENCE = {"async": 1.5, "sync": 0.4}
 RETRIES = 1
 
 

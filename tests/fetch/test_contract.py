@@ -318,8 +318,10 @@ def test_nobody_keeps_us_waiting(server: RawServer, fetch: Fetch, steps: tuple[S
     assert time.monotonic() - began < 1
 
 
-def test_a_connection_that_is_not_accepted(fetch: Fetch) -> None:
-    """A host that does not answer a connection at all: `timeout`, and it says so."""
+@pytest.mark.parametrize(("timeout", "connect", "seconds"), [(2.0, 0.2, "0.2"), (0.2, 10.0, "0.18")])
+def test_a_connection_that_is_not_accepted(fetch: Fetch, timeout: float, connect: float, seconds: str) -> None:
+    """A host that does not answer a connection at all: `timeout`, and it says so, also when the headers are due before a connection
+    would be."""
     import socket
 
     full = socket.socket()
@@ -330,14 +332,14 @@ def test_a_connection_that_is_not_accepted(fetch: Fetch) -> None:
         sock.setblocking(False)
         sock.connect_ex(full.getsockname())
     try:
-        response = fetch(f"http://127.0.0.1:{full.getsockname()[1]}/", timeout=2.0, connect_timeout=0.2)
+        response = fetch(f"http://127.0.0.1:{full.getsockname()[1]}/", timeout=timeout, connect_timeout=connect)
     finally:
         for sock in (full, *waiting):
             sock.close()
 
     assert outcome(response) == (0, b"", "timeout")
     assert response.error is not None
-    assert response.error.detail == "no connection within 0.2 s"
+    assert response.error.detail == f"no connection within {seconds} s"
 
 
 # Sizes.

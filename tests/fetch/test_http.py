@@ -80,7 +80,7 @@ KEY = aiohttp.client_reqrep.ConnectionKey("example.org", 80, False, True, None, 
         (aiohttp.ClientOSError(errno.ECONNRESET, "reset"), "reset", "cut the connection"),
         (aiohttp.ClientOSError(errno.EPIPE, "pipe"), "reset", "cut the connection"),
         (aiohttp.ConnectionTimeoutError(), "timeout", "no connection within 10 s"),
-        (TimeoutError(), "timeout", "no headers within 30 s"),
+        (TimeoutError(), "dns", "the name server did not answer within 30 s"),  # no socket was made until then
         (aiohttp.InvalidURL("x"), "protocol", "URL"),
         (UnicodeError("label too long"), "dns", "not valid"),
         (ZeroDivisionError("oops"), "internal", "ZeroDivisionError: oops"),
@@ -107,6 +107,19 @@ async def test_cancelling_a_fetch_cancels_it(server: RawServer) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_a_name_server_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that nobody answers for costs the time that was set, and is trouble of the host: `dns`."""
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **keywords: ignore(over.wait(5)))
+    try:
+        async with HttpFetcher(FetchOptions(timeout=0.1, trust_env=False)) as fetcher:
+            responses = await asyncio.gather(*(fetcher.fetch(request("http://silent.example/")) for _ in range(3)))
+    finally:
+        over.set()
+
+    assert [str(response.error) for response in responses] == ["dns: the name server did not answer within 0.1 s"] * 3
 
 
 @pytest.mark.parametrize("moment", ["open", "write"])
