@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from crawler.frontier.rows import REQUISITES, rank_of
 from crawler.model import (
     ErrorKind,
     Failed,
@@ -33,7 +34,7 @@ from crawler.model import (
 
 @dataclass(slots=True)
 class Entry:
-    """What is known of one admitted URL. `rank` is its place among the depths of its host: 0 for sitemaps, else 1 + depth."""
+    """What is known of one admitted URL. `rank` is its place in the queue of its host."""
 
     request: Request
     rank: int
@@ -84,7 +85,7 @@ class MemoryFrontier:
 
     def _add(self, request: Request) -> bool:
         host = self._hosts.setdefault(request.host, _Host())
-        rank = 0 if request.role == "sitemap" else 1 + request.depth
+        rank = rank_of(request)
         entry = self.entries.get(request.id)
         if entry is None:
             entry = self.entries[request.id] = Entry(request, rank, len(self.entries))
@@ -124,7 +125,7 @@ class MemoryFrontier:
     def next_due(self) -> float | None:
         """When the next free host may be asked; None when nothing waits for a time, or nothing more may be granted."""
         due = [at for name in self._hosts if (at := self.due_at(name)) is not None]
-        return min(due, default=None) if self._room() else None
+        return min(due, default=None)
 
     def due_at(self, name: str) -> float | None:
         """When a host may be asked; None when somebody holds it or nothing open is queued for it."""
@@ -145,14 +146,17 @@ class MemoryFrontier:
 
     def _take_head(self, name: str, per_host: int, now: float) -> tuple[Request, ...]:
         ready = [entry for entry in self._queue(name) if entry.not_before <= now]
-        head = ready[: min(per_host, self._room())]
+        head = ready[: min(per_host, self._room())] if self._room() else ready[:per_host]
         for entry in head:
             entry.state = "leased"
         return tuple(replace(entry.request) for entry in head)
 
     def _queue(self, name: str) -> list[Entry]:
-        """The open part of a host's queue: the lowest rank first, then in the order of discovery."""
-        limit = self._rank_limit()
+        """The open part of a host's queue: the lowest rank first, then in the order of discovery. Requisites belong to pages that were
+        granted: no limit but that of the size holds them back."""
+        if self._is_full():
+            return []
+        limit = self._rank_limit() if self._room() else REQUISITES
         queue = [entry for entry in self.entries.values() if entry.request.host == name and entry.state == "queued" and entry.rank <= limit]
         return sorted(queue, key=lambda entry: (entry.rank, entry.order))
 
@@ -160,17 +164,20 @@ class MemoryFrontier:
         """With a depth limit only the lowest rank that is not finished is open."""
         if self._limits.max_depth is None:
             return 1 << 40
-        pending = [entry.rank for entry in self.entries.values() if entry.state in ("queued", "leased")]
+        pending = [entry.rank for entry in self.entries.values() if entry.state in ("queued", "leased") and entry.rank > REQUISITES]
         return min(min(pending, default=0), 1 + self._limits.max_depth)
 
     def _room(self) -> int:
-        """How many URLs may be granted now."""
-        if self._limits.max_size is not None and self._size >= self._limits.max_size:
+        """How many pages may be granted now."""
+        if self._is_full():
             return 0
         if self._limits.max_pages is None:
             return 1 << 40
         granted = sum(entry.state == "leased" and entry.request.role == "page" for entry in self.entries.values())
         return max(0, self._limits.max_pages - self._ok_pages - granted)
+
+    def _is_full(self) -> bool:
+        return self._limits.max_size is not None and self._size >= self._limits.max_size
 
     def extend(self, leases: Sequence[Lease], per_host: int, ttl: float) -> Leases:
         """See `Frontier.extend`."""
@@ -270,11 +277,14 @@ class MemoryFrontier:
             return None
         if not stats.queued:
             return "queue empty"
+        queued = [entry.rank for entry in self.entries.values() if entry.state == "queued"]
+        if REQUISITES in queued and not self._is_full():
+            return None
         if limits.max_pages is not None and stats.ok_pages >= limits.max_pages:
             return "page limit"
-        if limits.max_size is not None and stats.size >= limits.max_size:
+        if self._is_full():
             return "size limit"
-        lowest = min(entry.rank for entry in self.entries.values() if entry.state == "queued")
+        lowest = min(queued)
         return "depth limit" if limits.max_depth is not None and lowest > 1 + limits.max_depth else None
 
     def close(self) -> None:

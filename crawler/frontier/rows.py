@@ -20,8 +20,25 @@ HEAD = """SELECT f.seq, f.url, f.id, f.role, f.depth, p.url, f.chain, f.attempts
            WHERE f.host_id = ? AND f.state = 'queued' AND f.rank <= ? AND f.not_before <= ? ORDER BY f.rank, f.seq LIMIT ?"""
 DUE = """SELECT host_id, host, token, next_at, delay, concurrency, failures, answered, robots FROM hosts
           WHERE queued > 0 AND leased_until IS NULL AND closed = '' AND max(next_at, due_at) <= ? ORDER BY max(next_at, due_at) LIMIT ?"""
+DUE_REQUISITES = """SELECT host_id, host, token, next_at, delay, concurrency, failures, answered, robots FROM hosts
+          WHERE queued > 0 AND leased_until IS NULL AND closed = '' AND next_at <= ?1 AND EXISTS (
+            SELECT 1 FROM _frontier f WHERE f.host_id = hosts.host_id AND f.state = 'queued' AND f.rank < 0 AND f.not_before <= ?1)
+          ORDER BY next_at LIMIT ?2"""
+NEXT = """SELECT min(max(next_at, due_at)) FROM hosts WHERE queued > 0 AND leased_until IS NULL AND closed = ''"""
+NEXT_REQUISITES = """SELECT min(max(next_at, (SELECT min(not_before) FROM _frontier f
+            WHERE f.host_id = hosts.host_id AND f.state = 'queued' AND f.rank < 0)))
+          FROM hosts WHERE queued > 0 AND leased_until IS NULL AND closed = ''"""
 SETTLE = """UPDATE _frontier SET state = ?, reason = ?, detail = ?, attempts = attempts + ?, not_before = ?
              WHERE id = ? AND host_id = ? AND state = 'leased' RETURNING role, rank"""
+
+REQUISITES, SITEMAPS = -1, 0
+"""The ranks in front of the depths."""
+
+
+def rank_of(request: Request) -> int:
+    """The place of a URL among those of its host: what pages are made of comes first, so that a page is soon whole; then sitemaps; then
+    pages by depth."""
+    return {"requisite": REQUISITES, "sitemap": SITEMAPS}.get(request.role, 1 + request.depth)
 
 
 def chain_column(chain: Sequence[int]) -> bytes | None:

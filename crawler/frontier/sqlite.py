@@ -16,6 +16,7 @@ from crawler.core.retry import LONGEST_RETRY_AFTER
 from crawler.core.urls import fingerprint
 from crawler.frontier import rows
 from crawler.frontier.counts import Counts
+from crawler.frontier.grants import NEVER, Grants
 from crawler.model import (
     ErrorKind,
     Failed,
@@ -38,7 +39,6 @@ from crawler.model import (
 )
 from crawler.store.database import Database
 
-NEVER = 1e18  # when a host is due whose queue lies beyond the open depth
 _WITH_HOST = ("dns", "refused", "reset", "timeout", "tls", "robots_unavailable")  # what a URL fails of together with its host
 _NOTHING: Mapping[str, int] = {}
 _HostRow = tuple[int, str, int, float, float, float, int, int, str]
@@ -60,8 +60,8 @@ class SqliteFrontier:
         self._limits = limits
         self._clock = clock
         self._delay_of = delay_of
-        self._deepest = NEVER if limits.max_depth is None else 1 + limits.max_depth
         self._counts = Counts(database)
+        self._grants = Grants(database, limits, self._counts)
         self._totals, self._ranks = self._counts.totals, self._counts.ranks
         self._transaction = self._counts.transaction
         self._robots: dict[int, tuple[RobotsFacts, ...]] = {}
@@ -76,7 +76,7 @@ class SqliteFrontier:
             hosts: dict[str, int] = {}
             for request in requests:
                 host_id = hosts.get(request.host) or hosts.setdefault(request.host, self._host_id(request.host))
-                rank = 0 if request.role == "sitemap" else 1 + request.depth
+                rank = rows.rank_of(request)
                 chain = rows.chain_column(request.chain)
                 parent = fingerprint(request.parent) if request.parent else None
                 row = (request.id, request.url, host_id, request.role, request.depth, chain, parent, rank, request.attempts)
@@ -134,18 +134,24 @@ class SqliteFrontier:
         leases: list[Lease] = []
         with self._transaction():
             self._reclaim(now)
-            self._open_depth()
-            while self._room(per_host) and (due_hosts := self._execute(rows.DUE, (now, hosts - len(leases))).fetchall()):
+            self._grants.open_depth()
+            while due_hosts := self._due_hosts(now, hosts - len(leases)):
                 leases += [lease for row in due_hosts if (lease := self._lease_host(row, per_host, now, ttl))]
-            query = "SELECT min(max(next_at, due_at)) FROM hosts WHERE queued > 0 AND leased_until IS NULL AND closed = ''"
-            due = self._execute(query).fetchone()[0]
-        return Leases(tuple(leases), due if due is not None and due < NEVER and self._room(1) else None)
+            due = self._execute(rows.NEXT if (is_open := self._grants.is_open()) else rows.NEXT_REQUISITES).fetchone()[0]
+            due = due if is_open or self._grants.has_requisites() else None
+        return Leases(tuple(leases), due if due is not None and due < NEVER else None)
+
+    def _due_hosts(self, now: float, most: int) -> list[_HostRow]:
+        """Hosts that are due and free and have something that may be granted."""
+        if self._grants.is_open():
+            return self._execute(rows.DUE, (now, most)).fetchall()
+        return self._execute(rows.DUE_REQUISITES, (now, most)).fetchall() if self._grants.has_requisites() else []
 
     def _lease_host(self, row: _HostRow, per_host: int, now: float, ttl: float) -> Lease | None:
         host_id, host, token, next_at, delay, concurrency, failures, answered, robots = row
         requests = self._take_head(host_id, host, per_host, now)
         if not requests:
-            if self._room(1):
+            if self._grants.is_open():
                 due = self._next_due(host_id)
                 self._execute("UPDATE hosts SET due_at = ? WHERE host_id = ?", (NEVER if due is None else due, host_id))
             return None
@@ -156,10 +162,10 @@ class SqliteFrontier:
 
     def _take_head(self, host_id: int, host: str, per_host: int, now: float) -> tuple[Request, ...]:
         """Marks up to `per_host` URLs of a host as leased and returns them, those of the lowest rank first."""
-        room = self._room(per_host)
+        room, rank = self._grants.head(per_host)
         if not room:
             return ()
-        head = self._execute(rows.HEAD, (host_id, self._rank_limit(), now, room)).fetchall()
+        head = self._execute(rows.HEAD, (host_id, rank, now, room)).fetchall()
         if not head:
             return ()
         self._database.connection.executemany("UPDATE _frontier SET state = 'leased' WHERE seq = ?", [(row[0],) for row in head])
@@ -169,35 +175,9 @@ class SqliteFrontier:
         self._totals["granted"] += sum(row[3] == "page" for row in head)
         return tuple(rows.request_of(host, *row[1:]) for row in head)
 
-    def _room(self, wanted: int) -> int:
-        """How many URLs may be granted now, at most `wanted`: the page and size limits are kept here."""
-        totals = self._counts.read()
-        if self._limits.max_size is not None and totals["size"] >= self._limits.max_size:
-            return 0
-        if self._limits.max_pages is None:
-            return wanted
-        return max(0, min(wanted, self._limits.max_pages - totals["ok_pages"] - totals["granted"]))
-
-    def _rank_limit(self) -> int:
-        """The deepest rank that is open: all of them, or with a depth limit only the lowest that is not finished."""
-        if self._limits.max_depth is None:
-            return 1 << 40
-        self._counts.write()
-        lowest = self._execute("SELECT min(rank) FROM _ranks WHERE pending > 0").fetchone()[0]
-        return int(min(lowest or 0, self._deepest))
-
-    def _open_depth(self) -> None:
-        """When a further depth has opened, hosts that waited for it are due again."""
-        if self._limits.max_depth is None:
-            return
-        limit = str(self._rank_limit())
-        if self._database.meta("open_rank") != limit:
-            self._execute("UPDATE hosts SET due_at = 0 WHERE due_at >= ?", (NEVER,))
-            self._database.set_meta(open_rank=limit)
-
     def _next_due(self, host_id: int) -> float | None:
         query = "SELECT min(not_before) FROM _frontier WHERE host_id = ? AND state = 'queued' AND rank <= ?"
-        due = self._execute(query, (host_id, self._rank_limit())).fetchone()[0]
+        due = self._execute(query, (host_id, self._grants.head(1)[1])).fetchone()[0]
         return None if due is None else float(due)
 
     def extend(self, leases: Sequence[Lease], per_host: int, ttl: float) -> Leases:
@@ -387,12 +367,14 @@ class SqliteFrontier:
             return None
         if not stats.queued:
             return "queue empty"
+        if self._grants.has_requisites():
+            return None
         if self._limits.max_pages is not None and stats.ok_pages >= self._limits.max_pages:
             return "page limit"
         if self._limits.max_size is not None and stats.size >= self._limits.max_size:
             return "size limit"
-        lowest = self._execute("SELECT min(rank) FROM _ranks WHERE pending > 0").fetchone()[0]
-        return "depth limit" if lowest is not None and lowest > self._deepest else None
+        lowest = self._grants.lowest_rank()
+        return "depth limit" if lowest is not None and lowest > self._grants.deepest else None
 
     def close(self) -> None:
         """The database belongs to the folder: nothing to close."""

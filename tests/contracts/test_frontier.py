@@ -83,7 +83,7 @@ def test_a_request_comes_out_as_it_went_in(opened: Opened) -> None:
     odd = Request(last.url, last.id, last.host, "requisite", 1, last.parent, last.chain, 0, (("x", "y"),))
     frontier.add([first, odd])
 
-    assert lease_one(frontier).requests == (first, Request(last.url, last.id, last.host, "requisite", 1, last.parent, last.chain))
+    assert lease_one(frontier).requests == (Request(last.url, last.id, last.host, "requisite", 1, last.parent, last.chain), first)
 
 
 def test_adding_is_idempotent(opened: Opened) -> None:
@@ -680,6 +680,89 @@ def test_a_reached_size_limit_ends_the_crawl(opened: Opened) -> None:
     frontier.release(lease, lease.state)
     given = frontier.lease(10, 10, TTL)
     assert (given.leases, given.next_due, frontier.finished()) == ((), None, "size limit")
+
+
+def requisite(url: str) -> Request:
+    return request(url, role="requisite")
+
+
+def test_what_pages_are_made_of_comes_first_and_is_no_page(opened: Opened) -> None:
+    """Requisites are given out before pages and sitemaps, so that a page is soon whole, and take nothing of the page limit."""
+    frontier = opened(max_pages=2)
+    frontier.add([request("/0"), request("/map.xml", role="sitemap"), requisite("/a.css"), requisite("/b.png"), request("/1")])
+
+    lease, given = lease_one(frontier), list[str]()
+    while lease.requests:
+        given += urls(lease)
+        frontier.done(lease, fetched(*lease.requests), lease.state)
+        (lease,) = frontier.extend([lease], 100, TTL).leases
+
+    assert given == ["/a.css", "/b.png", "/map.xml", "/0", "/1"]
+    assert frontier.stats().ok_pages == 2
+
+
+def test_a_reached_page_limit_holds_back_no_requisite(opened: Opened, clock: Clock) -> None:
+    """The last pages get what they are made of, on whichever host it lies and however long that takes; then the crawl is over."""
+    frontier = opened(max_pages=1)
+    frontier.add([request(f"/{page}") for page in range(3)])
+    lease = lease_one(frontier, 1)
+    frontier.add([requisite("/a.css"), requisite("https://b.test/b.png"), request("https://c.test/")])
+    frontier.done(lease, fetched(*lease.requests), lease.state)
+
+    (own,) = frontier.extend([lease], 100, TTL).leases
+    assert urls(own) == ["/a.css"]
+    (other,) = frontier.lease(10, 100, TTL).leases
+    assert [each.url for each in other.requests] == ["https://b.test/b.png"]
+    frontier.done(own, fetched(*own.requests), own.state)
+    frontier.done(other, [Retry(other.requests[0], START + 5, "reset")], other.state)
+    frontier.release(own, own.state)
+    frontier.release(other, other.state)
+
+    assert frontier.finished() is None
+    given = frontier.lease(10, 100, TTL)
+    assert (given.leases, given.next_due) == ((), START + 5)
+    clock.advance(5)
+    (last,) = frontier.lease(10, 100, TTL).leases
+    frontier.done(last, fetched(*last.requests), last.state)
+    frontier.release(last, last.state)
+    assert frontier.finished() == "page limit"
+    assert frontier.stats().queued == 3
+
+
+def test_a_reached_size_limit_holds_back_requisites_too(opened: Opened) -> None:
+    """Bytes are bytes."""
+    frontier = opened(max_size=10, max_pages=1)
+    frontier.add([request("/0"), requisite("/a.css"), requisite("/b.css")])
+    lease = lease_one(frontier, 1)
+    frontier.done(lease, fetched(*lease.requests, size=10), lease.state)
+    frontier.release(lease, lease.state)
+
+    given = frontier.lease(10, 100, TTL)
+    assert (given.leases, given.next_due, frontier.finished()) == ((), None, "size limit")
+
+
+def test_requisites_wait_for_no_depth_and_hold_up_none(opened: Opened) -> None:
+    """With a depth limit what a page of the last depth is made of is given out, and a slow picture keeps no depth closed."""
+    frontier = opened(max_depth=1)
+    frontier.add([requisite("https://b.test/slow.png"), request("/1", 1), request("/2", 2)])
+    leases = {lease.host: lease for lease in frontier.lease(10, 100, TTL).leases}
+
+    assert urls(leases["a.test"]) == ["/1"]
+    assert len(leases["b.test"].requests) == 1
+    frontier.done(leases["a.test"], fetched(*leases["a.test"].requests), leases["a.test"].state)
+    frontier.release(leases["a.test"], leases["a.test"].state)
+    assert frontier.finished() is None
+    frontier.done(leases["b.test"], fetched(*leases["b.test"].requests), leases["b.test"].state)
+    assert frontier.finished() == "depth limit"
+
+
+def test_a_requisite_that_is_linked_becomes_a_page(opened: Opened) -> None:
+    """A picture that a page also links to is a page: it counts, at the depth of that link."""
+    frontier = opened(max_pages=1)
+    frontier.add([requisite("/a.png")])
+    assert frontier.add([request("/a.png", 3)]) == 1
+
+    assert [(each.role, each.depth) for each in lease_one(frontier).requests] == [("page", 3)]
 
 
 def test_depths_open_one_after_the_other(opened: Opened, clock: Clock) -> None:
