@@ -23,9 +23,9 @@ from crawler.report.summary import Summary
 from crawler.settings import Settings
 from crawler.waiting import to_the_end
 from crawler.wiring import (
-    extract_of,
     fetch_options_of,
     politeness_of,
+    wanted_of,
 )
 
 GRACE = 3.0
@@ -206,7 +206,7 @@ class Crawler:
             fetcher = await self._stack.enter_async_context(HttpFetcher(fetch_options_of(settings, (), allowed=self._allowed)))
             self._courier = Courier(
                 fetcher, politeness_of(settings), time.monotonic,
-                concurrency=settings.concurrency, max_redirects=settings.max_redirects, extract=extract_of(settings),
+                concurrency=settings.concurrency, max_redirects=settings.max_redirects, wanted=wanted_of(settings),
             )  # fmt: skip
             self._stack.push_async_callback(self._courier.close)
         return self._courier

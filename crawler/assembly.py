@@ -45,7 +45,6 @@ from crawler.store.folder import Folder, boot_id, end_run, identify, last_end, s
 from crawler.store.results import ResultStore
 from crawler.store.sync import Syncer
 from crawler.wiring import (
-    extract_of,
     fetch_options_of,
     host_headers_of,
     identity_of,
@@ -53,6 +52,7 @@ from crawler.wiring import (
     politeness_of,
     read_seeds,
     scope_of,
+    wanted_of,
 )
 
 Engine = AsynchronousEngine | SynchronousEngine
@@ -72,7 +72,7 @@ class Assembly:
         self.reason: FinishReason = "error"
         self.seeds = read_seeds(settings)
         self.rules = politeness_of(settings)
-        self.extract = extract_of(settings)
+        self.wanted = wanted_of(settings)
         self.scope = scope_of(settings, self.seeds)
         # Before there is a folder: what is wrong with a login or a header leaves none behind.
         self._fetch_options = fetch_options_of(settings, self.seeds, folder=Path(settings.output) if settings.output else None)
@@ -129,7 +129,9 @@ class Assembly:
     def _widen(self) -> None:
         """Takes the hosts into scope again to which a seed redirected in an earlier run."""
         seeds = set(self.seeds)
-        rows = self.database.connection.execute("SELECT redirect_to FROM pages WHERE depth = 0 AND outcome = 'redirect' ORDER BY row")
+        rows = self.database.connection.execute(
+            "SELECT redirect_to FROM pages WHERE depth = 0 AND outcome = 'redirect' AND role = 'page' ORDER BY row"
+        )
         for (target,) in rows:
             verdict = self.scope.judge(target, host_key(target)) if target else None
             if verdict is not None and verdict[0] == "scope":
@@ -150,6 +152,7 @@ class Assembly:
             respect_nofollow=settings.respect_nofollow,
             sitemaps=settings.sitemap != "off" and settings.max_depth != 0,
             only_sitemaps=settings.sitemap == "only",
+            requisites=settings.page_requisites,
             file_of=self.files.name_of if self.files else lambda url: None,
             seed_hosts=self.seed_hosts,
             follow=self.hooks.choose if self.hooks.follow else None,
@@ -158,10 +161,17 @@ class Assembly:
         self.commit = GroupCommit(self.workbench, self.frontier, self.store, self.database.transaction, seen, refused, settings.max_size)
         self.tally = Tally(self.clock(), *self._stored())
 
-    def _stored(self) -> tuple[dict[tuple[int, str], int], int]:
-        """What the folder holds already: pages by status and outcome, and their bytes."""
-        rows = self.database.connection.execute("SELECT status, outcome, count(*), sum(bytes) FROM pages GROUP BY 1, 2").fetchall()
-        return {(status, outcome): count for status, outcome, count, _ in rows}, sum(row[3] for row in rows)
+    def _stored(self) -> tuple[dict[tuple[int, str], int], int, int]:
+        """What the folder holds already: pages by status and outcome, how many requisites, and the bytes of both."""
+        query = "SELECT status, outcome, role, count(*), sum(bytes) FROM pages GROUP BY 1, 2, 3"
+        pages, requisites, size = dict[tuple[int, str], int](), 0, 0
+        for status, outcome, role, count, of_these in self.database.connection.execute(query):
+            size += of_these
+            if role == "requisite":
+                requisites += count
+            else:
+                pages[status, outcome] = pages.get((status, outcome), 0) + count
+        return pages, requisites, size
 
     @property
     def spool(self) -> Path | None:
@@ -175,14 +185,14 @@ class Assembly:
     def asynchronous(self, fetcher: Fetcher, deliver: Callable[[Sequence[Record]], object]) -> AsynchronousEngine:
         """The engine that fetches many pages at once."""
         return AsynchronousEngine(
-            self.workbench, self.judge, Reader(self.extract), fetcher, self.frontier, self.commit, deliver, self.clock,  # type: ignore[arg-type]
+            self.workbench, self.judge, Reader(self.wanted), fetcher, self.frontier, self.commit, deliver, self.clock,  # type: ignore[arg-type]
             concurrency=min(self.settings.concurrency, descriptors.most_requests()), hooks=self.hooks,
         )  # fmt: skip
 
     def synchronous(self, fetcher: BlockingFetcherPort) -> SynchronousEngine:
         """The engine that fetches one page after the other."""
         return SynchronousEngine(
-            self.workbench, self.judge, Reader(self.extract), fetcher, self.frontier, self.commit, self.clock, hooks=self.hooks
+            self.workbench, self.judge, Reader(self.wanted), fetcher, self.frontier, self.commit, self.clock, hooks=self.hooks
         )
 
     def progress(self, engine: Engine) -> Progress:

@@ -78,7 +78,8 @@ class Request:
     """One URL to ask for, as the frontier keeps it.
 
     `id` is the signed 64-bit fingerprint of `url`, `host` the unit of politeness. `parent` is the URL it was found on.
-    `chain` holds the ids of the redirects that led here, oldest first. `attempts` counts the tries so far.
+    `chain` holds the ids of the redirects that led here, oldest first, and of the indexes of sitemaps or the style sheets: the steps
+    that are no depth, of which there may not be too many. `attempts` counts the tries so far.
     `headers` are added to what is sent (hooks set them; a frontier does not keep them).
     """
 

@@ -22,7 +22,8 @@ class Frontier(Protocol):
 
     def add(self, requests: Sequence[Request]) -> int:
         """Queues the URLs that are new or known in a lower role only, and returns how many were. One that had ended in the lower
-        role is asked for again, one that is leased as soon as it has ended. Idempotent; the order of calls does not matter."""
+        role is asked for again, one that is leased as soon as it has ended; but a requisite that was asked for becomes no page, as
+        nothing more can be learnt of it. Idempotent; the order of calls does not matter."""
 
     def refuse(self, refusals: Sequence[Refusal]) -> None:
         """Keeps URLs that are not admitted, with their reasons. The first reason stays."""

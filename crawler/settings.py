@@ -135,6 +135,14 @@ class Settings:
             Alias("--level", "the same as --max-depth"),
         ),
     )
+    page_requisites: bool = setting(
+        False,
+        "Fetches what pages are made of as well (images, styles, scripts, fonts, media), wherever it lies; counts in no page limit.",
+        WHAT,
+        flags=("-p",),
+        fixed=True,
+    )
+    forms: bool = setting(False, "Follows forms that are sent with GET, as they are before anything is filled in.", WHAT, fixed=True)
     strip_query: tuple[str, ...] = setting(
         (),
         "Removes these keys from the query of every URL.",

@@ -14,6 +14,7 @@ from typing import Any
 from crawler.core.politeness import Politeness
 from crawler.core.scope import Scope
 from crawler.core.urls import CANONICAL_RULES, canonical, host_key, normalize_seed, origin
+from crawler.engine.reading import Wanted
 from crawler.errors import UsageError
 from crawler.fetch.options import FetchOptions
 from crawler.model import Limits, Request
@@ -47,15 +48,16 @@ def identity_of(settings: Settings, seeds: Sequence[str]) -> dict[str, Any]:
     return {"seeds": list(seeds), "canonical_rules": CANONICAL_RULES} | {name: getattr(settings, name) for name in _IDENTITY}
 
 
-def extract_of(settings: Settings) -> dict[str, str]:
-    """The selectors to extract by, read once so that a bad one is said before anything is asked for. Raises UsageError."""
+def wanted_of(settings: Settings) -> Wanted:
+    """What is read of pages. Selectors are read once, so that a bad one is said before anything is asked for. Raises UsageError."""
     from crawler.core.extract import parse_extract
 
     try:
-        return dict(parse_extract(f"{name}={selector}") for name, selector in settings.extract)
+        extract = dict(parse_extract(f"{name}={selector}") for name, selector in settings.extract)
     except ValueError as error:
         why = "a selector of CSS, which may end with ::text or ::attr(NAME)"
         raise UsageError(f"`extract`: {error}", why, "--extract 'price=span.price::text'") from error
+    return Wanted(extract, settings.page_requisites, settings.forms)
 
 
 def scope_of(settings: Settings, seeds: Sequence[str]) -> Scope:

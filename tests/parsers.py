@@ -7,7 +7,7 @@ import sys; sys.path[:] = {path!r}
 import os, pathlib, signal, threading
 from crawler.engine import parser_process
 from crawler.engine.reading import read
-def obey(request, response, extract):
+def obey(request, response, wanted):
     words = response.body.read().decode("latin-1").split()
     match words:
         case ["kill", name]: os.kill(os.getpid(), getattr(signal, name))
@@ -17,7 +17,7 @@ def obey(request, response, extract):
                 os._exit(3)
         case ["hang", *_]: threading.Event().wait()
         case ["raise"]: raise ValueError("what nobody foresaw")
-    return read(request, response, extract)
+    return read(request, response, wanted)
 parser_process.read = obey
 parser_process.main()
 """

@@ -65,6 +65,7 @@ def page_line(page: Page, detailed: bool = False) -> str:
 def _numbers(progress: Progress, clock: bool = True) -> list[str]:
     return [
         plural(progress.pages, "page"),
+        *([plural(progress.requisites, "requisite")] if progress.requisites else []),
         f"{per_second(progress.rate)}/s",
         f"{human_count(progress.queued)} queued",
         f"{human_count(progress.in_flight)} in flight",

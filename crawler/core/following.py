@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from crawler.core.urls import Verdict
 
-FOLLOWED_KINDS = frozenset({"a", "area", "iframe", "frame", "link", "refresh", "header", "redirect", "sitemap"})
-# Rels of a Link header that name helpers of the page, not pages.
-_HELPERS = frozenset({"preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch", "stylesheet", "icon"})
+FOLLOWED_KINDS = frozenset({"a", "area", "iframe", "frame", "link", "refresh", "header", "redirect", "sitemap", "form"})
+# Rels of a Link header that name parts of the page, or hosts to connect to, not pages.
+_PARTS = frozenset({"preload", "modulepreload", "stylesheet", "icon"})
+_HELPERS = _PARTS | {"prefetch", "preconnect", "dns-prefetch"}
 
 SITEMAPS_ONLY = "--sitemap only"
 """The detail of a refusal that no wider scope takes back."""
@@ -16,10 +17,18 @@ SITEMAPS_ONLY = "--sitemap only"
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """The rules of a crawl for links of whatever URL: whether nofollow counts, and whether sitemaps alone are followed."""
+    """The rules of a crawl for links of whatever URL: whether nofollow counts, whether sitemaps alone are followed, and whether
+    pages are fetched with what they are made of."""
 
     respect_nofollow: bool = False
     only_sitemaps: bool = False
+    requisites: bool = False
+
+    def fetches_with_page(self, kind: str, rel: str) -> bool:
+        """Whether a link is to a part of its page, and that is fetched."""
+        if not self.requisites:
+            return False
+        return kind not in FOLLOWED_KINDS or (kind == "header" and not _PARTS.isdisjoint(rel.lower().split()))
 
     def closes(self, robots_meta: str) -> bool:
         """Whether a page says that none of its links is to be followed, and that counts."""

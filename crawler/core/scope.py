@@ -65,9 +65,17 @@ class Scope:
 
         The order is scheme, too_long, scope, exclude, include, private; the first that refuses decides.
         """
+        return self._judged(url, host, self._refused_by_rules)
+
+    def judge_requisite(self, url: str, host: str) -> Verdict | None:
+        """The same for a part of a page, such as an image, which may lie on any host: a page without its styles is none. Only
+        scheme, too_long, exclude and private refuse."""
+        return self._judged(url, host, self._refused_anywhere)
+
+    def _judged(self, url: str, host: str, refused: Callable[[str, str], Verdict | None]) -> Verdict | None:
         if not url.startswith(("http://", "https://")):
             return "scheme", url.partition(":")[0]
-        if url not in self._always and (verdict := self._refused_by_rules(url, host)):
+        if url not in self._always and (verdict := refused(url, host)):
             return verdict
         if host in self._seed_hosts or self.allow_private:
             return None
@@ -100,12 +108,16 @@ class Scope:
             return "too_long", f"{len(url):,} characters"
         if outside := self._outside(url, host):
             return "scope", outside
-        for search, rule in self._excludes:
-            if search(url):
-                return "scope", rule
+        if verdict := self._refused_anywhere(url, host):
+            return verdict
         if self._includes and not any(search(url) for search in self._includes):
             return "scope", "no include matches"
         return None
+
+    def _refused_anywhere(self, url: str, host: str) -> Verdict | None:
+        if len(url) > self.max_url_length:
+            return "too_long", f"{len(url):,} characters"
+        return next((("scope", rule) for search, rule in self._excludes if search(url)), None)
 
     def _private_detail(self, host: str) -> str | None:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 import zlib
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 from xml.parsers import expat
 
@@ -21,11 +22,12 @@ _MAX_DEPTH = 100
 
 
 class SitemapEntry(NamedTuple):
-    """One page: its URL, its lastmod (pubDate, updated) as written, and the URLs of its other languages."""
+    """One page: its URL, its lastmod (pubDate, updated) as written, the URLs of its other languages and of its images."""
 
     url: str
     lastmod: str = ""
     alternates: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
 
 class Sitemap(NamedTuple):
@@ -40,8 +42,8 @@ def parse_sitemap(body: bytes, url: str, cross_host: bool = True) -> Sitemap:
     """The pages and sitemaps that `body`, read from `url`, names, as absolute http(s) URLs. Never raises.
 
     Takes XML, RSS, Atom or one URL a line, each also gzipped. Links are resolved against `url`. Without `cross_host` those on
-    another host are dropped: sitemaps.org lets only a sitemap named in that host's robots.txt speak for it. Images and videos
-    are no pages. Whatever is damaged, cut off, too large or hostile gives what could be read, and an `error`. From
+    another host are dropped, images apart: sitemaps.org lets only a sitemap named in that host's robots.txt speak for it. Videos are
+    no pages. Whatever is damaged, cut off, too large or hostile gives what could be read, and an `error`. From
     where XML is broken or declares entities it is searched for <loc> elements.
     """
     found = _Found(url, cross_host)
@@ -79,8 +81,8 @@ class _Found:
         self._host = None if cross_host else host_key(url)
         self._count = 0
 
-    def add(self, kind: _Kind, location: str, lastmod: str, alternates: list[str]) -> None:
-        self._count += 1 + len(alternates)
+    def add(self, kind: _Kind, location: str, lastmod: str, alternates: Sequence[str] = (), images: Sequence[str] = ()) -> None:
+        self._count += 1 + len(alternates) + len(images)
         if self._count > MAX_SITEMAP_URLS:
             raise _Full(f"more than {MAX_SITEMAP_URLS:,} URLs")
         url = self._resolved(location)
@@ -92,13 +94,14 @@ class _Found:
         if kind == "sitemap":
             self.sitemaps.append(url)
         else:
-            self.entries.append(SitemapEntry(url, lastmod, others))
+            pictures = tuple(picture for href in images if (picture := self._resolved(href, on_any_host=True)))
+            self.entries.append(SitemapEntry(url, lastmod, others, pictures))
 
-    def _resolved(self, href: str) -> str | None:
+    def _resolved(self, href: str, on_any_host: bool = False) -> str | None:
         url = resolve(href, self._base) if href else None
         if url is None or not url.startswith(("http://", "https://")):
             return None
-        return url if self._host is None or host_key(url) == self._host else None
+        return url if on_any_host or self._host is None or host_key(url) == self._host else None
 
 
 def _read_xml(text: bytes, found: _Found) -> str:
@@ -135,6 +138,8 @@ class _Reader:
         self._size = 0
         self._values: dict[str, str] = {}
         self._alternates: list[str] = []
+        self._images: list[str] = []
+        self._in_image = False
 
     def read(self, text: bytes) -> None:
         # The text has been made UTF-8 where its declaration says something that expat cannot read.
@@ -159,7 +164,7 @@ class _Reader:
         if self._entry is None:
             if name in _KINDS:
                 self._entry, self._entry_depth = _KINDS[name], self._depth
-                self._values, self._alternates = {}, []
+                self._values, self._alternates, self._images = {}, [], []
                 self._collect("text")  # some indexes have no <loc> inside <sitemap>
         elif self._depth == self._entry_depth + 1:
             if self._field == "text":
@@ -169,6 +174,9 @@ class _Reader:
                 self._link(attributes)
             elif name == "guid" and attributes.get("isPermaLink") == "false":
                 self._field = ""
+            self._in_image = name == "image"
+        elif self._in_image and self._depth == self._entry_depth + 2:
+            self._collect("image" if name == "loc" else "")
 
     def _link(self, attributes: dict[str, str]) -> None:
         """xhtml:link (another language) or atom:link (the page itself)."""
@@ -187,7 +195,7 @@ class _Reader:
 
     def _end(self, tag: str) -> None:
         if self._entry is not None:
-            if self._depth == self._entry_depth + 1:
+            if self._depth == self._entry_depth + 1 or self._field == "image":
                 self._keep()
             elif self._depth == self._entry_depth:
                 self._keep()
@@ -200,7 +208,10 @@ class _Reader:
     def _keep(self) -> None:
         """Keeps the first text of a field that is not empty."""
         if self._field and (text := "".join(self._text).strip()):
-            self._values.setdefault(self._field, text)
+            if self._field == "image":
+                self._images.append(text)
+            else:
+                self._values.setdefault(self._field, text)
         self._collect("")
 
     def _finish(self, kind: _Kind) -> None:
@@ -213,7 +224,7 @@ class _Reader:
         lastmod = next((values[name] for name in ("lastmod", "updated", "pubDate", "date", "published") if name in values), "")
         self._entry = None
         self.position = self._parser.CurrentByteIndex
-        self._found.add(kind, location, lastmod, self._alternates)
+        self._found.add(kind, location, lastmod, self._alternates, self._images)
 
 
 # Every part begins at a "<" and cannot pass another, so the search is linear in whatever text. What the end of the text cuts
@@ -236,14 +247,14 @@ def _search(text: str, found: _Found) -> None:
         prefix, name = match[1], match[2].lower()
         content = match[3] if match[3] is not None else _unescaped(match[4])
         if name in ("url", "sitemap", "item"):
-            found.add(kind, location, lastmod, [])
+            found.add(kind, location, lastmod)
             kind, entry_prefix, location, lastmod = _KINDS[name], prefix, "", ""
         elif prefix == entry_prefix:
             if name in ("lastmod", "pubdate"):
                 lastmod = lastmod or content.strip()
             elif name == "loc" or kind == "item":
                 location = location or content.strip()
-    found.add(kind, location, lastmod, [])
+    found.add(kind, location, lastmod)
 
 
 def _unescaped(text: str) -> str:
@@ -264,7 +275,7 @@ def _read_lines(text: bytes, found: _Found) -> str:
     for line in text.decode("utf-8", "replace").splitlines():
         line = line.strip()
         if line[:8].lower().startswith(("http://", "https://")):
-            found.add("url", line, "", [])
+            found.add("url", line, "")
     return "" if found.entries else "not a sitemap" if text else "empty"
 
 

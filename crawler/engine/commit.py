@@ -264,7 +264,7 @@ class GroupCommit:
         self._writing = 0
         self._unstored = sum(_size_of(visit) for _, visit in self._visits) if self._max_size is not None else 0
         self.stats = committed.stats
-        self._seen.update(request.id for request in committed.admitted if request.role == "page")
+        self._seen.update(_known_as(request) for request in committed.admitted if request.role in ("page", "requisite"))
         self._refused.update(refusal.id for refusal in committed.refused if refusal.reason not in _OF_THE_LINK)
         for lease in committed.lost:
             self._workbench.lost(lease)
@@ -307,6 +307,11 @@ def _once(found: Iterable[Request]) -> dict[int, Request]:
 
 def _size_of(visit: Visit) -> int:
     return visit.outcome.size if isinstance(visit.outcome, Fetched) else 0
+
+
+def _known_as(request: Request) -> int:
+    """A URL in the filter: what is known as a part of pages may be unknown as a page."""
+    return request.id if request.role == "page" else ~request.id
 
 
 def _fence(lease: Lease) -> tuple[str, int]:

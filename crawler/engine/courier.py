@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
 from crawler.core.urls import normalize_seed
 from crawler.engine.reader import Reader
-from crawler.engine.reading import retry_after
+from crawler.engine.reading import LINKS_ALONE, Wanted, retry_after
 from crawler.engine.steps import in_turn
 from crawler.engine.visit import Visitor, seed_request
 from crawler.errors import UsageError
@@ -44,14 +44,14 @@ class Courier:
         *,
         concurrency: int = 32,
         max_redirects: int = 10,
-        extract: Mapping[str, str] | None = None,
+        wanted: Wanted = LINKS_ALONE,
     ) -> None:
         self._fetcher = fetcher
         self._rules = rules
         self._clock = clock
         self._slots = asyncio.Semaphore(concurrency)
         self._max_redirects = max_redirects
-        self._reader = Reader(extract)
+        self._reader = Reader(wanted)
         self._gates: dict[str, _Gate] = {}
         self._tasks: set[asyncio.Task[Page]] = set()
         self._visitor = Visitor(Scope([], "any", allow_private=True), SeenFilter(2), SeenFilter(2), sitemaps=False)

@@ -16,14 +16,14 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 from crawler.core.sitemaps import SitemapEntry
-from crawler.engine.reading import Reading, read
+from crawler.engine.reading import LINKS_ALONE, Reading, Wanted, read
 from crawler.model import Request, Response
 
 DEADLINE = 30.0
@@ -54,21 +54,21 @@ class ParserProcess:
     A page gets `deadline` seconds. What cannot be read has its `problem` in the reading: nothing is raised.
     """
 
-    def __init__(self, extract: Mapping[str, str] | None = None, deadline: float = DEADLINE) -> None:
-        self._extract = extract
+    def __init__(self, wanted: Wanted = LINKS_ALONE, deadline: float = DEADLINE) -> None:
+        self._wanted = wanted
         self._deadline = deadline
         self._child: subprocess.Popen[bytes] | None = None
 
     def read(self, request: Request, response: Response, given_up: threading.Event | None = None) -> Reading:
         """What a response says. Without a child (no memory, no descriptors) it is read here. Once `given_up` is set it does not
         matter what is returned."""
-        job = pickle.dumps((request, response, self._extract, self._deadline))
+        job = pickle.dumps((request, response, self._wanted, self._deadline))
         why = ""
         for _ in range(_TRIES):
             try:
                 child = self._child or self._started()
             except OSError:
-                return read(request, response, self._extract)
+                return read(request, response, self._wanted)
             if given_up is not None and given_up.is_set():
                 break
             try:
@@ -174,10 +174,10 @@ def main() -> None:
     _limit(resource.RLIMIT_CORE, 0)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while header := jobs.read(_LENGTH.size):
-        request, response, extract, deadline = pickle.loads(jobs.read(*_LENGTH.unpack(header)))
+        request, response, wanted, deadline = pickle.loads(jobs.read(*_LENGTH.unpack(header)))
         signal.setitimer(signal.ITIMER_REAL, 2 * deadline)  # the parent is sooner, if there is one
         try:
-            reading = read(request, response, extract)
+            reading = read(request, response, wanted)
         except Exception as error:
             reading = Reading(problem=f"{type(error).__name__}: {error}")
         for piece in _pieces(reading):

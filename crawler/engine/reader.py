@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import Self
 
 from crawler.engine.parser_process import ParserProcess
-from crawler.engine.reading import Effort, Reading, effort, read
+from crawler.engine.reading import LINKS_ALONE, Effort, Reading, Wanted, effort, read
 from crawler.engine.writer import Writer
 from crawler.model import Request, Response
 
@@ -19,10 +19,10 @@ class Reader:
     """Reads responses, until it is closed (`with` does that); what reading raises is returned. `suspects` are the ids of URLs whose
     pages are always read apart."""
 
-    def __init__(self, extract: Mapping[str, str] | None = None, suspects: frozenset[int] = frozenset()) -> None:
-        self._extract = extract
+    def __init__(self, wanted: Wanted = LINKS_ALONE, suspects: frozenset[int] = frozenset()) -> None:
+        self._wanted = wanted
         self._suspects = suspects
-        self._process = ParserProcess(extract)
+        self._process = ParserProcess(wanted)
         self._thread = Writer("crawler-reader")
         self.turn = asyncio.Lock()
         """Whoever has it may `read_apart`."""
@@ -61,15 +61,15 @@ class Reader:
     async def read(self, request: Request, response: Response, needed: Effort) -> Reading | Exception:
         """What any other response says: at once when that is a matter of milliseconds, else in a thread."""
         if needed == "aside":
-            return await asyncio.to_thread(_tried, read, request, response, self._extract)
-        return _tried(read, request, response, self._extract, is_small=needed == "now")
+            return await asyncio.to_thread(_tried, read, request, response, self._wanted)
+        return _tried(read, request, response, self._wanted, is_small=needed == "now")
 
     def read_blocking(self, request: Request, response: Response) -> Reading | Exception:
         """What a response says, for the synchronous mode."""
         needed = self.effort(request, response)
         if needed == "apart":
             return _tried(self._process.read, request, response)
-        return _tried(read, request, response, self._extract, is_small=needed == "now")
+        return _tried(read, request, response, self._wanted, is_small=needed == "now")
 
 
 def _tried(work: Callable[..., Reading], *arguments: object, **options: object) -> Reading | Exception:

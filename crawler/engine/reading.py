@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
+from crawler.charset import decode, style_charset
+from crawler.core.css import parse_css
 from crawler.core.extract import extract_data
 from crawler.core.hostile import looks_large, looks_small
-from crawler.core.html import ParsedPage, parse_html
+from crawler.core.html import MOST_LINKS, ParsedPage, parse_html
 from crawler.core.sitemaps import Sitemap, parse_sitemap
 from crawler.model import Request, Response
 
-XML_TYPES = frozenset({"application/xml", "text/xml", "application/rss+xml", "application/atom+xml"})
-_SITEMAP_ROOT = re.compile(rb"<(?:\w+:)?(?:urlset|sitemapindex|rss|feed)\b")
+XML_TYPES = frozenset({"application/xml", "text/xml", "application/rss+xml", "application/atom+xml", "application/rdf+xml"})
+_LIST_ROOT = re.compile(rb"<(?:\w+:)?(?:(urlset|sitemapindex)|rss|feed|RDF)\b")
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 LARGE_BODY = 256 * 1024
@@ -27,8 +29,21 @@ Effort = Literal["none", "now", "aside", "apart"]
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is read of a page beside its links to others: values by CSS selector, what its styles load, where its forms go."""
+
+    extract: Mapping[str, str] = field(default_factory=dict)
+    requisites: bool = False
+    forms: bool = False
+
+
+LINKS_ALONE = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """What a response says: the media type, and the parsed page or sitemap; or the `problem` that nobody could read it."""
+    """What a response says: the media type, and the parsed sitemap or page (a feed and a style sheet have links as well); or the
+    `problem` that nobody could read it."""
 
     content_type: str = ""
     page: ParsedPage | None = None
@@ -42,16 +57,19 @@ def media_type(response: Response) -> str:
     return (response.header("content-type") or "").partition(";")[0].strip().lower()
 
 
-def _kind(request: Request, response: Response) -> Literal["page", "sitemap"] | None:
+def _kind(request: Request, response: Response) -> Literal["page", "style", "sitemap", "feed"] | None:
     """What a response is to be parsed as; None: it is kept as it came."""
     if response.error is not None or not 200 <= response.status < 300:
         return None
     if request.role == "sitemap":
         return "sitemap"
     content_type = media_type(response)
+    if content_type == "text/css":
+        return "style"
     if content_type in HTML_TYPES or (content_type == "" and response.body.head(64).lstrip()[:1] == b"<"):
         return "page"
-    return "sitemap" if content_type in XML_TYPES and _SITEMAP_ROOT.search(response.body.head(4096)) else None
+    root = _LIST_ROOT.search(response.body.head(4096)) if content_type in XML_TYPES else None
+    return None if root is None else "sitemap" if root[1] else "feed"
 
 
 def effort(request: Request, response: Response) -> Effort:
@@ -66,17 +84,27 @@ def effort(request: Request, response: Response) -> Effort:
     return "apart" if kind == "page" and looks_large(body.data) else "aside"
 
 
-def read(request: Request, response: Response, extract: Mapping[str, str] | None = None, *, is_small: bool = False) -> Reading:
-    """Reads a response: HTML and sitemaps are parsed, everything else is kept as it came. `is_small` when its effort is known to be
-    `now`. Safe in any thread."""
+def read(request: Request, response: Response, wanted: Wanted = LINKS_ALONE, *, is_small: bool = False) -> Reading:
+    """Reads a response: HTML, feeds and sitemaps are parsed, style sheets when requisites are wanted; everything else is kept as it
+    came. `is_small` when its effort is known to be `now`. Safe in any thread."""
     kind, content_type = _kind(request, response), media_type(response)
-    if kind is None:
+    if kind is None or (kind == "style" and not wanted.requisites):
         return Reading(content_type)
-    body = response.body.read()
+    body, full_type = response.body.read(), response.header("content-type") or ""
     if kind == "sitemap":
         return Reading("" if request.role == "sitemap" else content_type, sitemap=parse_sitemap(body, request.url))
-    page = parse_html(body, request.url, response.header("content-type") or "", is_small=is_small)
-    return Reading(content_type or "text/html", page, data=extract_data(body, page.charset, extract) if extract else {})
+    if kind == "feed":
+        items = parse_sitemap(body, request.url).urls
+        return Reading(content_type, ParsedPage(request.url, [(item.url, "link", "", "") for item in items], charset=""))
+    if kind == "style":
+        return Reading(content_type, _style_sheet(body, request.url, full_type))
+    page = parse_html(body, request.url, full_type, requisites=wanted.requisites, forms=wanted.forms, is_small=is_small)
+    return Reading(content_type or "text/html", page, data=extract_data(body, page.charset, wanted.extract) if wanted.extract else {})
+
+
+def _style_sheet(body: bytes, url: str, content_type: str) -> ParsedPage:
+    charset = style_charset(body, content_type)
+    return ParsedPage(url, [(href, kind, "", "") for href, kind in parse_css(decode(body, charset))[:MOST_LINKS]], charset=charset)
 
 
 def retry_after(response: Response) -> float | None:

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from crawler.core.following import SITEMAPS_ONLY, Following
+from crawler.core.following import Following
 from crawler.core.html import ParsedPage, parse_header_links, parse_refresh
-from crawler.core.robots import parse_robots
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
-from crawler.core.sitemaps import Sitemap
-from crawler.core.urls import Resolver, Target, canonical, fingerprint, host_key
+from crawler.core.urls import Target, canonical, fingerprint, host_key
+from crawler.engine.bounds import STEP, Bounds
 from crawler.engine.commit import Visit, as_failed
-from crawler.engine.reading import REDIRECT_STATUS, Reading, location_of, media_type, robots_meta_of
+from crawler.engine.listing import Listing
+from crawler.engine.reading import HTML_TYPES, REDIRECT_STATUS, Reading, location_of, media_type, robots_meta_of
 from crawler.engine.steps import Steps, in_one_go
 from crawler.errors import DiskFullError
 from crawler.model import (
@@ -37,16 +37,8 @@ from crawler.model import (
     Response,
     Retry,
     RobotsFacts,
-    Role,
     Skipped,
 )
-
-STEP = 1_000
-"""Links that are resolved or judged in one step."""
-MANY = 10_000  # links of one page, which would push those of all others out of the resolver's memory
-
-# How the detail of a refusal begins that is for a sitemap on a host of others.
-_SITEMAP = "sitemap: "
 
 Anchor = tuple[str, str, str, str]
 Follow = Callable[[Page, Sequence[Link]], Iterable[Link]]
@@ -56,7 +48,8 @@ class Visitor:
     """Turns responses into visits, by plain values: a scope, two filters, what to keep. `file_of` names the file for the body of
     a URL; None: it is not kept.
 
-    `follow` may choose among the links of a page (a hook); `only_sitemaps` refuses links, `sitemaps` False ignores sitemaps.
+    `follow` may choose among the links of a page (a hook); `only_sitemaps` refuses links, `sitemaps` False ignores sitemaps;
+    `requisites` asks for what pages are made of as well.
     """
 
     def __init__(
@@ -70,21 +63,19 @@ class Visitor:
         respect_nofollow: bool = False,
         sitemaps: bool = True,
         only_sitemaps: bool = False,
+        requisites: bool = False,
         file_of: Callable[[str], str | None] = lambda url: None,
         seed_hosts: frozenset[str] = frozenset(),
         follow: Follow | None = None,
     ) -> None:
-        self._scope = scope
+        self._bounds = Bounds(scope, refused, strip_query, seed_hosts)
+        self._listing = Listing(self._bounds, seen, requisites)
+        self._following = Following(respect_nofollow, only_sitemaps, requisites)
         self._seen = seen
         self._refused = refused
-        self._strip_query = strip_query
-        self._resolver = Resolver(scope.judge, strip_query)
         self._max_redirects = max_redirects
-        self._following = Following(respect_nofollow, only_sitemaps)
         self._sitemaps = sitemaps
         self._file_of = file_of
-        self._seed_hosts = set(seed_hosts)
-        self._taken_in: set[int] = set()  # where seeds on other hosts have led
         self._follow = follow
         # Refused for what this link is, not for its URL: the same URL may be linked as a page elsewhere.
         self._noted = SeenFilter(100_000)
@@ -178,11 +169,12 @@ class Visitor:
     def _canonical(self, parsed: ParsedPage) -> str | None:
         if not parsed.canonical:
             return None
-        target = self._resolver.targets(parsed.base, [parsed.canonical])[0]
+        target = self._bounds.target(parsed.base, parsed.canonical)
         return target.url if target is not None else None
 
     def _page_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Steps[Visit]:
-        anchors, targets = yield from self._links_of(request, response, reading.page)
+        leads_on = request.role == "page" or self._leads_on(request, reading)
+        anchors, targets = yield from self._links_of(request, response, reading.page, leads_on)
         file = self._file_of(request.url) if response.body.size else None
         page = self._page(request, response, "ok", fetched_at, reading, anchors=anchors, targets=targets, file=file)
         chosen = {link.url for link in self._follow(page, page.links)} if self._follow is not None else None
@@ -193,35 +185,33 @@ class Visitor:
             part = slice(start, start + STEP)
             rows += self._judge_links(request, page, targets[part], anchors[part], chosen, requests, refusals)
         if reading.sitemap is not None and self._sitemaps:
-            listed = yield from self._entries_of(request, reading.sitemap)
+            listed = yield from self._listing.of_sitemap(request, reading.sitemap)
             rows, requests, refusals = rows + listed[0], requests + listed[1], refusals + listed[2]
         return Visit(Fetched(request, ok=True, size=response.body.size), Record(page, rows), requests, refusals)
 
-    def _links_of(self, request: Request, response: Response, parsed: ParsedPage | None) -> Steps[tuple[list[Anchor], list[Target | None]]]:
-        """The links of a page and its headers, and where each leads. Those of a header resolve against the URL of the response
-        (RFC 8288, 3.2), those of the page against its base."""
+    def _leads_on(self, request: Request, reading: Reading) -> bool:
+        """Whether the links to pages of a part of a page are followed: when it is a document, and would be crawled as a page."""
+        return reading.content_type in HTML_TYPES and self._bounds.scope.judge(request.url, request.host) is None
+
+    def _links_of(
+        self, request: Request, response: Response, parsed: ParsedPage | None, leads_on: bool
+    ) -> Steps[tuple[list[Anchor], list[Target | None]]]:
+        """The links of a page and of its headers, and where each leads; to its parts alone unless it leads on. Those of a header
+        resolve against the URL of the response (RFC 8288, 3.2), those of the page against its base."""
         anchors: list[Anchor] = list(parsed.links) if parsed is not None else []
+        if not leads_on:
+            anchors = [anchor for anchor in anchors if self._following.fetches_with_page(anchor[1], anchor[2])]
         targets: list[Target | None] = []
         if parsed is not None:
-            targets = yield from self._targets(parsed.base, [anchor[0] for anchor in anchors])
-        named: list[Anchor] = [
-            (href, "header", rel, "") for value in response.all_headers("link") for href, rel in parse_header_links(value)
-        ]
-        if (refresh := response.header("refresh")) and (href := parse_refresh(refresh)) is not None:
-            named.append((href, "refresh", "", ""))
+            targets = yield from self._bounds.targets(parsed.base, [anchor[0] for anchor in anchors])
+        named: list[Anchor] = []
+        if leads_on:
+            named = [(href, "header", rel, "") for value in response.all_headers("link") for href, rel in parse_header_links(value)]
+            if (refresh := response.header("refresh")) and (href := parse_refresh(refresh)) is not None:
+                named.append((href, "refresh", "", ""))
         if named:
-            targets += self._resolver.targets(request.url, [anchor[0] for anchor in named])
+            targets += yield from self._bounds.targets(request.url, [anchor[0] for anchor in named])
         return anchors + named, targets
-
-    def _targets(self, base: str, hrefs: Sequence[str]) -> Steps[list[Target | None]]:
-        """Where hrefs lead."""
-        resolver = self._resolver if len(hrefs) <= MANY else Resolver(self._scope.judge, self._strip_query)
-        found: list[Target | None] = []
-        for start in range(0, len(hrefs), STEP):
-            if start:
-                yield
-            found += resolver.targets(base, hrefs[start : start + STEP])
-        return found
 
     def _judge_links(
         self,
@@ -237,13 +227,21 @@ class Visitor:
         new one, so the hundred are not looked at one by one."""
         pairs = zip(targets, anchors, strict=True)
         rows: list[LinkRow] = [(target[0], kind, rel, text) for target, (_, kind, rel, text) in pairs if target is not None]
-        unknown = self._refused.unknown(self._seen.unknown({row[0] for row in rows}))
-        if not unknown:
+        new = self._seen.unknown({row[0] for row in rows})
+        unknown = self._refused.unknown(new)
+        with_parts = self._following.requisites  # which are not refused where pages are
+        if not (new if with_parts else unknown):
             return rows
-        url, depth = request.url, request.depth + 1
+        # A part has the depth of its page; what it links to lies as deep as if it had been linked.
+        url, depth = request.url, request.depth + 1 + (request.role == "requisite")
         closed = self._following.closes(page.robots_meta)
         for target, (_, kind, rel, _) in zip(targets, anchors, strict=True):
-            if target is None or target.id not in unknown:
+            if target is None:
+                continue
+            if with_parts and target.id in new and self._following.fetches_with_page(kind, rel):
+                self._take_part(request, target, requests, refusals)
+                continue
+            if target.id not in unknown:
                 continue
             verdict = target.refusal
             if verdict is None or verdict[0] == "scope":
@@ -262,11 +260,27 @@ class Visitor:
                 requests.append(Request(target.url, target.id, target.host, depth=depth, parent=url))
         return rows
 
+    def _take_part(self, request: Request, target: Target, requests: list[Request], refusals: list[Refusal]) -> None:
+        """Adds the request for a part of a page, or its refusal. In the filter of known URLs it is the complement of its id: as a page
+        it may be unknown."""
+        if ~target.id in self._seen or target.id in self._noted:
+            return
+        # Style sheets import others: the steps are counted, as those of redirects are, so that they end.
+        chain = (*request.chain, request.id) if request.role == "requisite" else ()
+        verdict = self._bounds.of_requisite(target)
+        if verdict is None and len(chain) > self._max_redirects:
+            verdict = ("requisite", f"nested deeper than {self._max_redirects}")
+        if verdict is None:
+            requests.append(Request(target.url, target.id, target.host, "requisite", request.depth, request.url, chain))
+            return
+        self._noted.update((target.id,))
+        refusals.append(Refusal(target.url, target.id, *verdict, request.url, request.depth))
+
     # -- redirects -------------------------------------------------------------------------------------------------------
 
     def _redirect_visit(self, request: Request, response: Response, fetched_at: datetime) -> Visit:
         location = location_of(response)
-        target = self._resolver.targets(request.url, [location])[0] if location else None
+        target = self._bounds.target(request.url, location) if location else None
         error = self._redirect_error(request, target, location)
         if error is not None:
             to_itself = error.kind == "redirect_loop" and target is not None and target.id == request.id
@@ -275,10 +289,9 @@ class Visitor:
                 return Visit(Retry(request, 0.0, "redirect to itself that sets a cookie"))
             return self._failed(request, response, error, fetched_at)
         assert target is not None
-        if request.depth == 0 and target.refusal is not None and target.refusal[0] == "scope" and request.host in self._seed_hosts:
-            target = self._widen(target)
+        target = self._bounds.of_redirect(request, target)
         # Said again when the seed is asked again: the visit that widened the scope may have been lost.
-        again = self._judge_again if target.id in self._taken_in else None
+        again = self._bounds.judge_again if self._bounds.was_taken_in(target) else None
         page = self._page(request, response, "redirect", fetched_at, redirect_to=target.url)
         record = Record(page, ((target.id, "redirect", "", ""),))
         if target.refusal is not None:
@@ -300,51 +313,14 @@ class Visitor:
             return PageError("redirect_loop", f"more than {self._max_redirects} redirects")
         return None
 
-    def _widen(self, target: Target) -> Target:
-        """A seed that redirects to another host takes that host into scope."""
-        self._scope = self._scope.widened(target.url)
-        self._seed_hosts.add(target.host)
-        self._taken_in.add(target.id)
-        self._resolver = Resolver(self._scope.judge, self._strip_query)
-        self._refused.clear()
-        return target._replace(refusal=self._scope.judge(target.url, target.host))
-
-    def _judge_again(self, refusal: Refusal) -> Request | None:
-        """The request for a URL that was refused for the scope, when it belongs to the wider one. Safe in any thread."""
-        host = host_key(refusal.url)
-        role: Role = "page"
-        if refusal.detail == SITEMAPS_ONLY:
-            return None
-        if refusal.detail.startswith(_SITEMAP):
-            role, outside = "sitemap", bool(self._scope.outside_host(host))
-        else:
-            outside = self._scope.judge(refusal.url, host) is not None
-        return None if outside else Request(refusal.url, refusal.id, host, role, refusal.depth, refusal.parent)
-
     # -- robots.txt and sitemaps -----------------------------------------------------------------------------------------
 
     def sitemaps_of(self, request: Request, facts: RobotsFacts) -> Steps[Visit]:
         """The sitemaps to ask for once an origin's robots.txt is known: those it names, else /sitemap.xml."""
-        if not self._sitemaps or facts.text is None or self._scope.kind == "page":
+        if not self._sitemaps:
             return Visit(None)
-        if self._scope.outside_host(request.host) or (self._scope.kind == "any" and request.host not in self._seed_hosts):
-            return Visit(None)
-        named = parse_robots(facts.text).sitemaps or (f"{facts.origin}/sitemap.xml",)
-        targets = yield from self._targets(f"{facts.origin}/robots.txt", named)
-        requests, refusals = self._sitemap_requests(targets, None)
+        _, requests, refusals = yield from self._listing.of_robots(request, facts)
         return Visit(None, None, requests, refusals)
-
-    def _sitemap_requests(self, targets: Sequence[Target | None], parent: str | None) -> tuple[list[Request], list[Refusal]]:
-        """What to ask for of the sitemaps that a robots.txt or an index names: those on hosts that belong to the crawl."""
-        requests, refusals = [], []
-        for target in targets:
-            if target is None or not target.host:
-                continue
-            if outside := self._scope.outside_host(target.host):
-                refusals.append(Refusal(target.url, target.id, "scope", f"{_SITEMAP}{outside}", parent))
-            else:
-                requests.append(Request(target.url, target.id, target.host, role="sitemap", parent=parent))
-        return requests, refusals
 
     def _sitemap_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Steps[Visit]:
         if response.status in REDIRECT_STATUS:
@@ -353,28 +329,9 @@ class Visitor:
         sitemap = reading.sitemap
         if sitemap is None:
             return Visit(Fetched(request, ok=False))
-        rows, requests, refusals = yield from self._entries_of(request, sitemap)
+        rows, requests, refusals = yield from self._listing.of_sitemap(request, sitemap)
         page = self._page(request, response, "ok", fetched_at)
         return Visit(Fetched(request, ok=True), Record(page, rows), requests, refusals)
-
-    def _entries_of(self, request: Request, sitemap: Sitemap) -> Steps[tuple[list[LinkRow], list[Request], list[Refusal]]]:
-        """What a sitemap or a feed lists, as links, requests and refusals."""
-        depth = request.depth + 1
-        sitemaps = yield from self._targets(request.url, sitemap.sitemaps)
-        requests, refusals = self._sitemap_requests(sitemaps, request.url)
-        targets = yield from self._targets(request.url, [entry.url for entry in sitemap.urls])
-        rows: list[LinkRow] = []
-        for number, target in enumerate(targets, 1):
-            if number % (10 * STEP) == 0:
-                yield
-            if target is None:
-                continue
-            rows.append((target.id, "sitemap", "", ""))
-            if target.refusal is not None:
-                refusals.append(Refusal(target.url, target.id, *target.refusal, request.url, depth))
-            elif target.id not in self._seen:
-                requests.append(Request(target.url, target.id, target.host, depth=depth, parent=request.url))
-        return rows, requests, refusals
 
     def skipped(self, outcome: Skipped) -> Visit:
         """A URL that was judged again and is not asked for."""

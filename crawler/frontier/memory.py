@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from crawler.frontier.rows import REQUISITES, rank_of
+from crawler.frontier.rows import REQUISITES, is_raised, rank_of
 from crawler.model import (
     ErrorKind,
     Failed,
@@ -81,23 +81,25 @@ class MemoryFrontier:
 
     def add(self, requests: Sequence[Request]) -> int:
         """See `Frontier.add`."""
-        return sum(self._add(replace(request, headers=())) for request in requests)
+        added = [request.id for request in requests if self._add(replace(request, headers=()))]
+        for identity in added:
+            entry = self.entries[identity]
+            host = self._hosts[entry.request.host]
+            if host.state.closed and entry.state == "queued":
+                _fail_with_host(entry, host.state)
+        return len(added)
 
     def _add(self, request: Request) -> bool:
-        host = self._hosts.setdefault(request.host, _Host())
+        self._hosts.setdefault(request.host, _Host())
         rank = rank_of(request)
         entry = self.entries.get(request.id)
         if entry is None:
             entry = self.entries[request.id] = Entry(request, rank, len(self.entries))
-        elif is_higher(request.role, entry.request.role) or (
-            request.role == entry.request.role and rank < entry.rank and entry.state == "queued"
-        ):
+        elif is_raised(request.role, rank, entry.request.role, entry.rank, entry.state):
             entry.request, entry.rank, entry.reason, entry.detail = replace(request, attempts=0), rank, None, None
             entry.state = "leased" if entry.state == "leased" else "queued"
         else:
             return False
-        if host.state.closed and entry.state == "queued":
-            _fail_with_host(entry, host.state)
         return True
 
     def refuse(self, refusals: Sequence[Refusal]) -> None:

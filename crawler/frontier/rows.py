@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from crawler.model import Request, RobotsFacts, Role
+from crawler.model import Request, RobotsFacts, Role, State, is_higher
 
 ADD = """INSERT INTO _frontier (id, url, host_id, role, depth, chain, parent, rank, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
           ON CONFLICT (id) DO NOTHING"""
@@ -39,6 +39,14 @@ def rank_of(request: Request) -> int:
     """The place of a URL among those of its host: what pages are made of comes first, so that a page is soon whole; then sitemaps; then
     pages by depth."""
     return {"requisite": REQUISITES, "sitemap": SITEMAPS}.get(request.role, 1 + request.depth)
+
+
+def is_raised(role: Role, rank: int, before: Role, rank_before: int, state: State) -> bool:
+    """Whether a known URL that is found again takes over the role and depth in which it was found: a higher role, asked for again if
+    need be, or a lesser depth as long as it waits. A requisite that was asked for becomes no page: nothing more can be learnt of it."""
+    if role == before:
+        return rank < rank_before and state == "queued"
+    return is_higher(role, before) and (state == "queued" or (role, before) != ("page", "requisite"))
 
 
 def chain_column(chain: Sequence[int]) -> bytes | None:

@@ -96,7 +96,7 @@ class SqliteFrontier:
         there is nothing to do. One that is leased stays so until its outcome is known."""
         identity, _, _, role, depth, chain, parent, rank, _ = row
         state, before, old_rank = self._execute("SELECT state, role, rank FROM _frontier WHERE id = ?", (identity,)).fetchone()
-        if not is_higher(role, before) and not (role == before and rank < old_rank and state == "queued"):
+        if not rows.is_raised(role, rank, before, old_rank, state):
             return None
         self._execute(rows.RAISE, (role, depth, chain, parent, rank, identity))
         self._ranks[rank] += 1

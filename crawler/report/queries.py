@@ -7,18 +7,20 @@ from __future__ import annotations
 
 # --- the summary ------------------------------------------------------------------------------------------------------
 
+# What pages are made of is counted apart.
 _ATTEMPTS = """
-SELECT count(*) AS pages,
-       count(*) FILTER (WHERE outcome IN ('ok', 'not_modified')) AS ok,
-       count(*) FILTER (WHERE outcome = 'redirect') AS redirects,
-       count(*) FILTER (WHERE outcome = 'http_error') AS broken,
-       count(*) FILTER (WHERE outcome = 'error') AS errors,
+SELECT count(*) FILTER (WHERE role <> 'requisite') AS pages,
+       count(*) FILTER (WHERE outcome IN ('ok', 'not_modified') AND role <> 'requisite') AS ok,
+       count(*) FILTER (WHERE outcome = 'redirect' AND role <> 'requisite') AS redirects,
+       count(*) FILTER (WHERE outcome = 'http_error' AND role <> 'requisite') AS broken,
+       count(*) FILTER (WHERE outcome = 'error' AND role <> 'requisite') AS errors,
+       count(*) FILTER (WHERE role = 'requisite') AS requisites,
        coalesce(sum(bytes), 0) AS bytes"""
 
 PAGES = f"""{_ATTEMPTS},
-       count(*) FILTER (WHERE run = (SELECT max(run) FROM runs)) AS run_pages,
-       min(depth) AS min_depth,
-       max(depth) AS max_depth,
+       count(*) FILTER (WHERE run = (SELECT max(run) FROM runs) AND role <> 'requisite') AS run_pages,
+       min(depth) FILTER (WHERE role <> 'requisite') AS min_depth,
+       max(depth) FILTER (WHERE role <> 'requisite') AS max_depth,
        count(file) AS files
 FROM pages
 """
@@ -51,7 +53,7 @@ FROM runs ORDER BY run DESC LIMIT 1
 # The first condition is that of a partial index.
 ERROR_KINDS = """
 SELECT error AS kind, count(*) AS urls FROM pages
-WHERE outcome IN ('http_error', 'error') AND outcome = 'error' GROUP BY error ORDER BY urls DESC, kind
+WHERE outcome IN ('http_error', 'error') AND outcome = 'error' AND role <> 'requisite' GROUP BY error ORDER BY urls DESC, kind
 """
 
 # Without a broken page nobody looks at the links.

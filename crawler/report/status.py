@@ -52,6 +52,7 @@ class Status:
     redirects: int
     broken: int
     errors: int
+    requisites: int
     bytes: int
     rate: float
     error_kinds: tuple[ErrorGroup, ...]

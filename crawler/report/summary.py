@@ -65,7 +65,8 @@ class Summary:
 
     Counts are of the whole folder; `run_pages`, `duration` (seconds), `started`, `ended` (UTC, RFC 3339) and `finish_reason`
     of the last run. `finish_reason` and `ended` are None while the run is open, and after a kill. `pages` = `ok` + `redirects`
-    + `broken` (a final 4xx or 5xx) + `errors` (no usable answer). `queued` is what is left to ask for, `given_up` what
+    + `broken` (a final 4xx or 5xx) + `errors` (no usable answer); `requisites`, what
+    pages are made of, are counted apart. `queued` is what is left to ask for, `given_up` what
     failed with its host before it was asked for. Times to the first
     byte are milliseconds by nearest rank, None without any answer. `broken_links` counts targets that a page links to,
     `broken_links_shared` those that more than one does. `script_only` pages look as if JavaScript built them.
@@ -83,6 +84,7 @@ class Summary:
     redirects: int
     broken: int
     errors: int
+    requisites: int
     bytes: int
     min_depth: int | None
     max_depth: int | None

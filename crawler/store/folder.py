@@ -106,7 +106,9 @@ def identify(database: Database, identity: Mapping[str, Any], where: str) -> boo
         database.set_meta(identity=json.dumps(identity))
         return True
     before = json.loads(stored)
-    different = [name for name in {**before, **identity} if before.get(name) != json.loads(json.dumps(identity.get(name)))]
+    now = json.loads(json.dumps(identity))
+    # A switch that an older version did not have was off.
+    different = [name for name in {**before, **now} if (before.get(name) or None) != (now.get(name) or None)]
     if different:
         name = different[0]
         more = f" (and {', '.join(different[1:])})" if len(different) > 1 else ""

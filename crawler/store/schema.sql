@@ -43,7 +43,7 @@ CREATE TABLE _frontier (       -- every admitted URL, in the order of discovery
   host_id INTEGER NOT NULL,
   role TEXT NOT NULL,
   depth INTEGER NOT NULL,
-  chain BLOB,                  -- ids of the redirects that led here, 8 bytes each
+  chain BLOB,                  -- ids of the redirects, indexes of sitemaps or style sheets that led here, 8 bytes each
   parent INTEGER,
   state TEXT NOT NULL DEFAULT 'queued',
   rank INTEGER NOT NULL,       -- 0 sitemaps, then 1 + depth: the order inside a host
@@ -118,7 +118,7 @@ CREATE TABLE pages (           -- one row for each attempted URL, redirects and 
   link_count INTEGER NOT NULL DEFAULT 0
 );
 -- Every start asks for these two; a million rows must not hold it up.
-CREATE INDEX _pages_counted ON pages (status, outcome, bytes);
+CREATE INDEX _pages_counted ON pages (status, outcome, role, bytes);
 CREATE INDEX _pages_moved ON pages (row) WHERE depth = 0 AND outcome = 'redirect';
 CREATE INDEX _pages_broken ON pages (id) WHERE outcome IN ('http_error', 'error');
 
@@ -142,7 +142,7 @@ CREATE TABLE links (           -- every link of every page, in the order of the 
   dst INTEGER NOT NULL,        -- id of the target, fetched or not
   kind TEXT NOT NULL,          -- a, area, iframe, frame, img, media, script, css, link, form, sitemap, redirect, refresh, header
   rel TEXT NOT NULL,
-  text TEXT NOT NULL,          -- anchor text, at most 200 characters
+  text TEXT NOT NULL,          -- anchor text, at most 200 characters; of an entry of a sitemap its lastmod
   position INTEGER NOT NULL    -- 0 is the first link of the page
 );
 
@@ -191,11 +191,15 @@ CREATE VIEW orphans AS         -- in a sitemap, linked by nobody
   WHERE f.id IN (SELECT dst FROM links WHERE kind = 'sitemap')
     AND f.id NOT IN (SELECT dst FROM links WHERE kind <> 'sitemap' AND src <> dst);
 
+CREATE VIEW sitemap_entries AS -- what sitemaps list
+  SELECT s.url AS sitemap, t.url, l.text AS lastmod, l.rel, t.state, t.reason
+  FROM links l JOIN _frontier s ON s.id = l.src JOIN urls t ON t.id = l.dst WHERE l.kind = 'sitemap';
+
 CREATE VIEW by_status AS
   SELECT status, outcome, count(*) AS pages, sum(bytes) AS bytes FROM pages GROUP BY status, outcome ORDER BY status;
 
 CREATE VIEW by_depth AS
-  SELECT depth, count(*) AS pages, sum(outcome = 'ok') AS ok FROM pages GROUP BY depth ORDER BY depth;
+  SELECT depth, count(*) AS pages, sum(outcome = 'ok') AS ok FROM pages WHERE role <> 'requisite' GROUP BY depth ORDER BY depth;
 
 CREATE VIEW by_type AS
   SELECT content_type, count(*) AS pages, sum(bytes) AS bytes FROM pages WHERE outcome = 'ok' GROUP BY content_type ORDER BY pages DESC;

@@ -36,6 +36,7 @@ STATUS = Status(
     redirects=40,
     broken=31,
     errors=2,
+    requisites=0,
     bytes=41 * 1024 * 1024,
     rate=38.1,
     error_kinds=(ErrorGroup("timeout", 1), ErrorGroup("dns", 1)),

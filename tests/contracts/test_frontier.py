@@ -481,7 +481,7 @@ ENDS: dict[str, Callable[[Request], Outcome]] = {
 PAGE = request("/map.xml", 2)
 
 
-@pytest.mark.parametrize("role", ["probe", "requisite", "sitemap"])
+@pytest.mark.parametrize("role", ["probe", "sitemap"])
 @pytest.mark.parametrize("end", ENDS)
 def test_a_url_that_ended_in_a_lower_role_is_asked_for_again(opened: Opened, role: Role, end: str) -> None:
     """A sitemap that somebody links to is a page as well: it is queued again as one, untried, at the depth of that
@@ -757,12 +757,16 @@ def test_requisites_wait_for_no_depth_and_hold_up_none(opened: Opened) -> None:
 
 
 def test_a_requisite_that_is_linked_becomes_a_page(opened: Opened) -> None:
-    """A picture that a page also links to is a page: it counts, at the depth of that link."""
-    frontier = opened(max_pages=1)
-    frontier.add([requisite("/a.png")])
-    assert frontier.add([request("/a.png", 3)]) == 1
+    """A picture that a page also links to is a page at the depth of that link, unless it has been asked for: nothing is asked twice."""
+    frontier = opened()
+    frontier.add([requisite("/a.png"), requisite("/b.png"), requisite("/c.png")])
+    lease = lease_one(frontier, 2)
+    frontier.done(lease, fetched(lease.requests[0]), lease.state)
 
-    assert [(each.role, each.depth) for each in lease_one(frontier).requests] == [("page", 3)]
+    assert frontier.add([request("/a.png", 3), request("/b.png", 3), request("/c.png", 3)]) == 1
+    frontier.done(lease, fetched(lease.requests[1]), lease.state)
+    (rest,) = frontier.extend([lease], 100, TTL).leases
+    assert [(each.url[-6:], each.role, each.depth) for each in rest.requests] == [("/c.png", "page", 3)]
 
 
 def test_depths_open_one_after_the_other(opened: Opened, clock: Clock) -> None:

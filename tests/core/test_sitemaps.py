@@ -124,7 +124,8 @@ def test_languages_are_urls_and_images_are_no_pages() -> None:
         "<video:video><video:player_loc>https://example.org/v</video:player_loc></video:video></url>"
     ))  # fmt: skip
 
-    assert sitemap.urls == (SitemapEntry("https://example.org/en", "", ("https://example.org/de", "https://example.org/maps/it?a=1&b=2")),)
+    languages = ("https://example.org/de", "https://example.org/maps/it?a=1&b=2")
+    assert sitemap.urls == (SitemapEntry("https://example.org/en", "", languages, ("https://example.org/i.png",)),)
     assert sitemap.error == ""
 
 

@@ -33,10 +33,10 @@ async def test_a_page_that_breaks_the_reader_is_one_failed_page(site: Site, monk
 
     original = reader.read
 
-    def read(request, response, extract, **how):  # type: ignore[no-untyped-def]
+    def read(request, response, wanted, **how):  # type: ignore[no-untyped-def]
         if request.url.endswith("/bad"):
             raise ZeroDivisionError("a page that nobody foresaw")
-        return original(request, response, extract, **how)
+        return original(request, response, wanted, **how)
 
     monkeypatch.setattr(reader, "read", read)
     site.page("/", links=["/bad", "/good"])

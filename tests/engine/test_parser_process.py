@@ -17,7 +17,7 @@ from parsers import OBEDIENT
 
 from crawler.engine import parser_process
 from crawler.engine.parser_process import PROGRAM, ParserProcess
-from crawler.engine.reading import read
+from crawler.engine.reading import Wanted, read
 from crawler.model import Body, Request, Response
 
 SECONDS = 20.0
@@ -70,10 +70,10 @@ PAGES = {
 
 def test_it_says_what_reading_says(child: ParserProcess) -> None:
     """Whatever is read, the process says the same as reading it here, one page after the other."""
-    child._extract = extract = {"link": "a::text"}
+    child._wanted = wanted = Wanted({"link": "a::text"}, requisites=True, forms=True)
     first = 0
     for request, response in PAGES.values():
-        assert child.read(request, response) == read(request, response, extract)
+        assert child.read(request, response) == read(request, response, wanted)
         first = first or pid_of(child)
     assert pid_of(child) == first, "one process reads them all"
 

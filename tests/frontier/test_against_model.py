@@ -39,7 +39,7 @@ requests = st.builds(
     st.sampled_from(HOSTS),
     st.integers(0, 7),
     st.integers(0, 3),
-    st.sampled_from(["page", "page", "sitemap", "probe"]),
+    st.sampled_from(["page", "page", "sitemap", "probe", "requisite"]),
 )
 limits = st.builds(
     Limits,

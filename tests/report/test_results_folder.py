@@ -215,6 +215,7 @@ def test_every_number_of_a_status(tmp_path: Path) -> None:
         redirects=1,
         broken=3,
         errors=1,
+        requisites=0,
         bytes=4600,
         rate=0.0,
         error_kinds=(ErrorGroup("timeout", 1),),
