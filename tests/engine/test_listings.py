@@ -149,7 +149,7 @@ def test_documents_are_saved(drive: Drive, tmp_path: Path) -> None:
     assert set(crawled.pages) == {"/", "/a.pdf"}
 
 
-FORMS = "<form action=/search><input name=q></form><form method=get action='/list?all=1'></form><form method=post action=/x></form><form></form>"
+FORMS = "<form action=/search><input name=q></form><form method=get action='/list?all=1'></form><form method=post action=/x></form><form>"
 
 
 def test_forms_are_followed_on_request(drive: Drive) -> None:
