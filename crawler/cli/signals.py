@@ -27,7 +27,7 @@ PATIENCE = 4.5
 IMPATIENCE = 0.6
 """The same from the second one."""
 
-_LATE = "\nPaused without a summary: the disk, or a page, took too long. Nothing that was stored is lost.\n  try: crawler resume {}\n"
+_LATE = "\nPaused without a summary: the disk, a page or the counting took too long. What was stored is kept.\n  try: crawler resume {}\n"
 
 
 class Interrupted(KeyboardInterrupt):

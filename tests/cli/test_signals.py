@@ -178,6 +178,29 @@ def test_nohup_means_it(out: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["async", "sync"])
+def test_a_reader_of_messages_who_stands_still_keeps_nobody(web: Site, out: Path, capfd: Capture, mode: str) -> None:
+    """`crawler … 2>&1 | less`: the crawl waits for whoever does not read on, but two signals end it all the same."""
+    words = [web.url(), "-o", out, "--mode", mode, "-v", "--progress", "json"]
+    with running(*words) as process:
+        assert process.stderr is not None
+        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        pipe = select.poll()
+        pipe.register(process.stderr, select.POLLIN)
+        assert pipe.poll(SECONDS * 1000)
+        before = -1
+        while before != web.count():  # until the pipe is full and nothing goes on
+            before = web.count()
+            time.sleep(0.2)
+        assert before < 100
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS) in (130, 143)
+    assert run(capfd, "resume", out, "-q").code == 0
+    assert_at_rest(out)
+    assert stored(out) == sorted(web.reachable())
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
 def test_a_reader_of_messages_who_leaves_ends_nothing(web: Site, out: Path, mode: str) -> None:
     """`crawler … 2>&1 | head -1`: what is said to nobody is no reason to stop."""
     with running(web.url(), "-o", out, "--mode", mode, "-v") as process:
