@@ -69,7 +69,9 @@ def test_a_crawl_that_knows_many_urls_goes_on_at_once(new_site: Callable[..., Si
             site.wait_for("/robots.txt", timeout=60)
             while not (pages := [hit for hit in site.log[first:] if hit.path != "/robots.txt"]):
                 site.wait_for(count=len(site.log) + 1, timeout=60)
-        torture.figure("start to first page, among known URLs", pages[0].time - began, at_most=3.0, unit="s")
+        # Within the suite others may be running beside it.
+        seconds = torture.draw(short=20.0, long=3.0)
+        torture.figure("start to first page, among known URLs", pages[0].time - began, at_most=seconds, unit="s")
 
 
 def test_pages_of_many_links_fit_in_memory(new_site: Callable[..., Site], torture: Torture, tmp_path: Path) -> None:
