@@ -153,6 +153,7 @@ class Assembly:
             sitemaps=settings.sitemap != "off" and settings.max_depth != 0,
             only_sitemaps=settings.sitemap == "only",
             requisites=settings.page_requisites,
+            agent=settings.robots_agent,
             file_of=self.files.name_of if self.files else lambda url: None,
             seed_hosts=self.seed_hosts,
             follow=self.hooks.choose if self.hooks.follow else None,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from crawler.core import retry
 from crawler.core.politeness import Pace
-from crawler.core.robots import ROBOTS_MAX_AGE, Robots, parse_robots
+from crawler.core.robots import ROBOTS_ASKED_AGAIN, ROBOTS_MAX_AGE, Robots, parse_robots
 from crawler.model import Lease, PageError, Request, RobotsFacts
 
 
@@ -71,6 +71,12 @@ class LeasedHost:
         self.pace.remember(replace(self.pace.state, robots=(*others, facts)))
         if agent is not None:
             self._learn(facts, agent)
+
+    def robots_kept(self, origin: str, now: float) -> RobotsFacts | None:
+        """What was known of an origin whose robots.txt can not be read again: good for another hour (RFC 9309, 2.4: longer than a day
+        when it is unreachable)."""
+        known = next((facts for facts in self.pace.state.robots if facts.origin == origin and facts.text is not None), None)
+        return None if known is None else replace(known, read_at=now - ROBOTS_MAX_AGE + ROBOTS_ASKED_AGAIN)
 
     def robots_failed(self, facts: RobotsFacts, now: float, started: float, salt: int, retry_after: float | None) -> None:
         """No robots.txt: all of the host waits and it is asked for again, until the host is given up."""

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 # RFC 9309, 2.4: a cached robots.txt should not be used for more than a day.
 ROBOTS_MAX_AGE = 24 * 60 * 60
+# How long an older one is used that cannot be read again.
+ROBOTS_ASKED_AGAIN = 60 * 60
 # RFC 9309, 2.5: at least 500 kibibytes must be parsed.
 ROBOTS_MAX_SIZE = 500 * 1024
 # What a decision may cost: of patterns with stars so many parts are compared, the longest patterns first.
@@ -108,7 +110,8 @@ class Robots:
         delays: list[float] = []
         rules_ended = delays_ended = True
         for number, line in enumerate(lines, 1):
-            key, value = _key_and_value(line[:_MAX_LINE])
+            # What follows a NUL is not seen by Google's matcher either: its lines are strings of C.
+            key, value = _key_and_value(line[:_MAX_LINE].partition(b"\0")[0])
             if key.startswith(_USER_AGENT):
                 if rules_ended:
                     rules, rules_ended = [], False
@@ -159,7 +162,7 @@ def _remembered(body: bytes) -> Robots:
 
 
 def _parsed(body: bytes) -> Robots:
-    text = _as_utf8(body[:ROBOTS_MAX_SIZE]).replace(b"\0", b"\n")
+    text = _as_utf8(body[:ROBOTS_MAX_SIZE])
     lines = text.splitlines()
     if len(body) > ROBOTS_MAX_SIZE and not text.endswith((b"\r", b"\n")):
         lines.pop()

@@ -367,7 +367,10 @@ class Workbench:
             return
         host, started = landed
         host.waiting_for = None
-        if facts.text is None:
+        if facts.text is None and facts.status and (kept := host.robots_kept(facts.origin, now)):
+            host.pace.answered(now, started, facts.status, ttfb, retry_after)
+            host.robots_arrived(kept, self._agent)
+        elif facts.text is None:
             host.pace.cancelled()
             host.robots_failed(facts, now, started, request.id, retry_after)
         else:

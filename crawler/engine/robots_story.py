@@ -31,7 +31,8 @@ def robots_story(request: Request) -> Generator[Request, Response, RobotsAnswer]
     for _ in range(1 + ROBOTS_REDIRECTS):
         response = yield step
         status = response.status
-        text = response.body.read()[:ROBOTS_MAX_SIZE] if 200 <= status < 300 else b""
+        # A byte more than is read of it tells that there was more: then its last line is not whole.
+        text = response.body.read()[: ROBOTS_MAX_SIZE + 1] if 200 <= status < 300 else b""
         discard(response.body)
         if (error := response.error) is not None and error.kind != "too_big":
             if redirected:  # the host did answer

@@ -49,7 +49,7 @@ class Visitor:
     a URL; None: it is not kept.
 
     `follow` may choose among the links of a page (a hook); `only_sitemaps` refuses links, `sitemaps` False ignores sitemaps;
-    `requisites` asks for what pages are made of as well.
+    `requisites` asks for what pages are made of as well; `agent` is the name that an X-Robots-Tag may be for.
     """
 
     def __init__(
@@ -64,13 +64,14 @@ class Visitor:
         sitemaps: bool = True,
         only_sitemaps: bool = False,
         requisites: bool = False,
+        agent: str = "asyncrawl",
         file_of: Callable[[str], str | None] = lambda url: None,
         seed_hosts: frozenset[str] = frozenset(),
         follow: Follow | None = None,
     ) -> None:
         self._bounds = Bounds(scope, refused, strip_query, seed_hosts)
         self._listing = Listing(self._bounds, seen, requisites)
-        self._following = Following(respect_nofollow, only_sitemaps, requisites)
+        self._following = Following(respect_nofollow, only_sitemaps, requisites, agent)
         self._seen = seen
         self._refused = refused
         self._max_redirects = max_redirects
@@ -178,12 +179,13 @@ class Visitor:
         file = self._file_of(request.url) if response.body.size else None
         page = self._page(request, response, "ok", fetched_at, reading, anchors=anchors, targets=targets, file=file)
         chosen = {link.url for link in self._follow(page, page.links)} if self._follow is not None else None
+        closed = self._following.closes(reading.page.robots_meta if reading.page else "", response.all_headers("x-robots-tag"))
         rows, requests, refusals = list[LinkRow](), list[Request](), list[Refusal]()
         for start in range(0, len(targets), STEP):
             if start:
                 yield
             part = slice(start, start + STEP)
-            rows += self._judge_links(request, page, targets[part], anchors[part], chosen, requests, refusals)
+            rows += self._judge_links(request, closed, targets[part], anchors[part], chosen, requests, refusals)
         if reading.sitemap is not None and self._sitemaps:
             listed = yield from self._listing.of_sitemap(request, reading.sitemap)
             rows, requests, refusals = rows + listed[0], requests + listed[1], refusals + listed[2]
@@ -216,7 +218,7 @@ class Visitor:
     def _judge_links(
         self,
         request: Request,
-        page: Page,
+        closed: bool,
         targets: Sequence[Target | None],
         anchors: Sequence[Anchor],
         chosen: set[str] | None,
@@ -234,7 +236,6 @@ class Visitor:
             return rows
         # A part has the depth of its page; what it links to lies as deep as if it had been linked.
         url, depth = request.url, request.depth + 1 + (request.role == "requisite")
-        closed = self._following.closes(page.robots_meta)
         for target, (_, kind, rel, _) in zip(targets, anchors, strict=True):
             if target is None:
                 continue

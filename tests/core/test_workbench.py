@@ -65,6 +65,29 @@ def test_robots_of_yesterday_is_asked_again() -> None:
     assert isinstance(step(bench, DAY + 1), Skipped)
 
 
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_rules_of_yesterday_hold_while_robots_cannot_be_read(status: int) -> None:
+    """A server that answers, but not with its robots.txt, is asked by the rules it gave before, and for new ones an hour later
+    (RFC 9309, 2.4)."""
+    bench = bench_with("/a", "/b", "/c", "/d", "/e", text=b"User-agent: *\nDisallow: /b\n")
+    serve(bench, DAY - 1)
+    asked = settle(bench, DAY + 1)
+    bench.robots(asked, DAY + 1.1, robots(None, status, error=f"robots.txt answered {status}"))
+
+    assert step(bench, DAY + 10) == Skipped(page("/b"), "robots", "line 2: Disallow: /b")
+    assert serve(bench, DAY + 10).url == "https://a.test/c"
+    assert settle(bench, DAY + 3700).role == "robots"
+
+
+def test_a_broken_connection_to_robots_of_yesterday_stops_the_host() -> None:
+    """When nobody answers at all the host waits, whatever was known of it."""
+    bench = bench_with("/a", "/b")
+    serve(bench, DAY - 1)
+    bench.robots(settle(bench, DAY + 1), DAY + 1.1, robots(None, 0, error="refused: nobody listens"))
+
+    assert isinstance(step(bench, DAY + 1.2), Wait)
+
+
 def test_two_origins_of_one_host_have_their_own_robots() -> None:
     """http and https share the pace of a host, not its rules: each robots.txt is asked before the first page of its origin,
     and waits until nothing else of the host is in flight."""

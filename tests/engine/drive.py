@@ -238,11 +238,21 @@ class Drive:
 
     def __init__(self, way: str) -> None:
         self.way = way
+        self._again = False
 
     def __call__(
-        self, story: Story, *seeds: str, output: Path | None = None, hooks: Hooks | None = None, latency: float = LATENCY, **settings: Any
+        self,
+        story: Story,
+        *seeds: str,
+        output: Path | None = None,
+        hooks: Hooks | None = None,
+        latency: float = LATENCY,
+        again: bool = False,
+        **settings: Any,
     ) -> Crawled:
-        """Crawls a story from its seeds ("/" when none is named) with these settings, and checks the laws of every crawl."""
+        """Crawls a story from its seeds ("/" when none is named) with these settings, and checks the laws of every crawl. `again`
+        resumes one that is finished."""
+        self._again = again
         base = story.url("") if isinstance(story, Site) else HERE
         wanted = tuple(base + seed if seed.startswith("/") else seed for seed in seeds or ("/",))
         chosen = Settings.from_keywords(seeds=wanted, output=str(output) if output else None, **settings)
@@ -255,7 +265,7 @@ class Drive:
 
     def _one_by_one(self, story: Story, base: str, latency: float, settings: Settings, hooks: Hooks, crawled: Crawled) -> None:
         clock = Clock()
-        with Assembly(settings, hooks, time.monotonic if isinstance(story, Site) else clock) as opened:
+        with Assembly(settings, hooks, time.monotonic if isinstance(story, Site) else clock, again=self._again) as opened:
             notes = _Notes(crawled, base, opened.clock)
             if isinstance(story, Site):
                 with BlockingFetcher(opened.fetch_options(), opened.spool) as fetcher:
@@ -267,7 +277,7 @@ class Drive:
 
     def _at_once(self, story: Story, base: str, latency: float, settings: Settings, hooks: Hooks, crawled: Crawled) -> None:
         async def main() -> None:
-            with Assembly(settings, hooks, asyncio.get_running_loop().time) as opened:
+            with Assembly(settings, hooks, asyncio.get_running_loop().time, again=self._again) as opened:
                 notes = _Notes(crawled, base, opened.clock)
                 if isinstance(story, Site):
                     async with HttpFetcher(opened.fetch_options(), opened.spool) as fetcher:
@@ -285,7 +295,7 @@ class Drive:
         a handful of URLs at a time, so that hosts change hands and queues are topped up all the while."""
 
         async def main() -> None:
-            with Assembly(settings, hooks, asyncio.get_running_loop().time) as opened:
+            with Assembly(settings, hooks, asyncio.get_running_loop().time, again=self._again) as opened:
                 notes = _Notes(crawled, base, opened.clock)
                 pages = story.pages if isinstance(story, Site) else story
                 fetcher = _Noting(FakeFetcher(_answers(pages, base), latency, asyncio.sleep), notes)

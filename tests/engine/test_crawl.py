@@ -572,6 +572,26 @@ def test_robots_is_asked_once_per_origin(drive: Drive) -> None:
     assert crawled.skipped == {f"{plain}/b": ("robots", "line 2: Disallow: /b")}
 
 
+def test_robots_is_kept_with_the_crawl(drive: Drive, tmp_path: Path) -> None:
+    """A crawl that goes on within a day obeys the robots.txt that it has read, and asks for none."""
+    web = {"/robots.txt": robots("Disallow: /b"), "/": links("/a", "/b"), "/a": "", "/b": ""}
+    first = drive(web, output=tmp_path / "out", sitemap="off", max_pages=1)
+    second = drive(web, output=tmp_path / "out", sitemap="off")
+
+    assert (first.asked, second.asked) == (["/robots.txt", "/"], ["/a"])
+    assert second.skipped == {"/b": ("robots", "line 2: Disallow: /b")}
+
+
+def test_a_host_whose_robots_failed_is_asked_again_when_the_crawl_is_resumed(drive: Drive, tmp_path: Path) -> None:
+    """It is given up for this run, and not forgotten."""
+    web = {"/": links(f"{OTHER}/"), f"{OTHER}/robots.txt": answer(503), f"{OTHER}/": "later"}
+    first = drive(web, output=tmp_path / "out", scope="any")
+    assert (first.outcomes()[f"{OTHER}/"], first.ok) == ("robots_unavailable", {"/"})
+
+    second = drive({**web, f"{OTHER}/robots.txt": robots()}, output=tmp_path / "out", scope="any", again=True)
+    assert f"{OTHER}/" in second.ok
+
+
 def test_robots_ignored_is_not_asked(drive: Drive) -> None:
     """With `robots="ignore"` nothing of it is asked for or obeyed."""
     crawled = drive({"/robots.txt": robots("Disallow: /"), "/": links("/a"), "/a": ""}, robots="ignore")

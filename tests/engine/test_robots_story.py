@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from crawler import Crawler
+from crawler.core.robots import ROBOTS_MAX_SIZE, parse_robots
+from crawler.engine.robots_story import robots_story
+from crawler.model import Body, PageError, Request, Response, RobotsFacts
 from crawler.testing import Site
 
 
@@ -18,3 +23,86 @@ async def test_a_robots_file_without_end_still_rules_by_its_beginning(site: Site
 
     assert {page.url for page in pages} == {site.url("/"), site.url("/yes")}
     assert site.count("/no") == 0
+
+
+def told(*responses: Response) -> tuple[list[str], RobotsFacts]:
+    """What is asked for, given these answers, and what is known in the end."""
+    story = robots_story(Request(f"{HOST}/robots.txt", 1, "a.test", role="robots"))
+    asked = [next(story).url]
+    for response in responses:
+        try:
+            asked.append(story.send(response).url)
+        except StopIteration as end:
+            return asked, end.value.facts
+    raise AssertionError(f"it goes on with {asked[-1]}")
+
+
+def moved(to: str, status: int = 301) -> Response:
+    return Response("", status, (("Location", to),))
+
+
+def robots(text: bytes) -> Response:
+    return Response("", 200, (), Body(len(text), text))
+
+
+HOST = "https://a.test"
+RULES = b"User-agent: *\nDisallow: /no"
+
+
+def test_five_redirects_are_followed_across_hosts() -> None:
+    """The rules at the end of five redirects, on whichever hosts, are those of the host that was asked first (RFC 9309, 2.3.1.2)."""
+    way = [moved("http://a.test/robots.txt", 308), moved("//b.test/r"), moved("/s", 302), moved("https://c.test/", 307), moved("/t", 303)]
+    asked, facts = told(*way, robots(RULES))
+
+    assert asked == [
+        f"{HOST}/robots.txt",
+        "http://a.test/robots.txt",
+        "http://b.test/r",
+        "http://b.test/s",
+        "https://c.test/",
+        "https://c.test/t",
+    ]
+    assert facts == RobotsFacts(HOST, 200, RULES, 0.0)
+
+
+def test_more_redirects_mean_that_there_is_none() -> None:
+    """The sixth redirect in a row is not followed, nor is one to nowhere: then nothing is forbidden."""
+    for answers in ([moved(f"/{number}") for number in range(6)], [moved("mailto:x@b.test")], [moved("http://[bad/")]):
+        asked, facts = told(*answers)
+        assert len(asked) == len(answers)
+        assert (facts.status, facts.text) == (404, b"")
+
+
+@pytest.mark.parametrize(
+    ("response", "allows", "error"),
+    [
+        (Response("", 404), True, ""),
+        (Response("", 403), True, ""),
+        (Response("", 301), True, ""),  # without a Location
+        (Response("", 500), None, "robots.txt answered 500"),
+        (Response("", 503), None, "robots.txt answered 503"),
+        (Response("", 429), None, "robots.txt answered 429"),
+        (Response("", 0, error=PageError("reset", "cut off")), None, "reset: cut off"),
+        (Response("", 200, error=PageError("timeout", "no data for 15 s")), None, "timeout: no data for 15 s"),
+        (Response("", 200, error=PageError("truncated", "half of it")), None, "truncated: half of it"),
+        (robots(b"<html><p>Not here</p></html>"), True, ""),
+        (robots(b""), True, ""),
+    ],
+)
+def test_what_each_answer_means(response: Response, allows: bool | None, error: str) -> None:
+    """4xx and no rules allow all; 5xx, 429 and no whole answer allow nothing for now (RFC 9309, 2.3.1.3 and 2.3.1.4)."""
+    _, facts = told(response)
+
+    assert facts.error == error
+    assert (None if facts.text is None else parse_robots(facts.text).decide("asyncrawl", f"{HOST}/x").allowed) is allows
+
+
+def test_a_line_that_the_limit_cuts_is_no_rule() -> None:
+    """Of a file beyond 500 KiB the last line that fits is dropped when it is not whole: half a rule could refuse a whole site."""
+    text = RULES + b"\n" + b"#" * (ROBOTS_MAX_SIZE - len(RULES) - 2 - len(b"Disallow: /")) + b"\nDisallow: /only-this"
+    assert text[:ROBOTS_MAX_SIZE].endswith(b"\nDisallow: /")
+    _, facts = told(robots(text))
+
+    assert facts.text is not None
+    assert parse_robots(facts.text).decide("asyncrawl", f"{HOST}/x").allowed
+    assert not parse_robots(facts.text).decide("asyncrawl", f"{HOST}/no").allowed
