@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
 _UNITS = ("KB", "MB", "GB", "TB")
@@ -16,6 +17,27 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(character if _is_seen(character) else _escaped(character) for character in text)
+
+
+def as_json(value: object, indent: int | None = None, *, ascii: bool = False) -> str:
+    r"""A value as JSON that can be shown on a terminal too: what `printable` would escape is `\u…` here, and with `ascii`, for a
+    stream of unknown encoding, so is all that is no ASCII."""
+    text = json.dumps(value, ensure_ascii=ascii, indent=indent)
+    if text.isprintable():
+        return text
+    return "".join(character if _is_seen(character) or character == "\n" else _escaped_in_json(character) for character in text)
+
+
+def without_controls(text: str) -> str:
+    """The text without the control characters (C0, C1, DEL) that nobody writes and that would act on a terminal."""
+    return text if text.isprintable() else text.translate(_CONTROLS)
+
+
+_CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)))
+
+
+def _escaped_in_json(character: str) -> str:
+    return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
 
 
 def _is_seen(character: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from crawler.cli.parser import settings_from
@@ -11,7 +10,7 @@ from crawler.configuration import toml
 from crawler.effective import Effective, load, secrets_of, to_plain
 from crawler.errors import UsageError
 from crawler.settings import OPTIONS
-from crawler.text import printable
+from crawler.text import as_json, printable
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -22,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.preset = arguments.name
         arguments.typed = {**getattr(arguments, "typed", {}), "preset": "PRESET"}
     effective = settings_from(arguments)
-    print(json.dumps(_as_json(effective), indent=2, ensure_ascii=False) if arguments.as_json else text_of(effective))
+    print(as_json(_values_of(effective), indent=2, ascii=True) if arguments.as_json else text_of(effective))
     return 0
 
 
@@ -62,7 +61,7 @@ def _line(name: str, plain: dict[str, Any], source: str, value: Any) -> str:
     return f"{said:<40}  # {source}"
 
 
-def _as_json(effective: Effective) -> dict[str, Any]:
+def _values_of(effective: Effective) -> dict[str, Any]:
     plain = to_plain(effective.settings)
     named = [name for name, option in OPTIONS.items() if option.in_file]
     return {name: {"value": plain.get(name), "source": effective.sources[name]} for name in named}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
@@ -24,7 +23,7 @@ from crawler.effective import Effective
 from crawler.errors import CrawlerError, OutputError, SeedError
 from crawler.model import FinishReason, Record
 from crawler.settings import Settings
-from crawler.text import printable
+from crawler.text import as_json, printable
 
 if TYPE_CHECKING:
     from crawler.assembly import Assembly, Engine
@@ -150,7 +149,7 @@ def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
     if opened.folder is not None and not (opened.folder.path / "summary.json").exists():
         _keep_summary(opened.folder, summary)  # a kill came before it was written
     if settings.json:
-        print(json.dumps(summary.to_json(), indent=2, ensure_ascii=sys.stdout.isatty()))
+        print(as_json(summary.to_json(), indent=2, ascii=True))
     pages = plural(summary.pages, "page")
     if summary.finish_reason == "queue empty" and not settings.quiet:
         say(f"{folder}/ holds this crawl, finished: {pages}. Nothing is left to do (--fresh begins anew).")
@@ -164,7 +163,7 @@ def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
 
 
 def _keep_summary(folder: Folder, summary: Summary) -> None:
-    folder.write("summary.json", json.dumps(summary.to_json(), indent=2, ensure_ascii=False) + "\n")
+    folder.write("summary.json", as_json(summary.to_json(), indent=2) + "\n")
 
 
 def _say_summary(summary: Summary, settings: Settings, same: str) -> None:
@@ -172,7 +171,7 @@ def _say_summary(summary: Summary, settings: Settings, same: str) -> None:
     from crawler.cli.screen_text import encodable
 
     if settings.json:
-        print(json.dumps(summary.to_json(), indent=2, ensure_ascii=sys.stdout.isatty()))
+        print(as_json(summary.to_json(), indent=2, ascii=True))
     if not settings.quiet:
         width = shutil.get_terminal_size().columns if sys.stderr.isatty() else 100
         color = wants_color(settings.color, sys.stderr, os.environ)
@@ -223,13 +222,13 @@ class _Show:
     def pages(self, records: Sequence[Record]) -> None:
         """Takes what a commit stored."""
         if self._rows is not None:
-            self._rows.put(self._lines(records, self._rows.is_terminal))
+            self._rows.put(self._lines(records))
         self._name(records)
 
     async def deliver(self, records: Sequence[Record]) -> None:
         """The same, for the asynchronous engine."""
         if self._rows is not None:
-            await self._rows.deliver(self._lines(records, self._rows.is_terminal))
+            await self._rows.deliver(self._lines(records))
         self._name(records)
 
     def give_up(self) -> None:
@@ -237,12 +236,12 @@ class _Show:
         if self._rows is not None:
             self._rows.give_up()
 
-    def _lines(self, records: Sequence[Record], escaped: bool) -> str:
-        """A row for each page. Escaped where a terminal would obey what the web says."""
+    def _lines(self, records: Sequence[Record]) -> str:
+        """A row for each page."""
         from crawler.store.row import row_of
 
         rows = (row_of(record) for record in records if record.page.role != "sitemap")
-        return "".join(json.dumps(row, ensure_ascii=escaped) + "\n" for row in rows)
+        return "".join(as_json(row) + "\n" for row in rows)
 
     def _name(self, records: Sequence[Record]) -> None:
         if self._verbose:

@@ -22,7 +22,8 @@ def error_text(error: CrawlerError) -> str:
 
 def bug_text(error: BaseException) -> str:
     """The same for an exception nobody expected."""
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    # One line of it all: what an exception quotes must not pose as lines of ours.
+    what = f"{type(error).__name__}: {printable(str(error))}" if str(error) else type(error).__name__
     return error_text(CrawlerError(what, "this is a bug in crawler; what was stored before is kept", "the same command with --debug"))
 
 
@@ -43,7 +44,7 @@ def report(error: BaseException, debug: bool) -> int:
     if debug:
         import traceback
 
-        say("".join(traceback.format_exception(error)).rstrip())
+        say("\n".join(printable(line) for line in "".join(traceback.format_exception(error)).rstrip().split("\n")))
     if isinstance(error, KeyboardInterrupt):
         say("interrupted")
         return int(getattr(error, "exit_code", INTERRUPTED))

@@ -21,7 +21,6 @@ class Rows:
 
     def __init__(self, descriptor: int, name: str) -> None:
         self._name = name
-        self.is_terminal = os.isatty(descriptor)
         self._descriptor = descriptor
         self._written: asyncio.Future[None] | None = None
         self._given_up = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TextIO
@@ -11,7 +10,7 @@ from crawler.cli.messages import say
 from crawler.cli.screen_text import encodable, page_line, plain_progress, start_line
 from crawler.model import Page
 from crawler.progress import Progress
-from crawler.text import printable
+from crawler.text import as_json, printable
 
 # A log has no width: one line each.
 _ANY_WIDTH = 10_000
@@ -154,4 +153,4 @@ class JsonScreen(MessageScreen):
             self._unsaid = None
 
     def _put(self, **values: object) -> None:
-        say(json.dumps(values).replace("\x7f", "\\u007f"), self._stream)
+        say(as_json(values, ascii=True), self._stream)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sqlite3
@@ -18,7 +17,7 @@ from crawler.cli.screen_text import MARGIN, aligned, encodable, flow, paragraph,
 from crawler.errors import OutputError
 from crawler.report.folder import holder, open_folder
 from crawler.report.status import HostStatus, Status, status
-from crawler.text import human_clock, human_count, human_size, printable
+from crawler.text import as_json, human_clock, human_count, human_size, printable
 
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _LONGEST_HOST, _LONGEST_WHY = 40, 60
@@ -33,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     except sqlite3.DatabaseError as error:
         raise OutputError(f"cannot read {folder}", str(error), "crawler crawl URL -o DIR") from error
     if arguments.json:
-        print(json.dumps(found.to_json(), indent=2))
+        print(as_json(found.to_json(), indent=2, ascii=True))
         return 0
     color = wants_color("auto", sys.stdout, os.environ)
     print(encodable(render_status(found, arguments.folder, shutil.get_terminal_size().columns, color), sys.stdout.encoding))

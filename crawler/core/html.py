@@ -13,6 +13,7 @@ from crawler.core.elements import LINKS, Attributes
 from crawler.core.hostile import has_long_tag, looks_hostile, scan_elements
 from crawler.core.urls import resolve
 from crawler.model import LinkKind
+from crawler.text import without_controls
 
 __all__ = ["ParsedPage", "looks_hostile", "parse_header_links", "parse_html", "parse_refresh"]
 
@@ -68,7 +69,8 @@ def parse_html(
     (_scan if is_hostile else _parse)(body, reader, requisites)
     page = reader.page
     page.charset = charset
-    page.lang = page.lang[:_LONGEST_LANGUAGE]
+    page.lang = without_controls(page.lang[:_LONGEST_LANGUAGE])
+    page.robots_meta = without_controls(page.robots_meta)
     del page.links[MOST_LINKS:]
     if charset not in ("utf-8", "utf-16le", "utf-16be"):
         page.links = [(_with_query_of(charset, href), kind, rel, text) for href, kind, rel, text in page.links]
@@ -97,7 +99,8 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
             if "  " in text or len(text) > LINK_TEXT_LENGTH or not text.isprintable():
                 to_read -= len(text)
                 text = collapse(text)
-            append((attributes["href"] or "", "a", attributes.get("rel") or "", text.strip()))
+            rel = attributes.get("rel")
+            append((attributes["href"] or "", "a", without_controls(rel) if rel else "", text.strip()))
             continue
         identity = node.mem_id
         if identity == last:  # found by two of the selectors
@@ -160,8 +163,8 @@ def _scan(body: bytes, reader: _Reader, requisites: bool) -> None:
 
 
 def collapse(text: str, length: int = LINK_TEXT_LENGTH) -> str:
-    """The text with runs of white space as single spaces, at most `length` characters."""
-    return " ".join(text[: 4 * length].split())[:length]
+    """The text with runs of white space as single spaces, without control characters, at most `length` characters."""
+    return without_controls(" ".join(text[: 4 * length].split()))[:length]
 
 
 def _is_refresh(attributes: Attributes) -> bool:
@@ -183,7 +186,7 @@ class _Reader:
         if read := LINKS.get(tag):
             text = attributes.get("alt")
             text = collapse(text) if text else ""
-            rel = attributes.get("rel") or ""
+            rel = without_controls(attributes.get("rel") or "")
             for href, kind in read(attributes):
                 self.page.links.append((href, kind, rel, text))
                 if tag == "link" and self.page.canonical is None and "canonical" in rel.lower().split():
@@ -265,7 +268,7 @@ def parse_header_links(value: str) -> list[tuple[str, str]]:
             quoted = re.sub(r"\\(.)", r"\1", parameter[2]) if parameter[2] is not None else parameter[3]
             parameters.setdefault(parameter[1].lower(), quoted or "")  # 3.3: the first rel counts
         if "anchor" not in parameters:
-            links.append((found[1].strip(), parameters.get("rel", "")))
+            links.append((found[1].strip(), without_controls(parameters.get("rel", ""))))
         comma = re.compile(r"[^,]*").match(value, position)
         position = comma.end() if comma else len(value)
     return links

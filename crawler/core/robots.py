@@ -14,6 +14,8 @@ from functools import lru_cache
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
+from crawler.text import without_controls
+
 # RFC 9309, 2.4: a cached robots.txt should not be used for more than a day.
 ROBOTS_MAX_AGE = 24 * 60 * 60
 # How long an older one is used that cannot be read again.
@@ -381,7 +383,7 @@ def _decode_escape(escape: re.Match[str]) -> str:
 
 
 def _text(value: bytes) -> str:
-    return value.decode("utf-8", "replace")
+    return without_controls(value.decode("utf-8", "replace"))
 
 
 def _as_utf8(body: bytes) -> bytes:

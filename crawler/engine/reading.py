@@ -16,6 +16,7 @@ from crawler.core.hostile import looks_large, looks_small
 from crawler.core.html import MOST_LINKS, ParsedPage, parse_html
 from crawler.core.sitemaps import Sitemap, parse_sitemap
 from crawler.model import Request, Response
+from crawler.text import without_controls
 
 XML_TYPES = frozenset({"application/xml", "text/xml", "application/rss+xml", "application/atom+xml", "application/rdf+xml"})
 _LIST_ROOT = re.compile(rb"<(?:\w+:)?(?:(urlset|sitemapindex)|rss|feed|RDF)\b")
@@ -54,7 +55,7 @@ class Reading:
 
 def media_type(response: Response) -> str:
     """The media type of a response in lower case, without parameters."""
-    return (response.header("content-type") or "").partition(";")[0].strip().lower()
+    return without_controls((response.header("content-type") or "").partition(";")[0].strip().lower())
 
 
 def _kind(request: Request, response: Response) -> Literal["page", "style", "sitemap", "feed"] | None:
@@ -144,4 +145,4 @@ def robots_meta_of(response: Response, parsed: ParsedPage | None) -> str:
     values = [value for name, value in response.headers if name.lower() == "x-robots-tag"]
     if parsed is not None and parsed.robots_meta:
         values.append(parsed.robots_meta)
-    return ", ".join(values)
+    return without_controls(", ".join(values))

@@ -39,6 +39,7 @@ from crawler.model import (
     RobotsFacts,
     Skipped,
 )
+from crawler.text import printable
 
 Anchor = tuple[str, str, str, str]
 Follow = Callable[[Page, Sequence[Link]], Iterable[Link]]
@@ -114,7 +115,7 @@ class Visitor:
 
     def broken(self, request: Request, response: Response, error: Exception, fetched_at: datetime) -> Visit:
         """A page that we could not cope with: its error is a value of its own, whatever it is. Nothing of it is kept."""
-        return self._failed(request, response, PageError("internal", f"{type(error).__name__}: {error}"), fetched_at)
+        return self._failed(request, response, PageError("internal", f"{type(error).__name__}: {printable(str(error))}"), fetched_at)
 
     def _failed(self, request: Request, response: Response, error: PageError, fetched_at: datetime) -> Visit:
         return Visit(Failed(request, error), Record(self._page(request, response, "error", fetched_at, error=error)))
@@ -348,7 +349,7 @@ def _check_disk(error: PageError) -> None:
 def hook_failed(request: Request, visit: Visit, error: Exception) -> Visit:
     """The visit of a page whose hook raised: failed, with the links it had, stored as an error."""
     assert visit.record is not None
-    problem = PageError("hook", f"{type(error).__name__}: {error}")
+    problem = PageError("hook", f"{type(error).__name__}: {printable(str(error))}")
     return Visit(Failed(request, problem), as_failed(visit.record, outcome="error", error=problem), visit.requests, visit.refusals)
 
 

@@ -51,7 +51,7 @@ def _proxy(error: Any, answer: Answer) -> PageError:
 
 
 def _tunnel(error: Any, answer: Answer) -> PageError:
-    return PageError("refused", f"the proxy does not let the request through: {error.status} {error.message}")
+    return PageError("refused", f"the proxy does not let the request through: {error.status} {one_line(error.message)}")
 
 
 def _certificate(error: Any, answer: Answer) -> PageError:

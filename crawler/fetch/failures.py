@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from crawler.model import ErrorKind, PageError
+from crawler.text import printable
 
 
 class FetchFailure(Exception):
@@ -20,7 +21,7 @@ class FetchFailure(Exception):
 
     def __init__(self, kind: ErrorKind, detail: str = "") -> None:
         super().__init__(detail or kind)
-        self.error = PageError(kind, detail)
+        self.error = PageError(kind, printable(detail))  # it may quote what the server said
 
 
 _OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE})
@@ -63,12 +64,12 @@ def explain(error: BaseException) -> PageError:
     for kind, sentence in _TABLE:
         if isinstance(error, kind):
             return sentence(error)
-    return PageError("internal", f"{type(error).__name__}: {error}")
+    return PageError("internal", f"{type(error).__name__}: {one_line(str(error))}")
 
 
 def one_line(text: str) -> str:
-    """A message of somebody else, fit for a detail: one line, not too long."""
-    return " ".join(text.split()).removesuffix(" ^")[:200]
+    """A message of somebody else, fit for a detail: one line, not too long, nothing in it that would act on a terminal."""
+    return printable(" ".join(text.split()).removesuffix(" ^"))[:200]
 
 
 def tls_cause(error: BaseException | None) -> ssl.SSLError | None:
@@ -128,7 +129,7 @@ _TABLE: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Calla
     (http.client.IncompleteRead, _constant("truncated", "the connection ended before the body did")),
     (http.client.BadStatusLine, lambda error: PageError("protocol", f"this is no HTTP status line: {error.line[:80]!r}")),
     (http.client.LineTooLong, _constant("protocol", "a line of the header is longer than 64 KB")),
-    (http.client.HTTPException, lambda error: PageError("protocol", f"this is no valid HTTP: {error}")),
+    (http.client.HTTPException, lambda error: PageError("protocol", f"this is no valid HTTP: {one_line(str(error))}")),
     # The idna codec, for a label that is empty or longer than 63 letters.
-    (UnicodeError, lambda error: PageError("dns", f"the host name is not valid: {error}")),
+    (UnicodeError, lambda error: PageError("dns", f"the host name is not valid: {one_line(str(error))}")),
 )

@@ -20,11 +20,13 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote
 
 from crawler.core.urls import fingerprint
+from crawler.errors import OutputError
 
 # One character class: lower case only, because some file systems know no other.
 _PLAIN = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,79}")
@@ -84,15 +86,28 @@ def _simple(text: str) -> str:
     return _UNSAFE.sub("-", unquote(text).lower())[:_LONGEST_PART].strip("-") or "_"
 
 
+def refuse_link(path: Path) -> None:
+    """Raises OutputError when a path is a symbolic link: what a crawl writes stays in its folder."""
+    if path.is_symlink():
+        raise OutputError(
+            f"{path} is a symbolic link", "what a crawl writes stays in its folder", f"rm {shlex.quote(str(path))}, or -o another-folder"
+        )
+
+
 class PageFiles:
-    """The folder `pages/`. Bodies are written to `.tmp` first and renamed into place inside the store's transaction."""
+    """The folder `pages/`. Bodies are written to `.tmp` first and renamed into place inside the store's transaction.
+
+    No symbolic link below it is followed, whoever made it: OutputError names the first that would have to be.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.temporary = root / ".tmp"
         self._known: set[str] = set()
         self._count = 0
-        self.temporary.mkdir(parents=True, exist_ok=True)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        self._make(root)
+        self._make(self.temporary)
 
     def sweep(self) -> int:
         """Removes what an unclean end left in `.tmp`; returns how many files that were."""
@@ -124,11 +139,24 @@ class PageFiles:
         name = name.partition("/")[2]
         folder = name.rpartition("/")[0]
         if folder not in self._known:
-            (self.root / folder).mkdir(parents=True, exist_ok=True)
+            made = self.root
+            for part in folder.split("/"):
+                made /= part
+                self._make(made)
             if len(self._known) > 10_000:
                 self._known.clear()
             self._known.add(folder)
-        os.replace(staged, f"{self.root}/{name}")
+        os.replace(staged, f"{self.root}/{name}")  # replaces a link, and does not follow it
+
+    @staticmethod
+    def _make(folder: Path) -> None:
+        """Makes a folder, unless it is there and is one."""
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            refuse_link(folder)
+            if not folder.is_dir():
+                raise
 
     @staticmethod
     def discard(staged: Iterable[str | Path]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Self
 from crawler.errors import DifferentCrawlError, DiskFullError, FolderInUseError, OutputError
 from crawler.model import FinishReason
 from crawler.store.database import FILE_NAME, Database
-from crawler.store.files import PageFiles
+from crawler.store.files import PageFiles, refuse_link
 from crawler.text import utc_text
 
 LOCK_NAME = ".lock"
@@ -39,9 +39,12 @@ class Folder:
         try:
             if not (path / FILE_NAME).exists() and any(entry.name != LOCK_NAME for entry in path.iterdir()):
                 raise OutputError(f"{path}/ is not a crawl folder", "it holds other files and no crawl.db", "-o another-folder")
+            refuse_link(path / FILE_NAME)
             if fresh and (path / FILE_NAME).exists():
                 Database(path / FILE_NAME).close()  # raises for a database of something else
                 _remove_crawl(path)
+            for name in _OURS:
+                refuse_link(path / name)
             self.database = Database(path / FILE_NAME)
             try:
                 self._sweep()

