@@ -67,10 +67,10 @@ class Assembly:
 
     def __init__(self, settings: Settings, hooks: Hooks, clock: Callable[[], float] = time.monotonic, *, again: bool = False) -> None:
         self.settings = settings
-        self.hooks = Hooks([*host_headers_of(settings), *hooks.on_request], hooks.on_page, hooks.follow)
         self.clock = clock
         self.reason: FinishReason = "error"
         self.seeds = read_seeds(settings)
+        self.hooks = Hooks([*host_headers_of(settings, self.seeds), *hooks.on_request], hooks.on_page, hooks.follow)
         self.rules = politeness_of(settings)
         self.wanted = wanted_of(settings)
         self.scope = scope_of(settings, self.seeds)

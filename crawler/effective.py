@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from crawler.configuration import toml
 from crawler.configuration.layers import environment_layer, flag_layer, merge, with_files
 from crawler.errors import UsageError
+from crawler.redaction import has_login, is_secret, without_login
 from crawler.settings import OPTIONS, Settings, checked
 
 Headers = tuple[tuple[str, str], ...]
@@ -49,10 +49,6 @@ def load(
     return Effective(settings, sources)
 
 
-_SECRET_HEADER = r"(?i)auth|cookie|token|key|secret|password|session|credential"
-_CREDENTIALS = r"(?i)^([a-z]+://)?[^/?#@\s]*@"
-
-
 # What a crawl that goes on does not take over from the start before.
 _OF_ONE_START = frozenset({"preset", "quiet", "verbose", "progress", "jsonl", "color", "json"})
 
@@ -80,23 +76,23 @@ def _public(name: str, value: Any) -> Any:
 
         return {host: replace(table, header=_public_headers(table.header)) for host, table in value.items()}
     if name == "proxy":
-        return value and re.sub(_CREDENTIALS, r"\1", value)
+        return value and without_login(value)
     if name == "seeds":
-        return tuple(re.sub(_CREDENTIALS, r"\1", seed) for seed in value)
+        return tuple(without_login(seed) for seed in value)
     return value
 
 
 def _public_headers(headers: Headers) -> Headers:
-    return tuple(header for header in headers if not re.search(_SECRET_HEADER, header[0]))
+    return tuple(header for header in headers if not is_secret(header[0]))
 
 
 def secrets_of(settings: Settings) -> list[str]:
     """What `to_plain` leaves out as secret, by name and without values: `header Authorization`, `proxy password`."""
     named = [("", settings.header), *((f" of host {host}", table.header) for host, table in settings.hosts.items())]
-    found = [f"header {name}{where}" for where, headers in named for name, _ in headers if re.search(_SECRET_HEADER, name)]
-    if settings.proxy and re.match(_CREDENTIALS, settings.proxy):
+    found = [f"header {name}{where}" for where, headers in named for name, _ in headers if is_secret(name)]
+    if settings.proxy and has_login(settings.proxy):
         found.append("user and password of the proxy")
-    if any(re.match(_CREDENTIALS, seed) for seed in settings.seeds):
+    if any(has_login(seed) for seed in settings.seeds):
         found.append("user and password of a seed")
     return found
 

@@ -209,7 +209,7 @@ class Settings:
 
     header: tuple[tuple[str, str], ...] = setting(
         (),
-        "Sends this header with every request; Authorization and Cookie go to the seeds' origins alone.",
+        "Sends this header with every request; secrets (Authorization, Cookie, X-Api-Key …) go to the seeds' origins alone.",
         HTTP,
         several(values.HEADER),
         flags=("-H",),

@@ -18,6 +18,7 @@ from crawler.engine.reading import Wanted
 from crawler.errors import UsageError
 from crawler.fetch.options import FetchOptions
 from crawler.model import Limits, Request
+from crawler.redaction import is_secret
 from crawler.settings import OPTIONS, Settings
 from crawler.store.folder import COOKIES_NAME
 
@@ -119,8 +120,11 @@ def fetch_options_of(
     )
 
 
-def host_headers_of(settings: Settings) -> list[Callable[[Request], Request]]:
-    """What adds the headers and credentials of the `[hosts."…"]` tables to the requests of their hosts; nothing without any."""
+def host_headers_of(settings: Settings, seeds: Sequence[str]) -> list[Callable[[Request], Request]]:
+    """What adds the headers and credentials of the `[hosts."…"]` tables to the requests of their hosts; nothing without any.
+
+    A host without a port stands for http and https: without TLS what is secret is sent only where a seed asked for that.
+    """
     added: dict[str, tuple[tuple[str, str], ...]] = {}
     for host, table in settings.hosts.items():
         login = _credentials(table.auth_env)
@@ -130,8 +134,12 @@ def host_headers_of(settings: Settings) -> list[Callable[[Request], Request]]:
     if not added:
         return []
 
+    trusted = {origin(seed) for seed in seeds}
+
     def add(request: Request) -> Request:
-        headers = added.get(request.host)
+        headers = added.get(request.host, ())
+        if headers and request.url.startswith("http://") and ":" not in request.host and origin(request.url) not in trusted:
+            headers = tuple(header for header in headers if not is_secret(header[0]))
         return replace(request, headers=(*request.headers, *headers)) if headers else request
 
     return [add]

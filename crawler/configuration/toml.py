@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from crawler.errors import UsageError
+from crawler.redaction import masked
 
 _TABLE = r"\s*\[\s*(?P<name>[^\[\]#]+?)\s*\]\s*(?:#.*)?$"
 _KEY = r"""\s*(?P<name>[\w-]+|"[^"]*"|'[^']*')\s*[=.]"""
@@ -75,7 +76,7 @@ def _error(text: str, name: str, message: str) -> UsageError:
 
 def _quoted(line: str, column: int) -> str:
     # A long line is cut so that the caret stays on the screen; a tab would shift it.
-    start = max(0, column - 60)
+    start, line = max(0, column - 60), masked(line)
     return f"{line[start : start + 76].replace(chr(9), ' ')}\n  {' ' * (column - 1 - start)}^"
 
 

@@ -74,10 +74,14 @@ def meant_by(error: ValueError) -> str:
 
 
 def wrong(value: object, secret: bool = False) -> str:
-    """The value as an error message shows it: short, on one line, a secret only by its beginning."""
+    """The value as an error message shows it: short, on one line, a secret only by its first word."""
+    if secret and isinstance(value, str):
+        word = re.split(r"[\W_]", value, maxsplit=1)[0][:8]
+        return repr(value if value == word else f"{word}…")
+    if secret:
+        return f"a {type(value).__name__}"
     shown = value if isinstance(value, str) else repr(value)
-    most = 8 if secret else 60
-    shown = shown if len(shown) <= most else f"{shown[:most]}…"
+    shown = shown if len(shown) <= 60 else f"{shown[:60]}…"
     return repr(shown) if isinstance(value, str) else shown
 
 
@@ -250,8 +254,11 @@ def _environment_name(value: Any) -> str:
 ENVIRONMENT_NAME = Kind("the name of an environment variable, e.g. SITE_LOGIN", _environment_name, metavar="NAME")
 
 
+_PROXY = re.compile(r"https?://([^\s/]*@)?(\[[^\s\[\]/@]+\]|[^\s\[\]/@:]+)(:\d{1,5})?/?", re.IGNORECASE)
+
+
 def _proxy(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/]+/?", value, re.IGNORECASE):
+    if not isinstance(value, str) or not _PROXY.fullmatch(value):
         raise ValueError
     return value
 

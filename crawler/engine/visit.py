@@ -39,6 +39,7 @@ from crawler.model import (
     RobotsFacts,
     Skipped,
 )
+from crawler.redaction import redact
 from crawler.text import printable
 
 Anchor = tuple[str, str, str, str]
@@ -308,7 +309,7 @@ class Visitor:
         if not location:
             return PageError("protocol", "redirect without a Location")
         if target is None:
-            return PageError("protocol", f"redirect to {location[:200]!r}, which is no URL")
+            return PageError("protocol", f"redirect to {redact(location[:200])!r}, which is no URL")
         if target.id == request.id or target.id in request.chain:
             return PageError("redirect_loop", f"back to {target.url}")
         if len(request.chain) >= self._max_redirects:

@@ -12,10 +12,10 @@ from crawler.fetch.cookies import CookieJar
 from crawler.fetch.failures import FetchFailure
 from crawler.fetch.options import ACCEPT, FetchOptions
 from crawler.model import Request
+from crawler.redaction import is_secret
 
 Headers = tuple[tuple[str, str], ...]
 
-_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110, 5.6.2
 _BAD_VALUE = re.compile(r"[\0\r\n]")
 
@@ -23,8 +23,8 @@ _BAD_VALUE = re.compile(r"[\0\r\n]")
 class RequestHeaders:
     """The headers of every request, and what a single one adds to them.
 
-    Credentials (`auth`, and Authorization or Cookie among the headers) go to `auth_origins` only, cookies of the jar only to
-    the origin that set them. UsageError when a header cannot be sent.
+    Credentials (`auth`, and headers whose names are those of secrets: Authorization, Cookie, X-Api-Key …) go to `auth_origins` only,
+    cookies of the jar only to the origin that set them. UsageError when a header cannot be sent.
     """
 
     def __init__(self, options: FetchOptions, jar: CookieJar | None) -> None:
@@ -34,7 +34,7 @@ class RequestHeaders:
         for name, value in options.headers:
             if not _can_be_sent(name, value):
                 raise UsageError(f"the header {name!r} cannot be sent", "a name is one word, a value one line", "--header 'Name: value'")
-            if name.lower() in _SECRET:
+            if is_secret(name):
                 secret.append((name, value))
             else:
                 common[name.lower()] = (name, value)

@@ -30,8 +30,8 @@ class FetchOptions:
     `max_body` limits the decoded body; a body above `spool_threshold` goes to a file when the fetcher has a spool folder.
 
     `headers` are sent with every request and replace the fetcher's own of the same name. What tells who we are
-    (Authorization, Cookie) goes to the `auth_origins` only, and so does `auth` (user and password, Basic). An
-    origin reads `https://example.org`, with `:8443` when the port is not the usual one.
+    (Authorization, Cookie, X-Api-Key …: see `crawler.redaction.is_secret`) goes to the `auth_origins` only, and so does `auth`
+    (user and password, Basic). An origin reads `https://example.org`, with `:8443` when the port is not the usual one.
     `cookies_file` is a Netscape cookie file; `cookies` turns the jar on, which keeps every cookie with its origin, and from one run
     to the next in the file `cookies_kept` (read when the fetcher is made, written with mode 0600 when it is closed).
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import math
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,18 +14,11 @@ from types import TracebackType
 from typing import Self
 
 from crawler.errors import DiskFullError, OutputError
+from crawler.redaction import redact
 from crawler.text import as_json
 
 MAX_BYTES = 50 * 1024 * 1024
 KEEP = 3
-
-# RFC 3986, 3.2: the authority ends at the first of these; "@" parts the user information from the host, and the last one does.
-_USER_INFORMATION = re.compile(r"(?<=://)[^/?#\\\s\"'<>]*@")
-
-
-def redact(text: str) -> str:
-    """The text with the user name and password of every URL in it replaced by `***`."""
-    return _USER_INFORMATION.sub("***@", text) if "@" in text else text
 
 
 def utc_now() -> datetime:

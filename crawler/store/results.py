@@ -14,6 +14,7 @@ from pathlib import Path
 from crawler.core.urls import fingerprint
 from crawler.errors import DiskFullError, OutputError
 from crawler.model import Page, Record
+from crawler.redaction import public
 from crawler.store.database import Database
 from crawler.store.files import PageFiles
 from crawler.text import human_size, utc_text, without_controls
@@ -144,7 +145,7 @@ class ResultStore:
             page.lang or None, page.robots_meta or None, _header(page, "etag"), _header(page, "last-modified"),
             utc_text(page.fetched_at) if page.fetched_at else "",
             None if page.ttfb is None else round(page.ttfb * 1000, 3), round(page.elapsed * 1000, 3), page.attempts, page.file,
-            json.dumps(page.raw_headers) if page.raw_headers else None, json.dumps(page.data) if page.data else None,
+            json.dumps(public(page.raw_headers)) if page.raw_headers else None, json.dumps(page.data) if page.data else None,
         )  # fmt: skip
 
     def _write_links(self, records: Sequence[Record]) -> None:

@@ -112,7 +112,7 @@ CREATE TABLE pages (           -- one row for each attempted URL, redirects and 
   total_ms REAL,               -- start of the request to the last byte
   attempts INTEGER NOT NULL,
   file TEXT,                   -- saved body, relative to the folder
-  headers TEXT,                -- JSON: [[name, value], ...] as received
+  headers TEXT,                -- JSON: [[name, value], ...] as received, but for values of cookies and logins in URLs
   data TEXT,                   -- JSON: what --extract found
   first_link INTEGER,          -- links of this page are the rows first_link ... first_link + link_count - 1
   link_count INTEGER NOT NULL DEFAULT 0

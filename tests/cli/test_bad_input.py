@@ -81,7 +81,7 @@ TYPED: list[tuple[list[str], list[str]]] = [
     (["crawl", "lamps.invalid", "--scope", "planet"], ["--scope", "planet"]),
     (["crawl", "lamps.invalid", "--mode", "assync"], ["--mode", "assync"]),
     (["crawl", "lamps.invalid", "--extract", "price"], ["--extract", "price"]),
-    (["crawl", "lamps.invalid", "-H", "no colon"], ["no colon"]),
+    (["crawl", "lamps.invalid", "-H", "nocolon"], ["nocolon"]),
     (["crawl", "lamps.invalid", "--preset", "quick"], ["quick"]),
     (["crawl", "lamps.invalid", "-C", "missing.toml"], ["missing.toml"]),
     (["crawl", "-i", "missing.txt"], ["missing.txt"]),

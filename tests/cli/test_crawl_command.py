@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import socket
 import socketserver
 import subprocess
@@ -621,6 +622,24 @@ def test_who_is_asking(crawl: Callable[..., Ran], web: Site) -> None:
     sent = [(hit.headers["user-agent"], hit.headers["x-team"], hit.headers["accept-language"]) for hit in web.log]
     assert set(sent) == {(f"asyncrawl/{__version__} (+crawls@example.org)", "lamps", "de")}
     assert "/robots.txt" in web.paths
+
+
+@pytest.mark.parametrize("where", ["pages", "pages/.tmp", "pages/{host}", "crawl.log"])
+def test_a_link_in_the_folder_is_refused(web: Site, out: Path, tmp_path: Path, capfd: Capture, where: str) -> None:
+    """A symbolic link that somebody put into the folder is named, and nothing is written or removed where it leads."""
+    run(capfd, web.url(), "-o", out, "-q", "--max-pages", "1")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "thesis.txt").write_text("precious")
+    link = out / where.format(host=f"127.0.0.1~{web.port}")
+    link.unlink() if link.is_file() else shutil.rmtree(link)
+    link.symlink_to(elsewhere / "thesis.txt" if where == "crawl.log" else elsewhere)
+    ran = run(capfd, "resume", out, "--max-pages", "9")
+    assert ran.code == 6
+    what, _, hint = error_lines(ran.err)
+    assert what == f"error: {link} is a symbolic link"
+    assert hint.startswith("  try: rm ")
+    assert [path.read_text() for path in elsewhere.iterdir()] == ["precious"]
 
 
 @pytest.mark.parametrize("mode", ["async", "sync"])

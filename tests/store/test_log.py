@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.errors import DiskFullError, OutputError
-from crawler.store.log import EventLog, redact
+from crawler.redaction import redact
+from crawler.store.log import EventLog
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, UTC)
 
