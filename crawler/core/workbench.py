@@ -74,7 +74,7 @@ class Workbench:
         self, rules: Rules, agent: str | None, *, max_hosts: int = 256, per_host: int = 128, ttl: float = 60.0, look_around: float = 5.0
     ) -> None:
         self._rules = rules
-        self._agent = agent
+        self.agent = agent
         self._max_hosts = max_hosts
         self._per_host = per_host
         self._ttl = ttl
@@ -93,11 +93,6 @@ class Workbench:
     def __repr__(self) -> str:
         flying = sum(len(host.started) for host in self._hosts.values())
         return f"<Workbench {len(self._hosts)} hosts, {self.waiting} waiting, {flying} in flight>"
-
-    @property
-    def agent(self) -> str | None:
-        """The product token that is looked up in robots.txt."""
-        return self._agent
 
     @property
     def ttl(self) -> float:
@@ -161,12 +156,12 @@ class Workbench:
             self._list(host)
             return None
         request = host.queue[0]
-        if self._agent is not None:
+        if self.agent is not None:
             place = origin(request.url)
             robots = host.robots_of(place, now)
             if robots is None:
                 return self._ask_robots(host, place, now)
-            decision = robots.decide(self._agent, request.url)
+            decision = robots.decide(self.agent, request.url)
             if not decision.allowed:
                 host.queue.popleft()
                 self._settle(host)
@@ -267,7 +262,7 @@ class Workbench:
         self._renew_at = min((host.lease.deadline for host in self._hosts.values()), default=float("inf")) - self._ttl / 2
 
     def _admit(self, lease: Lease) -> None:
-        host = LeasedHost(lease, Pace(self._rules(lease.host), lease.state), self._agent)
+        host = LeasedHost(lease, Pace(self._rules(lease.host), lease.state), self.agent)
         self._hosts[lease.host] = host
         self._settle(host)
 
@@ -369,13 +364,13 @@ class Workbench:
         host.waiting_for = None
         if facts.text is None and facts.status and (kept := host.robots_kept(facts.origin, now)):
             host.pace.answered(now, started, facts.status, ttfb, retry_after)
-            host.robots_arrived(kept, self._agent)
+            host.robots_arrived(kept, self.agent)
         elif facts.text is None:
             host.pace.cancelled()
             host.robots_failed(facts, now, started, request.id, retry_after)
         else:
             host.pace.answered(now, started, 200, ttfb)
-            host.robots_arrived(facts, self._agent)
+            host.robots_arrived(facts, self.agent)
         self._settle(host)
 
     def acknowledged(self, lease: Lease, count: int) -> None:
