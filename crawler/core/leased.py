@@ -72,11 +72,11 @@ class LeasedHost:
         if agent is not None:
             self._learn(facts, agent)
 
-    def robots_kept(self, origin: str, now: float) -> RobotsFacts | None:
-        """What was known of an origin whose robots.txt can not be read again: good for another hour (RFC 9309, 2.4: longer than a day
-        when it is unreachable)."""
-        known = next((facts for facts in self.pace.state.robots if facts.origin == origin and facts.text is not None), None)
-        return None if known is None else replace(known, read_at=now - ROBOTS_MAX_AGE + ROBOTS_ASKED_AGAIN)
+    def robots_kept(self, failed: RobotsFacts, now: float) -> RobotsFacts | None:
+        """What was known of an origin that has answered, but not with its robots.txt: good for another hour (RFC 9309, 2.4: an old
+        one may be used when it is unreachable)."""
+        known = next((facts for facts in self.pace.state.robots if facts.origin == failed.origin and facts.text is not None), None)
+        return replace(known, read_at=now - ROBOTS_MAX_AGE + ROBOTS_ASKED_AGAIN) if known is not None and failed.status else None
 
     def robots_failed(self, facts: RobotsFacts, now: float, started: float, salt: int, retry_after: float | None) -> None:
         """No robots.txt: all of the host waits and it is asked for again, until the host is given up."""

@@ -362,15 +362,13 @@ class Workbench:
             return
         host, started = landed
         host.waiting_for = None
-        if facts.text is None and facts.status and (kept := host.robots_kept(facts.origin, now)):
-            host.pace.answered(now, started, facts.status, ttfb, retry_after)
-            host.robots_arrived(kept, self.agent)
-        elif facts.text is None:
+        known = facts if facts.text is not None else host.robots_kept(facts, now)
+        if known is None:
             host.pace.cancelled()
             host.robots_failed(facts, now, started, request.id, retry_after)
         else:
-            host.pace.answered(now, started, 200, ttfb)
-            host.robots_arrived(facts, self.agent)
+            host.pace.answered(now, started, facts.status if known is not facts else 200, ttfb, retry_after)
+            host.robots_arrived(known, self.agent)
         self._settle(host)
 
     def acknowledged(self, lease: Lease, count: int) -> None:
