@@ -364,7 +364,6 @@ class Workbench:
         host.waiting_for = None
         known = facts if facts.text is not None else host.robots_kept(facts, now)
         if known is None:
-            host.pace.cancelled()
             host.robots_failed(facts, now, started, request.id, retry_after)
         else:
             host.pace.answered(now, started, facts.status if known is not facts else 200, ttfb, retry_after)
