@@ -41,7 +41,7 @@ from crawler.report.summary import Summary, summarize
 from crawler.settings import Settings
 from crawler.store.database import Database
 from crawler.store.files import PageFiles
-from crawler.store.folder import Folder, boot_id, end_run, identify, last_end, start_run
+from crawler.store.folder import Folder, boot_id, end_run, identify, last_end, start_run, suspects
 from crawler.store.results import ResultStore
 from crawler.store.sync import Syncer
 from crawler.wiring import (
@@ -105,6 +105,7 @@ class Assembly:
         with self.database.transaction():
             self.is_new = identify(self.database, identity_of(settings, self.seeds), settings.output or "memory")
             boot = boot_id()
+            self.suspects = suspects(self.database)
             self.frontier.void_leases(same_clock=self.database.meta("boot_id") == boot)
             self.database.set_meta(boot_id=boot)
             if self.folder is not None:
@@ -186,14 +187,21 @@ class Assembly:
     def asynchronous(self, fetcher: Fetcher, deliver: Callable[[Sequence[Record]], object]) -> AsynchronousEngine:
         """The engine that fetches many pages at once."""
         return AsynchronousEngine(
-            self.workbench, self.judge, Reader(self.wanted), fetcher, self.frontier, self.commit, deliver, self.clock,  # type: ignore[arg-type]
+            self.workbench, self.judge, Reader(self.wanted, self.suspects), fetcher, self.frontier, self.commit, deliver, self.clock,  # type: ignore[arg-type]
             concurrency=min(self.settings.concurrency, descriptors.most_requests()), hooks=self.hooks,
         )  # fmt: skip
 
     def synchronous(self, fetcher: BlockingFetcherPort) -> SynchronousEngine:
         """The engine that fetches one page after the other."""
         return SynchronousEngine(
-            self.workbench, self.judge, Reader(self.wanted), fetcher, self.frontier, self.commit, self.clock, hooks=self.hooks
+            self.workbench,
+            self.judge,
+            Reader(self.wanted, self.suspects),
+            fetcher,
+            self.frontier,
+            self.commit,
+            self.clock,
+            hooks=self.hooks,
         )
 
     def progress(self, engine: Engine) -> Progress:

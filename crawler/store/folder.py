@@ -152,6 +152,15 @@ def last_end(database: Database) -> str | None:
     return None if row is None else row[0]
 
 
+def suspects(database: Database) -> frozenset[int]:
+    """The ids of the URLs that were being worked on when the crawl was cut off, if that was the second time in a row: the page of one
+    of them may have ended the process. To be asked before the leases are voided."""
+    ends = database.connection.execute("SELECT ended FROM runs ORDER BY run DESC LIMIT 2").fetchall()
+    if ends != [(None,), (None,)]:
+        return frozenset()
+    return frozenset(identity for (identity,) in database.connection.execute("SELECT id FROM _frontier WHERE state = 'leased'"))
+
+
 def boot_id() -> str:
     """Tells one start of the machine from another, as far as the system says: monotonic times do not outlive one."""
     try:

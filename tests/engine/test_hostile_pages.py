@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from parsers import OBEDIENT
-from running import no_surroundings, rows, stored
+from running import SECONDS, is_surrounding, no_surroundings, rows, stored
 from test_parser_process import is_gone
 
 from crawler import Crawler, Page, crawl
@@ -122,3 +125,38 @@ def child_processes() -> list[int]:
         if int(stat[1]) == os.getpid() and stat[0] != "Z":
             found.append(int(name))
     return found
+
+
+# A parser that a small page kills in the crawling process itself, where no other process is in between.
+FRAGILE = f"""
+import os, signal, sys
+from crawler.engine import parser_process, reader
+parser_process.PROGRAM = {OBEDIENT!r}
+real = reader.read
+def read(request, response, *arguments, **keywords):
+    if response.body.read().startswith(b"kill"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return real(request, response, *arguments, **keywords)
+reader.read = read
+from crawler.cli.main import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_a_page_that_kills_the_crawl_twice_is_set_aside(site: Site, tmp_path: Path, mode: str) -> None:
+    """A small page is read in the crawling process. One that ends it is fetched again when the crawl goes on; when it ends that too, the
+    third start reads what was being worked on in a process of its own, and the crawl completes."""
+    site.page("/", links=["/bad", *(f"/{number}" for number in range(9))])
+    site.page("/bad", "kill SIGSEGV")
+    for number in range(9):
+        site.page(f"/{number}")
+    environment = {name: value for name, value in os.environ.items() if not is_surrounding(name)}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    command = [sys.executable, "-c", FRAGILE, "crawl", site.url(), "-o", str(tmp_path / "out"), "-q", "--mode", mode]
+    codes = [subprocess.run(command, env=environment, timeout=SECONDS, check=False).returncode for _ in range(3)]
+
+    assert codes == [-signal.SIGSEGV, -signal.SIGSEGV, 0]
+    assert rows(tmp_path / "out", "SELECT url, error FROM pages WHERE outcome <> 'ok'") == [(site.url("/bad"), "internal")]
+    assert len(stored(tmp_path / "out")) == 11
+    assert site.count("/bad") == 3
