@@ -206,6 +206,8 @@ def _no_seed(opened: Assembly, summary: Summary) -> SeedError:
     seed = summary.failed_seeds[0]
     # A host that was given up is tried again by itself; an answer stands until somebody wants another one.
     again = "the same command once that is mended" if summary.closed_hosts else "the same command with --fresh once that is mended"
+    if seed.why.startswith("tls:") and ("self-signed" in seed.why or "issuer" in seed.why):
+        again = "--ca-certificate FILE to trust who made it, --insecure to trust anybody"
     return SeedError(f"no seed could be fetched: {printable(seed.url)}", printable(seed.why), again)
 
 

@@ -29,6 +29,7 @@ def test_certificates_are_doubted_unless_we_are_told_not_to(
 
     believed = doubtful if word else set()
     assert ran.code == (0 if word else 3)
+    assert word or "  try: --ca-certificate FILE to trust who made it, --insecure to trust anybody\n" in ran.err
     assert asked == believed
     ended = dict(rows(tmp_path / "out", "SELECT url, coalesce(error, outcome) FROM pages"))
     assert ended == {server.url(host.name): "ok" if host.name in believed else "tls" for host in hosts}

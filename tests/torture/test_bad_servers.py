@@ -157,7 +157,9 @@ def test_a_limit_is_found_and_kept(torture: Torture, new_site: NewSite, tmp_path
         return answer(body="<p>here")
 
     site = new_site(many(6000, limited))
-    run(capfd, "crawl", site.url(), "-o", tmp_path / "out", "--sitemap", "off", "--max-time", 150)
+    ran = run(capfd, "crawl", site.url(), "-o", tmp_path / "out", "--sitemap", "off", "--max-time", 150)
+
+    assert ran.code == 0, ran.err
 
     begin = site.log[0].time
     said = Counter(hit.status for hit in site.log if 30 <= hit.time - begin < 150)
