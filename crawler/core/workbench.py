@@ -242,11 +242,10 @@ class Workbench:
         kept = {lease.host: lease for lease in extended.leases}
         topped_up = {lease.host for lease in need.extend}
         for old in need.renew + need.extend:
-            lease = kept.get(old.host)
-            if lease is None:
+            lease, host = kept.get(old.host), self._hosts.get(old.host)
+            if lease is None or host is None:  # lost: known since just now, or since before the answer was heard
                 self.lost(old)
             else:
-                host = self._hosts[lease.host]
                 host.take(lease, lease.host in topped_up)
                 self._settle(host)
         for lease in leased.leases:

@@ -299,8 +299,8 @@ class SqliteFrontier:
                 return
             # Hosts that are due together take turns: the one served last comes last.
             at = max(state.next_at, self._clock())
-            self._free(host_id)
             self._keep_state(host_id, replace(state, next_at=at))
+            self._free(host_id)
             self._robots.pop(host_id, None)
 
     def _reclaim(self, now: float) -> None:

@@ -591,6 +591,17 @@ def test_a_retry_at_a_closed_host_fails_too(opened: Opened) -> None:
     assert rows_of(frontier)["https://a.test/1"][:2] == ("failed", "dns")
 
 
+def test_a_host_that_is_released_open_keeps_its_queue(opened: Opened) -> None:
+    """What its holder says last counts: a host that was closed and is not any more fails nothing that comes back."""
+    frontier = opened()
+    frontier.add([request("/1")])
+    lease = lease_one(frontier)
+    frontier.done(lease, [], CLOSED)
+    frontier.release(lease, HostState())
+
+    assert rows_of(frontier)["https://a.test/1"].state == "queued"
+
+
 def test_what_is_found_for_a_closed_host_fails_at_once(opened: Opened) -> None:
     """A URL that is discovered after its host was given up does not wait for ever: the crawl still ends."""
     frontier = opened()

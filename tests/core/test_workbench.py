@@ -210,6 +210,22 @@ def test_what_a_lost_lease_had_in_flight_says_nothing_about_the_next_one() -> No
     assert settle(bench, 3.0).url == "https://a.test/a"
 
 
+def test_a_renewal_that_is_heard_of_too_late_changes_nothing() -> None:
+    """A lease that was known to be lost before the frontier's answer arrived stays lost."""
+    old = lease_of(page("/a"), deadline=60.0)
+    bench = Workbench(lambda host: Politeness(), None, ttl=60.0)
+    need = bench.next(0.0)
+    assert isinstance(need, Need)
+    bench.take(need, Leases(), Leases((old,)), 0.0)
+    renewal = bench.renewal(31.0)
+    assert renewal is not None
+    bench.lost(old)
+    bench.take(renewal, Leases((replace(old, deadline=91.0, requests=()),)), Leases(), 61.0)
+
+    assert bench.lease_of(page("/a")) is None
+    assert bench.waiting == 0
+
+
 def test_hosts_that_others_found_are_noticed() -> None:
     """A worker that waits for its only host, for as long as that asks, looks around every few seconds, and at once serves what another
     worker has found meanwhile. While all it has is in flight nothing wakes it, but with the answer it looks."""
