@@ -18,6 +18,11 @@ COMMANDS = {
     "crawl": Command("crawler.cli.crawl", "run", "URL... [options]", "crawls; on a folder that holds this crawl already, goes on"),
     "resume": Command("crawler.cli.crawl", "resume", "DIR [options]", "goes on with the seeds and settings the folder holds"),
     "status": Command("crawler.cli.status", "run", "DIR [--json]", "how far a crawl is, also while it runs, and why it stopped"),
+    "show": Command(
+        "crawler.cli.show", "run", "DIR URL [--json]", "all that is known of one URL: state and reason, the way there, answer, links"
+    ),
+    "robots": Command("crawler.cli.robots", "run", "URL|FILE [PATH...] [options]", "what robots.txt decides, and by which line"),
+    "links": Command("crawler.cli.links", "run", "URL|FILE [options]", "which links a page, style sheet, sitemap or feed holds"),
     "config": Command(
         "crawler.cli.config", "run", "show [PRESET] | check FILE", "the settings in effect, where each came from; checks a file"
     ),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SHORT = """\
 usage: crawler URL... [options]       crawls; run again, it goes on where it was
-       crawler COMMAND ...            resume status config demo bench completion
+       crawler COMMAND ...            status show robots links … (--help)
 
   crawler example.org                           all of one host, politely
   crawler example.org/docs/ -np -d 3            one folder, three links deep

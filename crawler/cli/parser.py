@@ -13,7 +13,7 @@ from crawler.configuration.option import Alias, Option
 from crawler.configuration.values import BOOLEAN, Kind, OneOf, choice, duration, integer, meant_by, nearest, parts, several, size, wrong
 from crawler.effective import Effective, load
 from crawler.errors import UsageError
-from crawler.settings import CONFIGURATION, KEEP, OPTIONS
+from crawler.settings import CONFIGURATION, HTTP, KEEP, OPTIONS
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -192,6 +192,35 @@ def _status(parser: Parser) -> None:
     parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
 
 
+def _show(parser: Parser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="The folder of the crawl.")
+    parser.add_argument("url", metavar="URL", help="The URL, or a path of the first seed's site.")
+    parser.add_argument("--json", action="store_true", default=False, help="Prints JSON, with up to a thousand links each way.")
+    parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
+
+
+def _looking(parser: Parser, place: str, *wanted: str) -> None:
+    """A command that looks at one thing, and asks for it as a crawl would."""
+    parser.add_argument("place", metavar="URL|FILE", help=place)
+    parser.add_argument("--json", dest="as_json", action="store_true", default=False, help="Prints JSON.")
+    names = {*wanted, "user_agent", "contact", "debug"}
+    add_settings(parser, lambda option: option.name in names or (option.group == HTTP and option.name != "retries"))
+
+
+def _robots(parser: Parser) -> None:
+    _looking(parser, "The site, or a robots.txt (- is standard input).", "robots_agent")
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="*", default=[], help="Paths or URLs of the site to decide on; the URL itself when left out."
+    )
+
+
+def _links(parser: Parser) -> None:
+    parser.add_argument("--base", metavar="URL", default=None, help="Where the page of a file lies, for its relative links.")
+    parser.add_argument("-p", "--page-requisites", action="store_true", default=False, help="Also what styles inside of the page load.")
+    parser.add_argument("--forms", action="store_true", default=False, help="Also where forms that are sent with GET go.")
+    _looking(parser, "The page, or a file (- is standard input).")
+
+
 def _config(parser: Parser) -> None:
     parser.add_argument(
         "action",
@@ -250,6 +279,9 @@ _ARGUMENTS = {
     "crawl": _crawl,
     "resume": _resume,
     "status": _status,
+    "show": _show,
+    "robots": _robots,
+    "links": _links,
     "config": _config,
     "demo": _demo,
     "bench": _bench,

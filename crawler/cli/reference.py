@@ -53,8 +53,8 @@ _COMMANDS_HEAD = """\
 | 0 | finished, or stopped at a limit that was set |
 | 1 | internal error |
 | 2 | usage or configuration |
-| 3 | no seed could be fetched |
-| 4 | findings (`--fail-on`) |
+| 3 | no seed could be fetched, nobody answered |
+| 4 | findings (`--fail-on`), a path that `robots` refuses |
 | 5 | a limit left URLs (`--strict`) |
 | 6 | output not usable: unwritable, full, in use, damaged, of a newer format |
 | 130, 143 | paused by SIGINT or SIGTERM; the same command goes on |
