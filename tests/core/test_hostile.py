@@ -101,13 +101,30 @@ def test_an_ordinary_page_is_small_or_at_least_not_large() -> None:
     assert looks_large(row * 10_000)
 
 
-def test_the_worst_small_page_takes_a_moment() -> None:
-    """Attributes that hide among quotes are the worst that is not looked for in a small page."""
-    body = b"<a " + b"".join(b"a%x " % number + b"b='>' " * (number % 200 == 0) for number in range(5_200)) + b">"
+WORST: dict[str, Callable[[], bytes]] = {
+    "hidden attributes": lambda: b"<a " + b"".join(b"a%x " % number + b"b='>' " * (number % 200 == 0) for number in range(5_200)) + b">",
+    "nesting": lambda: b"<div>" * 1_990,
+    "links in tables": lambda: _names(600, "<a href=%d><table><td>"),
+    "copies behind end tags of nothing": lambda: b"<div>" + _names(500, "<b a%d>") + b"</div>" + b"<p>x" * 540 + b"</q>" * 900,
+}
+
+
+@pytest.mark.parametrize("name", WORST)
+def test_the_worst_small_pages_take_a_moment(name: str) -> None:
+    """What is read at once, in the middle of everything else, is not looked at closely; nothing that passes for small matters much."""
+    body = WORST[name]()
     assert looks_small(body)
     started = time.process_time()
-    parse_html(body, "http://h/")
-    assert time.process_time() - started < 0.3
+    parse_html(body, "http://h/", is_small=True)
+    assert time.process_time() - started < 0.4
+
+
+@pytest.mark.parametrize("paragraphs", [990, 600])
+def test_copies_in_a_small_page_are_seen(paragraphs: int) -> None:
+    """Twelve kilobytes can make a million elements: such a page is neither small nor ordinary."""
+    body = b"<div>" + _names(paragraphs, "<b a%d>") + b"</div>" + b"<p>x" * paragraphs
+    assert not looks_small(body)
+    assert looks_large(body)
 
 
 def test_the_scan_ends_behind_a_million_tags(monkeypatch: pytest.MonkeyPatch) -> None:
