@@ -18,7 +18,7 @@ from crawler.cli.messages import say
 from crawler.cli.parser import settings_from
 from crawler.cli.rows import Rows
 from crawler.cli.screen import Screen, choose_screen, wants_color
-from crawler.cli.signals import EXIT_CODES, SIGNALS, Signals
+from crawler.cli.signals import EXIT_CODES, SIGNALS, Interrupted, Signals
 from crawler.effective import Effective
 from crawler.errors import CrawlerError, OutputError, SeedError
 from crawler.model import FinishReason, Record
@@ -298,12 +298,16 @@ def _run_async(opened: Assembly, show: _Show, signals: Signals) -> FinishReason:
         try:
             return await run_asynchronously(opened, show.deliver, started)
         finally:
-            signals.obey = signals.wake = None
+            signals.obey = lambda number: None  # until the loop is closed
+            signals.wake = None
             drawing.cancel()
             with suppress(asyncio.CancelledError):
                 await drawing
 
-    return _run_loop(main())
+    try:
+        return _run_loop(main())
+    finally:
+        signals.obey = None
 
 
 def _run_loop(main: Coroutine[object, object, FinishReason]) -> FinishReason:
@@ -324,7 +328,7 @@ def _run_sync(opened: Assembly, show: _Show, signals: Signals) -> FinishReason:
     def stop(number: int, _frame: object = None) -> None:
         stopped.append(number)
         if not engines or len(stopped) == 2:
-            raise KeyboardInterrupt
+            raise Interrupted(number)
         if len(stopped) == 1:
             engines[0].stop(SIGNALS[number], GRACE)
             # A read that blocks cannot be told, but interrupted.

@@ -35,7 +35,7 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, number: int) -> None:
         super().__init__()
-        self.exit_code = EXIT_CODES[SIGNALS[number]]
+        self.exit_code = EXIT_CODES[SIGNALS.get(number, "interrupted")]
 
 
 class Signals:
