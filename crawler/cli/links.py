@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from crawler.engine.visit import seed_request
 from crawler.errors import SeedError, UsageError
 from crawler.fetch.blocking import BlockingFetcher
 from crawler.model import Body, Request, Response
-from crawler.text import printable
+from crawler.text import as_json, printable
 
 # Where a page of a file lies when nobody says it: links within that site are shown as the page has them.
 _NOWHERE = "http://file.invalid/"
@@ -42,7 +41,7 @@ def run(arguments: Namespace) -> int:
     found = list(_links(request, response, reading))
     if arguments.as_json:
         rows = [dict(zip(("url", "kind", "rel", "text"), link, strict=True)) for link in found]
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        print(as_json(rows, indent=2, ascii=True))
         return 0
     said = f"{plural(len(found), 'link')} in {printable(place if body is not None else request.url)}"
     say(said if reading.page or reading.sitemap else f"{said}, which is {reading.content_type or 'of no known type'}")

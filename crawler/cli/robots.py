@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from crawler.engine.robots_story import robots_story
 from crawler.errors import SeedError, UsageError
 from crawler.model import Request
 from crawler.settings import Settings
-from crawler.text import human_duration, printable
+from crawler.text import as_json, human_duration, printable
 
 FINDINGS = 4
 _SOMEWHERE = "https://example.org/"
@@ -45,7 +44,7 @@ def run(arguments: Namespace) -> int:
     urls = [_url_of(path, base, is_anywhere=body is not None) for path in wanted]
     decisions = [found.robots.decide(settings.robots_agent, each) for each in urls]
     if arguments.as_json:
-        print(json.dumps(_as_json(found, settings.robots_agent, urls, decisions), indent=2, ensure_ascii=False))
+        print(as_json(_values_of(found, settings.robots_agent, urls, decisions), indent=2, ascii=True))
     else:
         _say_what_was_read(found, settings.robots_agent)
         shown = [each.removeprefix(origin(each)) for each in urls]
@@ -101,7 +100,7 @@ def _say_what_was_read(found: _Read, agent: str) -> None:
         say(f"  and {more:,} more sitemaps")
 
 
-def _as_json(found: _Read, agent: str, urls: list[str], decisions: list[Decision]) -> dict[str, object]:
+def _values_of(found: _Read, agent: str, urls: list[str], decisions: list[Decision]) -> dict[str, object]:
     return {
         "robots": found.where,
         "status": found.status,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import shutil
@@ -19,7 +18,7 @@ from crawler.errors import OutputError
 from crawler.report.folder import open_folder
 from crawler.report.show import LinkShown, Shown, Step, show
 from crawler.report.summary import in_words
-from crawler.text import human_count, human_duration, human_size, printable
+from crawler.text import as_json, human_count, human_duration, human_size, printable
 
 _MOST = 8
 _LONGEST = 200
@@ -37,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     except sqlite3.DatabaseError as error:
         raise OutputError(f"cannot read {folder}", str(error), "crawler crawl URL -o DIR") from error
     if arguments.json:
-        print(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+        print(as_json(found.to_json(), indent=2, ascii=True))
         return 0
     color = wants_color("auto", sys.stdout, os.environ)
     print(encodable(render(found, arguments.folder, shutil.get_terminal_size().columns, color), sys.stdout.encoding))
@@ -109,7 +108,7 @@ def _answered(found: Shown, folder: str, width: int) -> list[str]:
         ("robots meta", answer["robots_meta"]),
         ("saved as", f"{folder.rstrip('/')}/{answer['file']}" if answer["file"] else None),
         ("sha256", answer["sha256"]),
-        ("extracted", json.dumps(answer["data"], ensure_ascii=False) if answer["data"] else None),
+        ("extracted", as_json(answer["data"]) if answer["data"] else None),
         ("before", " · ".join(f"run {each['run']}: {each['status']} {each['outcome']}" for each in found.history)),
     ]
     return [line for name, value in facts for line in _fact(name, value or "", width)]

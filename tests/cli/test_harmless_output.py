@@ -130,6 +130,21 @@ def test_what_is_written_is_harmless(site: Site, tmp_path: Path, capfd: Capture,
     harmless(status.out, "status --json")
 
 
+def test_what_is_looked_at_is_harmless(site: Site, tmp_path: Path, capfd: Capture) -> None:
+    """`show`, `robots` and `links` say what the web says, in text and in JSON, and none of it acts."""
+    run(capfd, site.url(), "-o", tmp_path / "out", "-q", "--retries", "0", "--extract", "title=title")
+    (tmp_path / "page.html").write_text(f"<title>{EVIL}</title><a href='/x{EVIL}' rel='{EVIL}'>{EVIL}</a>")
+    urls = [url for (url,) in rows(tmp_path / "out", "SELECT url FROM urls WHERE url LIKE 'http%'")]
+    commands: list[list[object]] = [["show", tmp_path / "out", url] for url in urls[:30]]
+    commands += [["robots", site.url(), f"/secret{EVIL}", "/hidden"], ["links", site.url()], ["links", tmp_path / "page.html"]]
+    for command in commands:
+        for more in ([], ["--json"]):
+            ran = run(capfd, *command, *more)
+            assert ran.out, ran.err
+            harmless(ran.out, f"{command} {more}")
+            harmless(ran.err, f"{command} {more}")
+
+
 def test_the_database_holds_no_control_characters(site: Site, tmp_path: Path, capfd: Capture) -> None:
     """Whoever looks at the tables with another program sees titles and texts without any: nobody writes them."""
     run(capfd, site.url(), "-o", tmp_path / "out", "-q", "--retries", "0")
