@@ -47,16 +47,16 @@ def parse_sitemap(body: bytes, url: str, cross_host: bool = True) -> Sitemap:
     where XML is broken or declares entities it is searched for <loc> elements.
     """
     found = _Found(url, cross_host)
-    body, error = _unpacked(body)
+    body, cut = _unpacked(body)
     text = _as_utf8(body).strip()
     try:
         if text.startswith(b"<"):
-            error = _read_xml(text, found) or error
+            error = _read_xml(text, found)
         else:  # a line cut by a limit or a broken gzip is no URL
-            error = _read_lines(text[: text.rfind(b"\n") + 1] if error else text, found) or error
+            error = _read_lines(text[: text.rfind(b"\n") + 1] if cut else text, found)
     except _Full as full:
         error = str(full)
-    return Sitemap(tuple(found.entries), tuple(found.sitemaps), error)
+    return Sitemap(tuple(found.entries), tuple(found.sitemaps), cut or error)  # XML is broken where it was cut
 
 
 class _Full(Exception):

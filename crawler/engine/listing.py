@@ -11,7 +11,7 @@ from crawler.core.sitemaps import Sitemap, SitemapEntry
 from crawler.core.urls import Target
 from crawler.engine.bounds import STEP, Bounds
 from crawler.engine.steps import Steps
-from crawler.model import LinkRow, Refusal, Request, RobotsFacts, Role
+from crawler.model import ErrorKind, LinkRow, PageError, Refusal, Request, RobotsFacts, Role
 
 NESTED = 10
 """Steps from a robots.txt to a sitemap, redirects counted: an index that names further ones without end is left."""
@@ -80,6 +80,16 @@ class Listing:
                 role: Role = "page" if is_page else "requisite"
                 requests.append(Request(target.url, target.id, target.host, role, depth, parent=url))
         return rows, requests, refusals
+
+
+def sitemap_problem(sitemap: Sitemap) -> PageError | None:
+    """Why a sitemap gave less than it may hold; None when it was whole, and when it gave nothing: a page in place of one is as good as
+    a 404."""
+    error = sitemap.error
+    if not error or not (sitemap.urls or sitemap.sitemaps):
+        return None
+    kind: ErrorKind = "truncated" if "truncated" in error else "too_big" if error.startswith(("larger", "more")) else "decode"
+    return PageError(kind, error)
 
 
 def _links_of(entry: SitemapEntry) -> Iterator[tuple[str, str, str, str]]:

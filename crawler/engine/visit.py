@@ -17,7 +17,7 @@ from crawler.core.seen import SeenFilter
 from crawler.core.urls import Target, canonical, fingerprint, host_key
 from crawler.engine.bounds import STEP, Bounds
 from crawler.engine.commit import Visit, as_failed
-from crawler.engine.listing import Listing
+from crawler.engine.listing import Listing, sitemap_problem
 from crawler.engine.reading import HTML_TYPES, REDIRECT_STATUS, Reading, location_of, media_type, robots_meta_of
 from crawler.engine.steps import Steps, in_one_go
 from crawler.errors import DiskFullError
@@ -334,7 +334,9 @@ class Visitor:
             return Visit(Fetched(request, ok=False))
         rows, requests, refusals = yield from self._listing.of_sitemap(request, sitemap)
         page = self._page(request, response, "ok", fetched_at)
-        return Visit(Fetched(request, ok=True), Record(page, rows), requests, refusals)
+        # What could be read of a damaged one counts all the same.
+        outcome = Failed(request, problem) if (problem := sitemap_problem(sitemap)) else Fetched(request, ok=True)
+        return Visit(outcome, Record(page, rows), requests, refusals)
 
     def skipped(self, outcome: Skipped) -> Visit:
         """A URL that was judged again and is not asked for."""

@@ -6,15 +6,23 @@ from time import perf_counter
 
 from crawler.core.retry import NO_CONNECTION
 from crawler.core.robots import ROBOTS_MAX_SIZE
+from crawler.core.sitemaps import MAX_SITEMAP_SIZE
 from crawler.fetch.body import BodyReader, too_big
 from crawler.fetch.failures import FetchFailure
 from crawler.fetch.options import LOWEST_RATE, MAX_HEADER_SIZE, FetchOptions
-from crawler.model import Body, PageError, Request, Response
+from crawler.model import Body, PageError, Request, Response, Role
 
 _NOTHING = Body()
 # More than robots.txt are read for, by as much as may come in one piece.
 ROBOTS_BEGINNING = 2 * ROBOTS_MAX_SIZE
 _READ_HERE = frozenset({"content-encoding", "content-length", "set-cookie", "transfer-encoding"})
+
+
+def _limit(role: Role, max_body: int) -> int:
+    """How large a decoded body may be. A sitemap may be as large as its protocol allows, whatever is said of pages."""
+    if role == "robots":
+        return ROBOTS_BEGINNING
+    return max(max_body, MAX_SITEMAP_SIZE) if role == "sitemap" else max_body
 
 
 class Answer:
@@ -28,6 +36,7 @@ class Answer:
         "_end",
         "_headers",
         "_known",
+        "_limit",
         "_options",
         "_reader",
         "_started",
@@ -42,6 +51,7 @@ class Answer:
     def __init__(self, request: Request, options: FetchOptions, end: float = float("inf")) -> None:
         self.url = request.url
         self._beginning = request.role == "robots"
+        self._limit = _limit(request.role, options.max_body)
         self.status = 0
         self.body = _NOTHING
         self.error: PageError | None = None
@@ -91,7 +101,7 @@ class Answer:
     def body_reader(self, memory: int | None) -> BodyReader:
         """The reader for the body, to hold about `memory` bytes at most. Raises FetchFailure (`too_big`, `decode`) when it is not
         worth beginning."""
-        limit = ROBOTS_BEGINNING if self._beginning else self._options.max_body
+        limit = self._limit
         length = self._known.get("content-length", ("",))[0]
         if not self._beginning and length.isdecimal() and int(length) > limit and self.status not in (204, 304):
             raise too_big(limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 from drive import HERE, Drive
 
-from crawler.testing import answer, redirect
+from crawler import crawl
+from crawler.testing import Site, answer, redirect
 
 OTHER = "https://other.test"
 
@@ -161,3 +163,39 @@ def test_forms_are_followed_on_request(drive: Drive) -> None:
 
     without = drive(web)
     assert (without.ok, without.links) == ({"/"}, [])
+
+
+def test_a_sitemap_may_be_larger_than_a_page(site: Site) -> None:
+    """`max_body` is for pages; a sitemap may have the 50 MB that its protocol allows."""
+    pages = [f"/{number}" for number in range(40)]
+    site.page("/sitemap.xml", urlset(*(f"<loc>{site.url(path)}</loc>" for path in pages)), headers={"Content-Type": "application/xml"})
+    site.page("/", "home")
+    for path in pages:
+        site.page(path, "x")
+
+    assert {page.url for page in crawl(site.url("/"), max_body=1024) if page.ok} == {site.url("/"), *map(site.url, pages)}
+
+
+BROKEN = {
+    "truncated": (gzip.compress(urlset(*(f"<loc>{HERE}/{n}</loc>" for n in range(500))).encode())[:-600], "truncated", "truncated gzip"),
+    "cut": (urlset(f"<loc>{HERE}/1</loc>", f"<loc>{HERE}/2</loc>")[:-30].encode(), "decode", "broken XML: "),
+    "entities": (b"<!DOCTYPE a [<!ENTITY b 'c'>]><urlset><url><loc>/1</loc></url></urlset>", "decode", "entity declarations are refused"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_damaged_sitemap_is_an_outcome(drive: Drive, name: str) -> None:
+    """What can be read of it counts, and that it was not whole is known."""
+    body, kind, detail = BROKEN[name]
+    crawled = drive({"/": "", "/sitemap.xml": body, "/1": ""})
+
+    assert crawled.urls["/sitemap.xml"][:2] == ("failed", kind)
+    assert (crawled.urls["/sitemap.xml"].detail or "").startswith(detail)
+    assert "/1" in crawled.ok
+    assert crawled.reason == "queue empty"
+
+
+def test_a_page_in_place_of_a_sitemap_is_none(drive: Drive) -> None:
+    """Servers that answer everything with a page have no sitemap, and nothing has failed."""
+    crawled = drive({"/": "", "/sitemap.xml": "<!doctype html><html><a href=/x>x</a></html>"})
+    assert (crawled.ok, crawled.urls["/sitemap.xml"].state) == ({"/"}, "done")
