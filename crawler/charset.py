@@ -9,6 +9,8 @@ import codecs
 import re
 from functools import cache, lru_cache
 
+from crawler.undeclared import guess_charset
+
 FALLBACK = "windows-1252"
 PRESCAN_BYTES = 16 * 1024
 """How far into a page its declaration is looked for. HTML, 13.2.3.2, asks authors for the first 1024 bytes, but browsers change
@@ -101,10 +103,11 @@ def encoding_of(label: str) -> str | None:
 
 
 def detect_charset(body: bytes, content_type: str = "") -> str:
-    """The encoding of a page: byte order mark, Content-Type, declaration in the page, UTF-8 if valid, else windows-1252.
+    """The encoding of a page: byte order mark, Content-Type, declaration in the page, UTF-8 if valid, else what its letters say,
+    else windows-1252.
 
-    Never fails: an unknown label counts as none. Source: HTML, 13.2.3.2, where the step for valid UTF-8 stands for what
-    browsers call autodetection.
+    Never fails: an unknown label counts as none. Source: HTML, 13.2.3.2, where the steps for valid UTF-8 and for letters stand for
+    what browsers call autodetection.
     """
     for mark, name in _BOMS:
         if body.startswith(mark):
@@ -118,7 +121,7 @@ def detect_charset(body: bytes, content_type: str = "") -> str:
     except UnicodeDecodeError as error:
         # A character cut off by the end of the body is no evidence against UTF-8 when others stand for it.
         cut_off = error.reason == "unexpected end of data" and not body[: error.start].isascii()
-        return "utf-8" if cut_off else FALLBACK
+        return "utf-8" if cut_off else guess_charset(body, otherwise=FALLBACK)
     return "utf-8"
 
 

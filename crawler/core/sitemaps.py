@@ -50,10 +50,8 @@ def parse_sitemap(body: bytes, url: str, cross_host: bool = True) -> Sitemap:
     body, cut = _unpacked(body)
     text = _as_utf8(body).strip()
     try:
-        if text.startswith(b"<"):
-            error = _read_xml(text, found)
-        else:  # a line cut by a limit or a broken gzip is no URL
-            error = _read_lines(text[: text.rfind(b"\n") + 1] if cut else text, found)
+        # A line cut by a limit or a broken gzip is no URL.
+        error = _read_xml(text, found) if text.startswith(b"<") else _read_lines(text[: text.rfind(b"\n") + 1] if cut else text, found)
     except _Full as full:
         error = str(full)
     return Sitemap(tuple(found.entries), tuple(found.sitemaps), cut or error)  # XML is broken where it was cut
