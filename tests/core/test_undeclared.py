@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.charset import FALLBACK, detect_charset, encoding_of
+from crawler.charset import FALLBACK, decode, detect_charset, encoding_of
 from crawler.core.html import parse_html
 from crawler.undeclared import guess_charset
 
@@ -16,6 +16,7 @@ TEXTS = {
     "Greek": "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια και τα δικαιώματα.",
     "Hebrew": "כל בני האדם נולדו בני חורין ושווים בערכם ובזכויותיהם. כולם חוננו בתבונה ובמצפון.",
     "Arabic": "يولد جميع الناس أحرارا متساوين في الكرامة والحقوق. وقد وهبوا عقلا وضميرا.",
+    "Serbian": "Сва људска бића рађају се слободна и једнака у достојанству и правима. Она су обдарена разумом и свешћу.",
     "Thai": "มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกันในเกียรติศักดิ์และสิทธิ",
     "Japanese": "すべての人間は、生れながらにして自由であり、かつ、尊厳と権利とについて平等である。",
     "Chinese": "人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心，并应以兄弟关系的精神相对待。",
@@ -25,7 +26,8 @@ TEXTS = {
 ENCODED = [
     ("Russian", "cp1251", "windows-1251"), ("Russian", "koi8-r", "koi8-u"), ("Russian", "iso8859-5", "iso-8859-5"),
     ("Russian", "cp866", "ibm866"), ("Russian", "mac-cyrillic", "x-mac-cyrillic"), ("Ukrainian", "cp1251", "windows-1251"),
-    ("Ukrainian", "koi8-u", "koi8-u"), ("Greek", "cp1253", "windows-1253"), ("Hebrew", "cp1255", "windows-1255"),
+    ("Ukrainian", "koi8-u", "koi8-u"), ("Serbian", "cp1251", "windows-1251"),
+    ("Greek", "cp1253", "windows-1253"), ("Hebrew", "cp1255", "windows-1255"),
     ("Arabic", "cp1256", "windows-1256"), ("Arabic", "iso8859-6", "iso-8859-6"), ("Thai", "cp874", "windows-874"),
     ("Japanese", "cp932", "shift_jis"), ("Japanese", "euc-jp", "euc-jp"), ("Chinese", "gbk", "gbk"),
     ("Chinese (Taiwan)", "big5", "big5"), ("Korean", "euc-kr", "euc-kr"),
@@ -72,10 +74,33 @@ def test_what_is_declared_or_valid_is_not_guessed() -> None:
     assert detect_charset(TEXTS["Russian"].encode()) == "utf-8"
 
 
+@pytest.mark.parametrize("language", TEXTS)
+def test_utf8_with_a_broken_character_is_utf8(language: str) -> None:
+    """A word that a program cut in its middle does not turn all others, and the URLs made of them, into something else."""
+    text = TEXTS[language]
+    cut = text[:2].encode()[:-1]
+    page = parse_html(b"<p>" + cut + f" <a href='/{text[:4]}'>{text}</a>".encode(), "http://example.org/")
+
+    assert (page.charset, page.links[0][0]) == ("utf-8", f"/{text[:4]}")
+
+
 def test_a_few_characters_say_nothing() -> None:
     """A name or two is no evidence."""
     assert guess_charset("<p>да</p>".encode("cp1251"), "x") == "x"
     assert guess_charset(b"", "x") == "x"
+
+
+TAIL = b"<a href='/a/b?c=d' title='e'>f</a>"
+
+
+@given(st.binary(max_size=20), st.sampled_from(list(TEXTS.values())), st.sampled_from([codec for _, codec, _ in ENCODED]))
+def test_a_wrong_guess_loses_no_link(junk: bytes, text: str, codec: str) -> None:
+    """Whatever stands before it, and however it is read, a link in ASCII stays one: no encoding that is guessed takes `<` into a
+    character."""
+    body = text.encode(codec, "ignore") + junk.translate(None, b"<>!?/") + TAIL
+
+    assert detect_charset(body) in {name for _, _, name in ENCODED} | {"utf-8", "utf-16le", "utf-16be", FALLBACK}
+    assert decode(body, guess_charset(body, FALLBACK)).endswith(TAIL.decode())
 
 
 @given(st.binary(max_size=200))
