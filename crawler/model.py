@@ -234,8 +234,9 @@ class RobotsFacts:
 class HostState:
     """What must survive a hand-over or a restart of a host, all of it: passed with every lease, done and release.
 
-    `next_at` is when the next request may start (store's clock); `delay` the seconds between starts; `concurrency` what
-    the adaptive pacing reached; `failures` the connection failures in a row; `closed` why the host is given up, or "".
+    `next_at` (store's clock) is when the next request may start, `delay` the seconds between starts, `failures` the failed connections
+    in a row, `closed` why the host is given up. Learnt: `concurrency`; `latency` of a single request; `rate` a second at which it
+    refused (0: never), guessed from a burst or not, since when it was asked again (None: not yet), `refusals` in a row.
     """
 
     next_at: float = 0.0
@@ -246,14 +247,17 @@ class HostState:
     closed: str = ""
     closed_kind: ErrorKind | None = None
     robots: tuple[RobotsFacts, ...] = ()
+    latency: float = 0.0
+    rate: float = 0.0
+    rate_since: float | None = None
+    is_rate_guessed: bool = False
+    refusals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A host that its holder is alone with until `deadline`, with the head of its queue.
-
-    `token` is the fence: once the lease is lost, nothing said with it counts.
-    """
+    """A host that its holder is alone with until `deadline`, with the head of its queue. `token` is the fence: once the lease is lost,
+    nothing said with it counts."""
 
     host: str
     token: int

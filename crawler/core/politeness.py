@@ -4,9 +4,8 @@
 
 The pace of a host has three parts. **Gap**: two requests start at least `delay` seconds apart; the delay is the largest of
 the setting, robots.txt's Crawl-delay and what the host's refusals taught (`crawler.core.throttle`). **Window**: so many requests
-may be in flight; it opens from 1 towards `per_host` while answers come quickly and halves when the host says it is busy (429, 503)
-or does not answer (AIMD, as TCP does, RFC 5681). **Pause**: Retry-After, a failed connection, or page after page without a usable
-answer stops the host for a time; the first request after it goes alone.
+may be in flight, from 1 to `per_host` (`crawler.core.window`). **Pause**: Retry-After, a failed connection, or page after page without
+a usable answer stops the host for a time; the first request after it goes alone.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from crawler.core import retry
 from crawler.core.throttle import Throttle
+from crawler.core.window import Window
 from crawler.model import ErrorKind, HostState, PageError
 
 PROBES = 8
@@ -43,18 +43,19 @@ class Politeness:
 class Pace:
     """The pace of one host. Tell it what starts and what comes back; ask `ready_at` when the next may start."""
 
-    __slots__ = ("_floor", "_gap", "_punished_at", "_state", "_throttle", "_unanswered", "in_flight", "rules")
+    __slots__ = ("_gap", "_punished_at", "_state", "_throttle", "_unanswered", "_window", "in_flight", "rules")
 
     def __init__(self, rules: Politeness, state: HostState | None = None) -> None:
         self.rules = rules
         self.in_flight = 0
         self._state = state or HostState()
         self._gap = 0.0
-        self._throttle = Throttle()
+        known = self._state
+        self._throttle = Throttle(known.rate, known.rate_since, known.is_rate_guessed, known.refusals)
+        self._window = Window(rules.per_host, known.concurrency, known.latency)
         self._unanswered = 0  # pages in a row whose first try brought no usable answer
-        self._floor = 0.0
         self._punished_at = float("-inf")
-        self._set(delay=max(self._state.delay, rules.delay), concurrency=max(1.0, min(self._state.concurrency, float(rules.per_host))))
+        self._set(delay=rules.delay)
 
     def _set(self, **changes: object) -> None:
         self._state = replace(self._state, **changes)  # type: ignore[arg-type]
@@ -62,6 +63,12 @@ class Pace:
     @property
     def state(self) -> HostState:
         """What has to survive this process."""
+        throttle, window = self._throttle, self._window
+        learnt = (throttle.limit, throttle.since, throttle.is_guessed, throttle.refusals, window.size, window.latency)
+        known = self._state
+        if learnt != (known.rate, known.rate_since, known.is_rate_guessed, known.refusals, known.concurrency, known.latency):
+            names = ("rate", "rate_since", "is_rate_guessed", "refusals", "concurrency", "latency")
+            self._set(**dict(zip(names, learnt, strict=True)))
         return self._state
 
     @property
@@ -88,7 +95,7 @@ class Pace:
         """How many requests may be in flight now."""
         if self._state.failures or not self._state.answered or self._throttle.refusals:
             return 1
-        return int(self._state.concurrency) if self.rules.adaptive else self.rules.per_host
+        return int(self._window.size) if self.rules.adaptive else self.rules.per_host
 
     def ready_at(self) -> float | None:
         """When the next request may start; None while the window is full or the host is closed."""
@@ -134,15 +141,8 @@ class Pace:
         if not self._state.answered or (self._state.failures and self._unanswered <= PROBES):
             self._set(answered=True, failures=0)
         if self.rules.adaptive:
-            self._learn(ttfb)
+            self._window.answered(now, ttfb)
         return False
-
-    def _learn(self, ttfb: float) -> None:
-        """Opens the window while the answers stay near the fastest ones."""
-        self._floor = ttfb if not self._floor else min(ttfb, self._floor * 1.01)
-        concurrency = self._state.concurrency
-        if concurrency < self.rules.per_host and ttfb <= 2.0 * self._floor + 0.05:
-            self._set(concurrency=min(float(self.rules.per_host), concurrency + 1.0))
 
     def _busy(self, now: float, started: float, status: int, retry_after: float | None, salt: int) -> None:
         """The host asks for less. Answers to requests that were on their way already count once. When it asks again before
@@ -154,7 +154,7 @@ class Pace:
         self._punished_at = now
         self._throttle.refused(now)
         self._gap = self._throttle.gap(now)
-        self._set(concurrency=max(1.0, self._state.concurrency / 2.0))
+        self._window.halve(now)
         refusals = self._throttle.refusals
         if refusals > PROBES:
             # A 503 that names no time may be no more than a broken page after the other: in the end these answers stand.
@@ -186,7 +186,7 @@ class Pace:
             return True
         if self.rules.adaptive and started > self._punished_at:
             self._punished_at = now
-            self._set(concurrency=max(1.0, self._state.concurrency / 2.0))
+            self._window.halve(now)
         return False
 
     def _is_trouble(self, first: bool) -> bool:

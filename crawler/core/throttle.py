@@ -18,23 +18,27 @@ FASTEST = 1000.0
 class Throttle:
     """The pace that a host bears. Tell it what starts, what goes well and what is refused; `gap` is what to leave between two starts.
 
-    `refusals` counts those in a row. The second and the next say nothing of the rate: it was not given time enough. Time comes in
-    as a number (seconds, any origin).
+    `limit` is the requests per second at which it was refused (0: it never was), `is_guessed` if a burst was all that told it,
+    `since` when the first request after the last refusal started: with these another one goes on. `refusals` counts those in a row.
+    The second and the next say nothing of the rate: it was not given time enough. Time comes in as a number (seconds, any origin).
     """
 
-    __slots__ = ("_good", "_limit", "_searching", "_since", "refusals")
+    __slots__ = ("_counted_from", "_good", "is_guessed", "limit", "refusals", "since")
 
-    def __init__(self) -> None:
-        self.refusals = 0
-        self._limit = 0.0  # requests per second at which it was refused; 0: it never was
-        self._searching = False  # the limit is a guess that was made from a burst
-        self._since: float | None = None  # when the first request after the last refusal started
+    def __init__(self, limit: float = 0.0, since: float | None = None, is_guessed: bool = False, refusals: int = 0) -> None:
+        self.limit = limit
+        self.since = since
+        self.is_guessed = is_guessed
+        self.refusals = refusals
+        self._counted_from: float | None = None
         self._good = 0  # answers since then
 
     def started(self, now: float) -> None:
         """A request starts."""
-        if self._since is None:
-            self._since = now
+        if self.limit and self.since is None:
+            self.since = now
+        if self._counted_from is None:
+            self._counted_from = now
 
     def answered(self) -> None:
         """An answer that was no refusal."""
@@ -44,16 +48,16 @@ class Throttle:
     def refused(self, now: float) -> None:
         """The host asks for less. To be told once for all requests that were on their way together."""
         if self._good:
-            allowed, seconds = self._rate(now), 0.0 if self._since is None else now - self._since
+            allowed, seconds = self._rate(now), 0.0 if self._counted_from is None else now - self._counted_from
             if not allowed:
-                self._limit = self._good / max(1.0, seconds)  # a burst of a few milliseconds says what a second may hold
-            elif self._searching or seconds < 1.0:
-                self._limit = allowed
+                self.limit = self._good / max(1.0, seconds)  # a burst of a few milliseconds says what a second may hold
+            elif self.is_guessed or seconds < 1.0:
+                self.limit = allowed
             else:
-                self._limit = min(self._good / seconds, allowed)
-            self._searching = not allowed
+                self.limit = min(self._good / seconds, allowed)
+            self.is_guessed = not allowed
         self.refusals += 1
-        self._since, self._good = None, 0
+        self.since, self._counted_from, self._good = None, None, 0
 
     def gap(self, now: float) -> float:
         """Seconds from a start to the next; 0 when nothing holds back."""
@@ -62,13 +66,13 @@ class Throttle:
 
     def _rate(self, now: float) -> float:
         """Requests per second; 0 when nothing holds back."""
-        if not self._limit:
+        if not self.limit:
             return 0.0
-        seconds = now - self._since if self._since is not None else 0.0
+        seconds = now - self.since if self.since is not None else 0.0
         growth: float = 1 + (1 - BACK_OFF) * (seconds / RETURN - 1) ** 3
-        if self._searching:
+        if self.is_guessed:
             growth = BACK_OFF * 2 ** min(seconds / DOUBLING, 30)
-        rate = self._limit * growth
+        rate = self.limit * growth
         if rate > FASTEST:
-            self._limit = rate = 0.0
+            self.limit, self.since, rate = 0.0, None, 0.0
         return rate

@@ -6,8 +6,9 @@ import json
 from array import array
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
-from crawler.model import Request, RobotsFacts, Role, State, is_higher
+from crawler.model import HostState, Request, RobotsFacts, Role, State, is_higher
 
 ADD = """INSERT INTO _frontier (id, url, host_id, role, depth, chain, parent, rank, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
           ON CONFLICT (id) DO NOTHING"""
@@ -18,9 +19,11 @@ REFUSALS = """SELECT r.url, r.id, r.detail, p.url, r.depth FROM _refused r LEFT 
                WHERE r.reason = ? AND NOT EXISTS (SELECT 1 FROM _frontier f WHERE f.id = r.id)"""
 HEAD = """SELECT f.seq, f.url, f.id, f.role, f.depth, p.url, f.chain, f.attempts FROM _frontier f LEFT JOIN _frontier p ON p.id = f.parent
            WHERE f.host_id = ? AND f.state = 'queued' AND f.rank <= ? AND f.not_before <= ? ORDER BY f.rank, f.seq LIMIT ?"""
-DUE = """SELECT host_id, host, token, next_at, delay, concurrency, failures, answered, robots FROM hosts
+_STATE = "next_at, delay, concurrency, failures, answered, latency, rate, rate_since, rate_guessed, refusals"
+_LEASED = f"SELECT host_id, host, token, robots, {_STATE} FROM hosts"
+DUE = f"""{_LEASED}
           WHERE queued > 0 AND leased_until IS NULL AND closed = '' AND max(next_at, due_at) <= ? ORDER BY max(next_at, due_at) LIMIT ?"""
-DUE_REQUISITES = """SELECT host_id, host, token, next_at, delay, concurrency, failures, answered, robots FROM hosts
+DUE_REQUISITES = f"""{_LEASED}
           WHERE queued > 0 AND leased_until IS NULL AND closed = '' AND next_at <= ?1 AND EXISTS (
             SELECT 1 FROM _frontier f WHERE f.host_id = hosts.host_id AND f.state = 'queued' AND f.rank < 0 AND f.not_before <= ?1)
           ORDER BY next_at LIMIT ?2"""
@@ -28,6 +31,8 @@ NEXT = """SELECT min(max(next_at, due_at)) FROM hosts WHERE queued > 0 AND lease
 NEXT_REQUISITES = """SELECT min(max(next_at, (SELECT min(not_before) FROM _frontier f
             WHERE f.host_id = hosts.host_id AND f.state = 'queued' AND f.rank < 0)))
           FROM hosts WHERE queued > 0 AND leased_until IS NULL AND closed = ''"""
+KEEP = f"""UPDATE hosts SET ({_STATE}, closed) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?), done = done + ?, failed = failed + ?,
+                 queued = queued + ?, due_at = CASE WHEN ? THEN 0 ELSE due_at END WHERE host_id = ?"""
 SETTLE = """UPDATE _frontier SET state = ?, reason = ?, detail = ?, attempts = attempts + ?, not_before = ?
              WHERE id = ? AND host_id = ? AND state = 'leased' RETURNING role, rank"""
 
@@ -59,6 +64,21 @@ def request_of(
 ) -> Request:
     """The request that a row of `_frontier` keeps."""
     return Request(url, identity, host, role, depth, parent, tuple(array("q", chain)) if chain else (), attempts)
+
+
+def state_columns(state: HostState) -> tuple[object, ...]:
+    """A host's state as `KEEP` takes it, but for its robots.txt."""
+    pace = (state.next_at, state.delay, state.concurrency, state.failures, state.answered)
+    return (*pace, state.latency, state.rate, state.rate_since, state.is_rate_guessed, state.refusals, state.closed)
+
+
+def state_of(columns: Sequence[Any], robots: tuple[RobotsFacts, ...]) -> HostState:
+    """The state that `DUE` found: of a host that is not closed."""
+    next_at, delay, concurrency, failures, answered, latency, rate, rate_since, is_rate_guessed, refusals = columns
+    return HostState(
+        *(next_at, delay, concurrency, failures, bool(answered)), robots=robots, latency=latency,
+        rate=rate, rate_since=rate_since, is_rate_guessed=bool(is_rate_guessed), refusals=refusals,
+    )  # fmt: skip
 
 
 def dump_robots(facts: Sequence[RobotsFacts]) -> str:

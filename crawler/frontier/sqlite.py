@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 from crawler.core.retry import LONGEST_RETRY_AFTER
 from crawler.core.urls import fingerprint
@@ -41,7 +41,7 @@ from crawler.store.database import Database
 
 _WITH_HOST = ("dns", "refused", "reset", "timeout", "tls", "robots_unavailable")  # what a URL fails of together with its host
 _NOTHING: Mapping[str, int] = {}
-_HostRow = tuple[int, str, int, float, float, float, int, int, str]
+_HostRow = tuple[Any, ...]
 _NewRow = tuple[int, str, int, Role, int, bytes | None, int | None, int, int]
 
 
@@ -148,7 +148,7 @@ class SqliteFrontier:
         return self._execute(rows.DUE_REQUISITES, (now, most)).fetchall() if self._grants.has_requisites() else []
 
     def _lease_host(self, row: _HostRow, per_host: int, now: float, ttl: float) -> Lease | None:
-        host_id, host, token, next_at, delay, concurrency, failures, answered, robots = row
+        host_id, host, token, robots, *state = row
         requests = self._take_head(host_id, host, per_host, now)
         if not requests:
             if self._grants.is_open():
@@ -157,8 +157,7 @@ class SqliteFrontier:
             return None
         self._execute("UPDATE hosts SET token = token + 1, leased_until = ? WHERE host_id = ?", (now + ttl, host_id))
         facts = self._robots[host_id] = rows.load_robots(robots)
-        state = HostState(next_at, delay, concurrency, failures, bool(answered), robots=facts)
-        return Lease(host, token + 1, now + ttl, requests, state)
+        return Lease(host, token + 1, now + ttl, requests, rows.state_of(state, facts))
 
     def _take_head(self, host_id: int, host: str, per_host: int, now: float) -> tuple[Request, ...]:
         """Marks up to `per_host` URLs of a host as leased and returns them, those of the lowest rank first."""
@@ -253,14 +252,8 @@ class SqliteFrontier:
 
     def _keep_state(self, host_id: int, state: HostState, moved: Mapping[str, int] = _NOTHING) -> None:
         """Writes what is known of a host, and how many of its URLs have moved to which state."""
-        self._execute(
-            "UPDATE hosts SET next_at = ?, delay = ?, concurrency = ?, failures = ?, answered = ?, closed = ?, done = done + ?, "
-            "failed = failed + ?, queued = queued + ?, due_at = CASE WHEN ? THEN 0 ELSE due_at END WHERE host_id = ?",
-            (
-                *(state.next_at, state.delay, state.concurrency, state.failures, state.answered, state.closed),
-                *(moved.get("done", 0), moved.get("failed", 0), moved.get("queued", 0), "queued" in moved, host_id),
-            ),
-        )
+        counts = (moved.get("done", 0), moved.get("failed", 0), moved.get("queued", 0), "queued" in moved)
+        self._execute(rows.KEEP, (*rows.state_columns(state), *counts, host_id))
         if self._robots.get(host_id) is not state.robots:
             self._execute("UPDATE hosts SET robots = ? WHERE host_id = ?", (rows.dump_robots(state.robots), host_id))
             self._robots[host_id] = state.robots
@@ -330,7 +323,7 @@ class SqliteFrontier:
         with self._transaction():
             self._reclaim(NEVER)
             if not same_clock:
-                self._execute("UPDATE hosts SET next_at = ? + delay, due_at = 0, robots = ''", (now,))
+                self._execute("UPDATE hosts SET next_at = ? + delay, due_at = 0, robots = '', rate_since = NULL", (now,))
                 self._execute("UPDATE _frontier SET not_before = 0 WHERE state = 'queued' AND not_before > 0")
             self._execute("UPDATE hosts SET next_at = min(next_at, ?), due_at = 0 WHERE queued > 0", (now + LONGEST_RETRY_AFTER,))
 
@@ -348,7 +341,9 @@ class SqliteFrontier:
                 self._ranks[rank] += count
                 self._totals["queued"] += count
                 self._totals["failed"] -= count
-            self._execute("UPDATE hosts SET closed = '', failures = 0, next_at = ?, due_at = 0 WHERE closed <> ''", (self._clock(),))
+            self._execute(
+                "UPDATE hosts SET closed = '', failures = 0, refusals = 0, next_at = ?, due_at = 0 WHERE closed <> ''", (self._clock(),)
+            )
         return sum(count for _, _, count in ranks)
 
     # -- what is known ---------------------------------------------------------------------------------------------------

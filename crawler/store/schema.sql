@@ -26,6 +26,11 @@ CREATE TABLE hosts (           -- facts and state of each host (hostname and por
   due_at REAL NOT NULL DEFAULT 0,        -- when the first waiting URL may be asked, as far as known
   delay REAL NOT NULL DEFAULT 0,         -- seconds between two requests
   concurrency REAL NOT NULL DEFAULT 1,   -- requests at once the host was found to bear
+  latency REAL NOT NULL DEFAULT 0,       -- seconds to its first byte while nothing else was in flight
+  rate REAL NOT NULL DEFAULT 0,          -- requests a second at which it refused (429, 503); 0: it bears all
+  rate_since REAL,                       -- when it was first asked after that; NULL: not yet
+  rate_guessed INTEGER NOT NULL DEFAULT 0, -- 1: only a burst told this rate
+  refusals INTEGER NOT NULL DEFAULT 0,   -- refusals in a row
   failures INTEGER NOT NULL DEFAULT 0,   -- connection failures in a row
   answered INTEGER NOT NULL DEFAULT 0,   -- 1: it has answered at least once
   closed TEXT NOT NULL DEFAULT '',       -- why the host was given up, or ''

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import permutations
 
 import pytest
@@ -235,7 +235,9 @@ def test_the_state_of_a_host_survives_every_hand_over(opened: Opened, clock: Clo
         RobotsFacts("https://a.test", 200, b"User-agent: *\nDisallow: /\xff\x00\xc3\xa9", START),
         RobotsFacts("http://a.test", 503, None, 5.5, "later"),
     )
-    state = HostState(START + 2, 0.5, 3.0, 2, True, robots=facts)
+    learnt = HostState(latency=0.02, rate=19.5, rate_since=START - 7.25, is_rate_guessed=True, refusals=2)
+    state = replace(learnt, next_at=START + 2, delay=0.5, concurrency=2.75, failures=2, answered=True, robots=facts)
+    assert not [field.name for field in fields(HostState) if field.name not in ("closed", "closed_kind") and not getattr(state, field.name)]
     lease = lease_one(frontier, 1)
     assert lease.state == HostState()
     frontier.done(lease, fetched(*lease.requests), state)
@@ -906,7 +908,8 @@ def test_times_of_another_boot_begin_anew(on_disk: Adapter, clock: Clock) -> Non
     frontier.add([request("/1"), request("/2")])
     lease = lease_one(frontier, 1)
     facts = (RobotsFacts("https://a.test", 200, b"", START),)
-    frontier.done(lease, [Retry(lease.requests[0], START + 1e6, "")], HostState(next_at=START + 1e6, delay=3.0, robots=facts))
+    state = HostState(next_at=START + 1e6, delay=3.0, robots=facts, rate=20.0, rate_since=START, latency=0.1)
+    frontier.done(lease, [Retry(lease.requests[0], START + 1e6, "")], state)
 
     clock.now = 10.0
     again = on_disk.open()
@@ -916,7 +919,7 @@ def test_times_of_another_boot_begin_anew(on_disk: Adapter, clock: Clock) -> Non
     clock.advance(3)
     (lease,) = again.lease(10, 10, TTL).leases
     assert urls(lease) == ["/1", "/2"]
-    assert lease.state.robots == ()
+    assert lease.state == HostState(next_at=13.0, delay=3.0, rate=20.0, latency=0.1)
 
 
 def test_a_pause_does_not_outlive_its_cap(on_disk: Adapter, clock: Clock) -> None:

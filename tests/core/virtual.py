@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import count
@@ -20,10 +20,11 @@ TTL = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An answer: its status, and the seconds that Retry-After asks for."""
+    """An answer: its status, the seconds that Retry-After asks for, and after how many it comes (None: the latency of the crawl)."""
 
     status: int = 200
     retry_after: float | None = None
+    latency: float | None = None
 
 
 Server = Callable[[float, Request], Said | PageError]
@@ -35,7 +36,8 @@ class VirtualCrawl:
     """Crawls `pages` pages of a host. `log` holds every request: when it started, for what, and what came.
 
     What the frontier would do is done here: `queue` gives URLs in their order, those to be tried again when their time has come;
-    a closed host fails all of them. Timers are late by up to `lag` seconds.
+    a closed host fails all of them. Timers are late by up to `lag` seconds. What takes longer than `timeout` is a timeout. At each of
+    the times `stops` the crawl is stopped, what is in flight cut off, and another one goes on from what the frontier knows.
     """
 
     server: Server
@@ -44,6 +46,8 @@ class VirtualCrawl:
     latency: float = 0.02
     lag: float = 0.0
     robots: bool = False
+    timeout: float = float("inf")
+    stops: Sequence[float] = ()
     now: float = 0.0
     log: list[tuple[float, Request, Said | PageError]] = field(default_factory=list)
     ok: list[str] = field(default_factory=list)
@@ -56,8 +60,12 @@ class VirtualCrawl:
         self._roll = Random(1)
         self._held: dict[int, Request] = {}
         self._turn, self._token, self._state = count(self.pages), 0, HostState()
-        self._bench = Workbench(lambda host: self.rules, "asyncrawl" if self.robots else None, ttl=TTL)
+        self._open()
+        left = sorted(self.stops)
         while self.now < until:
+            if left and self.now >= left[0]:
+                left.pop(0)
+                self._stop()
             match self._bench.next(self.now):
                 case Request() as request:
                     self._start(request)
@@ -74,6 +82,21 @@ class VirtualCrawl:
                         return self
         return self
 
+    def _open(self) -> None:
+        self._bench = Workbench(lambda host: self.rules, "asyncrawl" if self.robots else None, ttl=TTL)
+
+    def _stop(self) -> None:
+        for _, state in self._bench.release_all():
+            self._give_back(state)
+        self._flying.clear()
+        self._open()
+
+    def _give_back(self, state: HostState) -> None:
+        self._state, self._token = state, -self._token
+        for request in self._held.values():
+            heappush(self._queue, (self.now, next(self._turn), request))
+        self._held.clear()
+
     def _advance(self, at: float) -> bool:
         """Time passes until `at` or the next answer; False when there is nothing to wait for."""
         if self._flying and self._flying[0][0] <= at:
@@ -88,18 +111,21 @@ class VirtualCrawl:
 
     def _start(self, request: Request) -> None:
         said = self.server(self.now + self.latency / 2, request)
+        latency = said.latency if isinstance(said, Said) and said.latency is not None else self.latency
+        if latency > self.timeout:
+            latency, said = self.timeout, PageError("timeout", f"no headers within {self.timeout} s")
         self.log.append((self.now, request, said))
-        heappush(self._flying, (self.now + self.latency, next(self._turn), request, self.now, said))
+        heappush(self._flying, (self.now + latency, next(self._turn), request, self.now, said))
 
     def _land(self, request: Request, started: float, said: Said | PageError) -> None:
         if request.role == "robots":
             status, error = (said.status, f"robots.txt answered {said.status}") if isinstance(said, Said) else (0, str(said))
             facts = RobotsFacts("https://a.test", status, b"" if status == 200 else None, self.now, error)
-            self._bench.robots(request, self.now, facts, self.latency, said.retry_after if isinstance(said, Said) else None)
+            self._bench.robots(request, self.now, facts, self.now - started, said.retry_after if isinstance(said, Said) else None)
         elif isinstance(said, PageError):
             self._end(request, self._bench.failed(request, self.now, said))
         else:
-            verdict = self._bench.answered(request, self.now, said.status, self.latency, said.retry_after)
+            verdict = self._bench.answered(request, self.now, said.status, self.now - started, said.retry_after)
             self._end(request, verdict or (None if said.status == 200 else Failed(request, PageError("internal", f"status {said.status}"))))
 
     def _end(self, request: Request, outcome: Retry | Failed | None) -> None:
@@ -117,10 +143,7 @@ class VirtualCrawl:
     def _meet(self, need: Need) -> None:
         """One trip to the frontier."""
         for _, state in need.release:
-            self._state, self._token = state, -self._token
-            for request in self._held.values():  # dropped by the workbench when the host was closed
-                heappush(self._queue, (self.now, next(self._turn), request))
-            self._held.clear()
+            self._give_back(state)  # what the workbench dropped when the host was closed
             if state.closed:
                 self.failed |= {request.url: state.closed for _, _, request in self._queue}
                 self._queue.clear()

@@ -173,7 +173,9 @@ class Frontiers(RuleBasedStateMachine):
         return [self.leases[-1 - number % len(self.leases)]] if self.leases else []
 
     def _state(self, after: float, closed: str, kind: str | None) -> HostState:
-        return HostState(self.clock.now + after, after / 10, 2.5, int(after), after > 1, closed, kind, ROBOTS[: int(after) % 2])  # type: ignore[arg-type]
+        return HostState(
+            self.clock.now + after, after / 10, 2.5, int(after), after > 1, closed, kind, ROBOTS[: int(after) % 2], 0.1, after, after
+        )  # type: ignore[arg-type]
 
     def _outcome(self, request: Request, end: int, after: float) -> Outcome:
         ends: list[Outcome] = [
