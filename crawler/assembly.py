@@ -46,7 +46,6 @@ from crawler.store.results import ResultStore
 from crawler.store.sync import Syncer
 from crawler.wiring import (
     fetch_options_of,
-    host_headers_of,
     identity_of,
     limits_of,
     politeness_of,
@@ -70,7 +69,7 @@ class Assembly:
         self.clock = clock
         self.reason: FinishReason = "error"
         self.seeds = read_seeds(settings)
-        self.hooks = Hooks([*host_headers_of(settings, self.seeds), *hooks.on_request], hooks.on_page, hooks.follow)
+        self.hooks = hooks
         self.rules = politeness_of(settings)
         self.wanted = wanted_of(settings)
         self.scope = scope_of(settings, self.seeds)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,10 @@ from crawler.core.scope import Scope
 from crawler.core.urls import CANONICAL_RULES, canonical, host_key, normalize_seed, origin
 from crawler.engine.reading import Wanted
 from crawler.errors import UsageError
+from crawler.fetch.headers import basic
 from crawler.fetch.options import FetchOptions
-from crawler.model import Limits, Request
-from crawler.redaction import is_secret
-from crawler.settings import OPTIONS, Settings
+from crawler.model import Limits
+from crawler.settings import OPTIONS, HostSettings, Settings
 from crawler.store.folder import COOKIES_NAME
 
 # What decides which URLs belong to a crawl and which are the same: it may not change when the crawl goes on.
@@ -76,8 +74,10 @@ def scope_of(settings: Settings, seeds: Sequence[str]) -> Scope:
 def politeness_of(settings: Settings) -> Callable[[str], Politeness]:
     """The rules for each host: the general ones, changed by its `[hosts."…"]` table."""
 
+    tables = _tables(settings)
+
     def rules(host: str) -> Politeness:
-        table = settings.hosts.get(host)
+        table = tables.get(host)
         return Politeness(
             delay=table.delay if table is not None and table.delay is not None else settings.delay,
             per_host=table.per_host if table is not None and table.per_host is not None else settings.per_host,
@@ -103,6 +103,7 @@ def fetch_options_of(
     return FetchOptions(
         user_agent=settings.agent,
         headers=settings.header,
+        host_headers=_host_headers(settings),
         timeout=settings.timeout,
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
@@ -120,29 +121,28 @@ def fetch_options_of(
     )
 
 
-def host_headers_of(settings: Settings, seeds: Sequence[str]) -> list[Callable[[Request], Request]]:
-    """What adds the headers and credentials of the `[hosts."…"]` tables to the requests of their hosts; nothing without any.
-
-    A host without a port stands for http and https: without TLS what is secret is sent only where a seed asked for that.
-    """
-    added: dict[str, tuple[tuple[str, str], ...]] = {}
-    for host, table in settings.hosts.items():
+def _host_headers(settings: Settings) -> dict[str, tuple[tuple[str, str], ...]]:
+    """What the `[hosts."…"]` tables add to requests, by host key."""
+    added = {}
+    for host, table in _tables(settings).items():
         login = _credentials(table.auth_env)
-        basic = (("Authorization", "Basic " + b64encode(":".join(login).encode()).decode()),) if login else ()
-        if table.header or basic:
-            added[host] = (*table.header, *basic)
-    if not added:
-        return []
+        if headers := (*table.header, *((("Authorization", basic(*login)),) if login else ())):
+            added[host] = headers
+    return added
 
-    trusted = {origin(seed) for seed in seeds}
 
-    def add(request: Request) -> Request:
-        headers = added.get(request.host, ())
-        if headers and request.url.startswith("http://") and ":" not in request.host and origin(request.url) not in trusted:
-            headers = tuple(header for header in headers if not is_secret(header[0]))
-        return replace(request, headers=(*request.headers, *headers)) if headers else request
-
-    return [add]
+def _tables(settings: Settings) -> dict[str, HostSettings]:
+    """The `[hosts."…"]` tables by host key. Raises UsageError for what is no host."""
+    tables = {}
+    for host, table in settings.hosts.items():
+        try:
+            key = host_key(canonical(f"{'http' if host.endswith(':80') else 'https'}://{host}"))
+        except ValueError:
+            key = ""
+        if not key or any(character in "/\\?#@" for character in host):
+            raise UsageError(f"`hosts`: '{host}' is no host", "a host name, with its port if that is unusual", '[hosts."example.org"]')
+        tables[key] = table
+    return tables
 
 
 def _credentials(name: str | None) -> tuple[str, str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from itertools import chain
 from urllib.parse import unquote
 
 from crawler.errors import UsageError
@@ -31,9 +32,10 @@ class RequestHeaders:
         common = {"user-agent": ("User-Agent", options.user_agent), "accept": ("Accept", ACCEPT)}
         common["accept-encoding"] = ("Accept-Encoding", accept_encoding())
         secret: list[tuple[str, str]] = []
-        for name, value in options.headers:
+        for name, value in chain(options.headers, *options.host_headers.values()):
             if not _can_be_sent(name, value):
                 raise UsageError(f"the header {name!r} cannot be sent", "a name is one word, a value one line", "--header 'Name: value'")
+        for name, value in options.headers:
             if is_secret(name):
                 secret.append((name, value))
             else:
@@ -42,19 +44,21 @@ class RequestHeaders:
             secret.append(("Authorization", basic(*options.auth)))
         self.common: Headers = tuple(common.values())
         self._secret: Headers = tuple(secret)
+        self._of_host = options.host_headers
         self._origins = options.auth_origins
         self._jar = jar
 
     @property
     def by_origin(self) -> bool:
         """Whether it matters for the next request which origin it goes to."""
-        return bool(self._secret or self._jar)
+        return bool(self._secret or self._jar or self._of_host)
 
     def added(self, request: Request, origin: str, path: str, userinfo: str = "") -> dict[str, str]:
         """What this request adds to `common`. `userinfo` is the `user:password` written into its URL."""
         added: dict[str, tuple[str, str]] = {}
         if self._secret and origin in self._origins:
             added.update((name.lower(), (name, value)) for name, value in self._secret)
+        added.update((name.lower(), (name, value)) for name, value in self._of(origin))
         if self._jar is not None and (cookies := self._jar.header(origin, path)):
             given = added.get("cookie")
             added["cookie"] = ("Cookie", f"{given[1]}; {cookies}" if given else cookies)
@@ -66,6 +70,17 @@ class RequestHeaders:
                 raise FetchFailure("internal", f"the header {name!r} cannot be sent")
             added[name.lower()] = (name, value)
         return dict(added.values())
+
+    def _of(self, origin: str) -> Headers:
+        """The headers of one host."""
+        if not self._of_host:
+            return ()
+        scheme, _, host = origin.partition("://")
+        headers = self._of_host.get(host, ())
+        has_port = ":" in host.rpartition("]")[2]
+        if scheme == "https" or has_port or origin in self._origins:
+            return headers
+        return tuple(header for header in headers if not is_secret(header[0]))
 
     def all(self, added: dict[str, str]) -> dict[str, str]:
         """`common` and `added`, which replaces what has the same name."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 
 MAX_LINE = 64 * 1024
@@ -32,6 +32,8 @@ class FetchOptions:
     `headers` are sent with every request and replace the fetcher's own of the same name. What tells who we are
     (Authorization, Cookie, X-Api-Key …: see `crawler.redaction.is_secret`) goes to the `auth_origins` only, and so does `auth`
     (user and password, Basic). An origin reads `https://example.org`, with `:8443` when the port is not the usual one.
+    `host_headers` go to one host beside those, whatever their names; to a host without a port, which stands for http and https, what
+    tells who we are goes without TLS to the `auth_origins` only.
     `cookies_file` is a Netscape cookie file; `cookies` turns the jar on, which keeps every cookie with its origin, and from one run
     to the next in the file `cookies_kept` (read when the fetcher is made, written with mode 0600 when it is closed).
 
@@ -44,6 +46,7 @@ class FetchOptions:
 
     user_agent: str = "asyncrawl"
     headers: tuple[tuple[str, str], ...] = ()
+    host_headers: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     timeout: float = 30.0
     connect_timeout: float = 10.0
     read_timeout: float = 15.0

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from running import Capture, no_surroundings, rows, run
 
+from crawler.core.urls import origin
 from crawler.engine.visit import seed_request
+from crawler.fetch.headers import RequestHeaders
 from crawler.settings import HostSettings, Settings
 from crawler.testing import Site, answer
-from crawler.wiring import host_headers_of
+from crawler.wiring import fetch_options_of
 
 pytestmark = pytest.mark.usefixtures(no_surroundings.__name__)
 
@@ -196,8 +198,8 @@ def test_a_table_of_a_host_is_secret_without_tls_too() -> None:
 
     def sent(url: str, *seeds: str, host: str = "h.test") -> set[str]:
         table = HostSettings(header=(("X-Api-Key", KEY), ("Accept-Language", "de")))
-        [add] = host_headers_of(Settings(hosts={host: table}), seeds)
-        return {name for name, _ in add(seed_request(url)).headers}
+        headers = RequestHeaders(fetch_options_of(Settings(hosts={host: table}), seeds), None)
+        return set(headers.added(seed_request(url), origin(url), "/"))
 
     everything = {"X-Api-Key", "Accept-Language"}
     assert sent("https://h.test/", "https://h.test/") == everything
