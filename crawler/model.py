@@ -147,19 +147,22 @@ class Response:
     error: PageError | None = None
     ttfb: float | None = None
     elapsed: float = 0.0
+    _named: dict[str, list[str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        named: dict[str, list[str]] = {}
+        for name, value in self.headers:
+            named.setdefault(name.lower(), []).append(value)
+        object.__setattr__(self, "_named", named)
 
     def header(self, name: str) -> str | None:
         """The first header of this name (any case), or None."""
-        name = name.lower()
-        for key, value in self.headers:
-            if key.lower() == name:
-                return value
-        return None
+        values = self._named.get(name.lower())
+        return values[0] if values else None
 
     def all_headers(self, name: str) -> list[str]:
         """All headers of this name (any case), in their order."""
-        name = name.lower()
-        return [value for key, value in self.headers if key.lower() == name]
+        return list(self._named.get(name.lower(), ()))
 
 
 # Every admitted URL ends in exactly one of these. `Retry` is the one that is no end.

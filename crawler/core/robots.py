@@ -82,7 +82,7 @@ class Robots:
         readings = self._readings.get(agent)
         if readings is None:
             readings = self._readings[agent] = self._prepared(agent)
-        return readings.decide(_path(url))
+        return readings.decide(_path(url)) if readings.has_rules else _NO_RULE
 
     def _prepared(self, agent: str) -> _Readings:
         """The rules that hold for an agent, ready for many decisions."""
@@ -205,9 +205,10 @@ def robots_url(origin: str) -> str:
 class _Readings:
     """An agent's rules as Google's matcher compares them and as RFC 9309, 2.2.2 does: the stricter answer holds."""
 
-    __slots__ = ("_literal", "_normal")
+    __slots__ = ("_literal", "_normal", "has_rules")
 
     def __init__(self, rules: Sequence[_Rule]) -> None:
+        self.has_rules = bool(rules)
         self._literal = _Table(rules)
         normal = [_Rule(_normal_pattern(rule.pattern), rule.decision) for rule in rules]
         self._normal = _Table(normal) if normal != rules else self._literal

@@ -251,7 +251,7 @@ class Resolver:
         page = _Page(base)
         directory = page.directory
         look_up = self._young.get(page.origin, {}).get
-        found = [look_up(href) for href in hrefs]  # rooted and absolute hrefs are their own keys
+        found = list(map(look_up, hrefs))  # rooted and absolute hrefs are their own keys
         for index, target in enumerate(found):
             if target is not None:
                 continue

@@ -169,6 +169,8 @@ class AsynchronousEngine:
                 self._parked.append(ticket)
                 self._work.set()
                 request = await ticket
+            else:
+                self._wake()  # where there was one there may be more
             try:
                 await self._serve(request)
             finally:
@@ -249,7 +251,6 @@ class AsynchronousEngine:
         if visit is not None:
             self._commit.collect(lease, visit, self._clock())
             self._work.set()
-        self._wake()
 
     async def _attempt(self, request: Request) -> Visit | None:
         sent = await self._hooks.before(request)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Literal
 
 from crawler.charset import decode, style_charset
@@ -55,7 +56,12 @@ class Reading:
 
 def media_type(response: Response) -> str:
     """The media type of a response in lower case, without parameters."""
-    return without_controls((response.header("content-type") or "").partition(";")[0].strip().lower())
+    return _media_type(response.header("content-type") or "")
+
+
+@lru_cache(maxsize=1024)
+def _media_type(content_type: str) -> str:
+    return without_controls(content_type.partition(";")[0].strip().lower())
 
 
 def _kind(request: Request, response: Response) -> Literal["page", "style", "sitemap", "feed"] | None:
@@ -142,7 +148,7 @@ def location_of(response: Response) -> str:
 
 def robots_meta_of(response: Response, parsed: ParsedPage | None) -> str:
     """Meta robots and X-Robots-Tag, joined."""
-    values = [value for name, value in response.headers if name.lower() == "x-robots-tag"]
+    values = response.all_headers("x-robots-tag")
     if parsed is not None and parsed.robots_meta:
         values.append(parsed.robots_meta)
     return without_controls(", ".join(values))

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Set
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from crawler.core.scope import private_kind
@@ -95,6 +96,7 @@ def refusal(address: str, host: str) -> str | None:
     return f"{address} is {kind}" if host == address else f"{host} is at {address}, which is {kind}"
 
 
+@lru_cache(maxsize=4096)
 def is_literal(host: str) -> bool:
     """Whether a host is written as an address, so that no name is looked up for it."""
     if ":" not in host and not host[-1:].isdigit():

@@ -22,6 +22,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -41,20 +42,26 @@ _LONGEST_PART = 80
 def file_name(url: str) -> str:
     """The path of a saved body below `pages/`, with `/` between its parts. Injective for canonical URLs (up to a collision of
     64-bit fingerprints); at most 24 directories of at most 110 characters; only `a-z 0-9 _ - . ~`."""
-    scheme, _, rest = url.partition("://")
-    place, _, path = rest.partition("/")
-    path, question, _ = path.partition("?")
-    *folders, leaf = path.split("/")
-    parts = [_folder(folder) for folder in folders]
-    plain = not question and all(parts) and len(parts) < _DEEPEST
-    name = _leaf(leaf) if plain else ""
+    path, question, _ = url.partition("?")
+    directory, _, leaf = path.rpartition("/")
+    folder, is_plain = _directory(directory)
+    name = _leaf(leaf) if is_plain and not question else ""
     if not name:
         stem, dot, extension = leaf.rpartition(".")
         if not dot or not _EXTENSION.search(f".{extension}"):
             stem, extension = leaf, "html"
         name = f"{_simple(stem)}~{fingerprint(url) & 0xFFFFFFFFFFFFFFFF:016x}.{extension}"
+    return f"{folder}/{name}"
+
+
+@lru_cache(maxsize=1024)
+def _directory(url: str) -> tuple[str, bool]:
+    """The folder for what lies directly below a URL, and whether all of it is plain."""
+    scheme, _, rest = url.partition("://")
+    place, *folders = rest.split("/")
+    parts = [_folder(folder) for folder in folders]
     safe = [part or _simple(folder) + "~~" for part, folder in zip(parts, folders, strict=True)]
-    return "/".join([_place(scheme, place), *safe[: _DEEPEST - 1], name])
+    return "/".join([_place(scheme, place), *safe[: _DEEPEST - 1]]), all(parts) and len(parts) < _DEEPEST
 
 
 def _place(scheme: str, place: str) -> str:
