@@ -135,9 +135,8 @@ class Body:
 class Response:
     """What a fetcher got: a status line, headers in their order, a decoded body; or an error, or both.
 
-    `status` is 0 when no status line arrived. `error` says that the answer is not whole: status and headers are then what did
-    arrive, the body is empty.
-    `ttfb` and `elapsed` are seconds from the start of the request to the headers and to the last byte.
+    `status` is 0 when no status line arrived. `error`: the answer is not whole; status and headers are what did arrive, the body
+    is empty. `ttfb` and `elapsed` are seconds from the start of the request to the headers and to the last byte.
     """
 
     url: str
@@ -157,8 +156,7 @@ class Response:
 
     def header(self, name: str) -> str | None:
         """The first header of this name (any case), or None."""
-        values = self._named.get(name.lower())
-        return values[0] if values else None
+        return self._named.get(name.lower(), (None,))[0]
 
     def all_headers(self, name: str) -> list[str]:
         """All headers of this name (any case), in their order."""

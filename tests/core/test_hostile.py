@@ -105,7 +105,7 @@ WORST: dict[str, Callable[[], bytes]] = {
     "hidden attributes": lambda: b"<a " + b"".join(b"a%x " % number + b"b='>' " * (number % 200 == 0) for number in range(5_200)) + b">",
     "nesting": lambda: b"<div>" * 1_990,
     "links in tables": lambda: _names(600, "<a href=%d><table><td>"),
-    "copies, of as many tags as are not looked at": lambda: b"<div>" + _names(399, "<b a%d>") + b"<p>x" * 400,
+    "copies, of as many tags as are not looked at": lambda: b"<div>" + _names(399, "<b a%d>") + b"</div>" + b"<p>x" * 399,
     "copies behind end tags of nothing": lambda: b"<div>" + _names(500, "<b a%d>") + b"</div>" + b"<p>x" * 540 + b"</q>" * 900,
 }
 
