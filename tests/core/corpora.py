@@ -15,7 +15,6 @@ import pytest
 
 NOT_USED = {
     "url_setters.json": "URL, 6.1: nothing here sets a part of a URL",
-    "url_w3lib.json": "another library's own form of URLs, which is not that of the standard",
 }
 """Cases that no test asks for, and why."""
 

@@ -91,14 +91,16 @@ def test_registrable_domains_of_the_public_suffix_list() -> None:
     from publicsuffixlist import PublicSuffixList
 
     suffixes = PublicSuffixList()
-    tests = [test for test in cases("public_suffix.json") if test["domain"] and not test["domain"].startswith(".")]
+    given = cases("public_suffix.json")
+    tests = [test for test in given if test["domain"] and not test["domain"].startswith(".")]
     wrong = []
     for test in tests:
         host = host_key(canonical(f"https://{test['domain']}/"))
         expected = test["registrable"] and host_key(canonical(f"https://{test['registrable']}/"))
         if registrable_domain(host, suffixes) != (expected or host):
             wrong.append(test)
-    told("public_suffix.json", len(tests) - len(wrong), len(tests))
+    told("public_suffix.json", len(tests) - len(wrong), len(given), "the others by URL, 3.4: no name, and an empty label, are no hosts")
+    assert len(tests) >= len(given) - 3
     assert not wrong
 
 
