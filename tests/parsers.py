@@ -16,6 +16,7 @@ def obey(request, response, wanted):
                 pathlib.Path(path).touch()
                 os._exit(3)
         case ["hang", *_]: threading.Event().wait()
+        case ["lie", *lies]: parser_process.pieces = lambda reading: [lie.encode() for lie in lies]
         case ["raise"]: raise ValueError("what nobody foresaw")
     return read(request, response, wanted)
 parser_process.read = obey

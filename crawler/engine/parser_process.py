@@ -1,12 +1,13 @@
 """A process that reads what may take any time or bring its parser down: unlike a thread, it can be ended.
 
-Parent and child speak in pickled pieces over two pipes. The child has no other business with the world: it ends when the pipe
-from its parent closes, however the parent ended, and at the latest when its own alarm rings. A page that takes too long, or
-that ends its child twice, is given up.
+Parent and child speak over two pipes: jobs go to the child pickled, what it says comes back as JSON and is not trusted. The
+child has no other business with the world: it ends when the pipe from its parent closes, however the parent ended, and at the
+latest when its own alarm rings. A page that takes too long, or that ends its child twice, is given up.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import resource
@@ -16,13 +17,11 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-from crawler.core.sitemaps import SitemapEntry
+from crawler.engine.pieces import pieces, whole
 from crawler.engine.reading import LINKS_ALONE, Reading, Wanted, read
 from crawler.model import Request, Response
 
@@ -39,7 +38,6 @@ PROGRAM = "import sys; sys.path[:] = {path!r}; from crawler.engine.parser_proces
 """What the child runs."""
 
 _LENGTH = struct.Struct("!Q")
-_PIECE = 2_000  # links in one piece: unpacking one holds up no other thread
 _TRIES = 2
 
 
@@ -75,8 +73,10 @@ class ParserProcess:
                 return self._converse(child, job)
             except _Ended as error:
                 why = self._buried(str(error))
-            except (OSError, EOFError, pickle.UnpicklingError):
+            except OSError:
                 why = self._buried()
+            except (ValueError, RecursionError):
+                why = self._buried("it did not make sense")
             except BaseException:  # an interruption: what the child says next would answer nothing
                 self._buried()
                 raise
@@ -115,13 +115,13 @@ class ParserProcess:
     def _converse(self, child: subprocess.Popen[bytes], job: bytes) -> Reading:
         end = monotonic() + self._deadline
         self._put(child, _LENGTH.pack(len(job)) + job, end)
-        reading: Reading = pickle.loads(self._piece(child, end))
+        first = json.loads(self._piece(child, end))
         rest: list[Any] = []
-        while isinstance(piece := pickle.loads(self._piece(child, end)), list):
+        while isinstance(piece := json.loads(self._piece(child, end)), list):
             rest += piece
         if piece:  # it has grown too large
             self._buried()
-        return _whole(reading, rest)
+        return whole(first, rest)
 
     def _put(self, child: subprocess.Popen[bytes], data: bytes, end: float) -> None:
         assert child.stdin is not None
@@ -132,7 +132,10 @@ class ParserProcess:
                 view = view[os.write(child.stdin.fileno(), view) :]
 
     def _piece(self, child: subprocess.Popen[bytes], end: float) -> bytes:
-        return self._get(child, _LENGTH.unpack(self._get(child, _LENGTH.size, end))[0], end)
+        size: int = _LENGTH.unpack(self._get(child, _LENGTH.size, end))[0]
+        if size > MEMORY:
+            raise _Ended("it said too much")
+        return self._get(child, size, end)
 
     def _get(self, child: subprocess.Popen[bytes], size: int, end: float) -> bytes:
         assert child.stdout is not None
@@ -150,16 +153,6 @@ class ParserProcess:
         poll.register(descriptor, event)
         if not poll.poll(max(0.0, end - monotonic()) * 1000):
             raise _Ended(f"it took more than {self._deadline:g} s")
-
-
-def _whole(reading: Reading, rest: list[Any]) -> Reading:
-    """A reading put together again."""
-    if reading.page is not None:
-        reading.page.links = rest
-    elif reading.sitemap is not None:
-        entries = tuple(SitemapEntry(*entry) for entry in rest)
-        return replace(reading, sitemap=reading.sitemap._replace(urls=entries))
-    return reading
 
 
 # -- the child ---------------------------------------------------------------------------------------------------------
@@ -180,24 +173,11 @@ def main() -> None:
             reading = read(request, response, wanted)
         except Exception as error:
             reading = Reading(problem=f"{type(error).__name__}: {error}")
-        for piece in _pieces(reading):
-            data = pickle.dumps(piece)
-            _write(answers, _LENGTH.pack(len(data)) + data)
+        for piece in pieces(reading):
+            _write(answers, _LENGTH.pack(len(piece)) + piece)
+        leaves = json.dumps(_memory() > RESTED).encode()
+        _write(answers, _LENGTH.pack(len(leaves)) + leaves)
         signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def _pieces(reading: Reading) -> Iterator[object]:
-    """A reading without its links, lists of these, and at the end whether the child leaves."""
-    rest: list[Any] = []
-    if reading.page is not None:
-        rest, reading.page.links = reading.page.links, []
-    elif reading.sitemap is not None:
-        rest = [tuple(entry) for entry in reading.sitemap.urls]
-        reading = replace(reading, sitemap=reading.sitemap._replace(urls=()))
-    yield reading
-    for start in range(0, len(rest), _PIECE):
-        yield rest[start : start + _PIECE]
-    yield _memory() > RESTED
 
 
 def _memory() -> int:

@@ -117,6 +117,25 @@ def test_an_exception_is_a_problem_of_its_page(obedient: ParserProcess) -> None:
     assert pid_of(obedient) == pid
 
 
+@pytest.mark.parametrize(
+    "lie",
+    [
+        "cposix\nsystem\n(S'true'\ntR.",
+        "[]",
+        '{"page":null}',
+        '{"content_type":"","page":{"base":1},"sitemap":null,"data":{},"problem":""}',
+        '{"content_type":"","page":null,"sitemap":null,"data":{"a":[1]},"problem":""}',
+        '{"content_type":"","page":null,"sitemap":[[],["/a"],2],"data":{},"problem":""}',
+        '{"content_type":"","page":{"base":"","canonical":null},"sitemap":null,"data":{},"problem":""} [["x","a",""]]',
+        "[" * 100_000,
+    ],
+)
+def test_nothing_that_it_says_is_believed(obedient: ParserProcess, lie: str) -> None:
+    """A page that has taken its parser over can say what it likes: it ends as a problem of that page."""
+    assert obedient.read(*exchange(b"lie " + lie.encode())).problem == "its parser was ended 2 times: it did not make sense"
+    assert obedient.read(*PAGES["a page"]) == read(*PAGES["a page"])
+
+
 def test_giving_up_ends_it_at_once(obedient: ParserProcess) -> None:
     """Whoever waits no longer need not wait for the deadline; the next page is read as always."""
     given_up = threading.Event()
