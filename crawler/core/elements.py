@@ -7,16 +7,20 @@ from collections.abc import Callable, Iterator, Mapping
 from crawler.core.srcset import parse_srcset
 from crawler.model import LinkKind
 
+# Pages that load things late have a placeholder, or nothing, in src.
+_SRC = ("src", "data-src")
+
 Attributes = Mapping[str, str | None]
 _Found = Iterator[tuple[str, LinkKind]]
 
 
-def _one(name: str, kind: LinkKind) -> Callable[[Attributes], _Found]:
-    """A reader for elements with one URL in one attribute, which is nothing when it is empty."""
+def _named(kind: LinkKind, *names: str) -> Callable[[Attributes], _Found]:
+    """A reader for elements with a URL in each of these attributes, which is nothing when it is empty."""
 
     def read(attributes: Attributes) -> _Found:
-        if href := attributes.get(name):
-            yield href, kind
+        for name in names:
+            if href := attributes.get(name):
+                yield href, kind
 
     return read
 
@@ -38,23 +42,15 @@ def _candidates(attributes: Attributes, *names: str) -> _Found:
                 yield href, "img"
 
 
-def _image(attributes: Attributes) -> _Found:
-    for name in ("src", "data-src"):  # pages that load images late keep a placeholder in src
-        if href := attributes.get(name):
-            yield href, "img"
-    yield from _candidates(attributes, "srcset", "data-srcset")
+def _with_candidates(kind: LinkKind) -> Callable[[Attributes], _Found]:
+    """A reader for elements that have candidates beside their URL."""
+    named = _named(kind, *_SRC)
 
+    def read(attributes: Attributes) -> _Found:
+        yield from named(attributes)
+        yield from _candidates(attributes, "srcset", "data-srcset")
 
-def _source(attributes: Attributes) -> _Found:
-    if href := attributes.get("src"):
-        yield href, "media"
-    yield from _candidates(attributes, "srcset", "data-srcset")
-
-
-def _video(attributes: Attributes) -> _Found:
-    for name in ("src", "poster"):
-        if href := attributes.get(name):
-            yield href, "media"
+    return read
 
 
 def _input(attributes: Attributes) -> _Found:
@@ -106,17 +102,17 @@ def _link(attributes: Attributes) -> _Found:
 LINKS: Mapping[str, Callable[[Attributes], _Found]] = {
     "a": _hyperlink("a"),
     "area": _hyperlink("area"),
-    "iframe": _one("src", "iframe"),
-    "frame": _one("src", "frame"),
-    "img": _image,
+    "iframe": _named("iframe", *_SRC),
+    "frame": _named("frame", "src"),
+    "img": _with_candidates("img"),
     "input": _input,
-    "source": _source,
-    "video": _video,
-    "audio": _one("src", "media"),
-    "track": _one("src", "media"),
-    "embed": _one("src", "media"),
-    "object": _one("data", "media"),
-    "script": _one("src", "script"),
+    "source": _with_candidates("media"),
+    "video": _named("media", *_SRC, "poster"),
+    "audio": _named("media", *_SRC),
+    "track": _named("media", "src"),
+    "embed": _named("media", *_SRC),
+    "object": _named("media", "data"),
+    "script": _named("script", "src"),
     "link": _link,
     "form": _form,
     "image": _svg_image,

@@ -47,6 +47,7 @@ class ParsedPage:
 # One query for every element that may carry a URL, because links come in document order: `tags()` is faster, but finds one
 # kind. Attributes instead of element names, because each selector costs lexbor a walk, about 4 % of a parse.
 _LINKING = "[href],[src],img,source,video,object"
+_LATE = ",iframe,audio,embed"  # of pages that load some of them late: without a src
 
 
 def parse_html(
@@ -91,7 +92,7 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
         reader.meta(attributes)
     last = 0
     to_read = 2 * len(body)  # links in tables in links in tables: every one has all the text
-    for node in tree.css(_LINKING + ",form" * reader.forms)[: 2 * MOST_LINKS]:  # some are found twice
+    for node in tree.css(_LINKING + _LATE * (b"data-src" in body) + ",form" * reader.forms)[: 2 * MOST_LINKS]:  # some are found twice
         attributes = node.attributes
         tag = node.tag
         if tag == "a" and "href" in attributes and "src" not in attributes:  # nearly all of them, hence without a call
