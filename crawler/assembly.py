@@ -70,7 +70,7 @@ class Assembly:
         self.reason: FinishReason = "error"
         self.seeds = read_seeds(settings)
         self.hooks = hooks
-        self.rules = politeness_of(settings)
+        self.rules = politeness_of(settings, frozenset(map(host_key, self.seeds)))
         self.wanted = wanted_of(settings)
         self.scope = scope_of(settings, self.seeds)
         # Before there is a folder: what is wrong with a login or a header leaves none behind.

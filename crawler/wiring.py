@@ -71,8 +71,9 @@ def scope_of(settings: Settings, seeds: Sequence[str]) -> Scope:
     )
 
 
-def politeness_of(settings: Settings) -> Callable[[str], Politeness]:
-    """The rules for each host: the general ones, changed by its `[hosts."…"]` table."""
+def politeness_of(settings: Settings, named: AbstractSet[str] | None = None) -> Callable[[str], Politeness]:
+    """The rules for each host: the general ones, changed by its `[hosts."…"]` table. `named` are the hosts of the seeds; without it
+    the user named all."""
 
     tables = _tables(settings)
 
@@ -85,6 +86,7 @@ def politeness_of(settings: Settings) -> Callable[[str], Politeness]:
             random_wait=settings.random_wait,
             max_crawl_delay=settings.max_crawl_delay,
             retries=settings.retries,
+            is_named=named is None or host in named,
         )
 
     return rules

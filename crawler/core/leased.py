@@ -55,6 +55,13 @@ class LeasedHost:
             return None
         return self.started.pop(request.id)[1]
 
+    def is_silent(self, now: float) -> bool:
+        """Whether something is in flight, and nothing has come back for longer than answers of this host take."""
+        if not self.started:
+            return False
+        _, oldest = next(iter(self.started.values()))
+        return self.pace.is_late(now, oldest)
+
     def drop_queue(self) -> None:
         """What waits goes back with the host."""
         self.unacknowledged -= len(self.queue)

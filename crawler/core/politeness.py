@@ -18,8 +18,8 @@ from crawler.core.window import Window
 from crawler.model import ErrorKind, HostState, PageError
 
 PROBES = 8
-"""Failed probes in a row after which a host that had answered before is given up; and failed pages in a row after which the host
-is in trouble, not its pages."""
+"""Failed probes in a row after which a host is given up; and failed pages in a row after which the host is in trouble, not its
+pages."""
 
 BUSY_STATUS = frozenset({429, 503})
 LEAST_GAP = 0.8
@@ -30,7 +30,8 @@ _NEVER_AGAIN = -1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Politeness:
-    """The rules for a host: least seconds between two requests, most requests at once, and whether to adapt below that."""
+    """The rules for a host: least seconds between two requests, most requests at once, whether to adapt below that, and whether it
+    was named by the user, who may have mistyped it."""
 
     delay: float = 0.0
     per_host: int = 4
@@ -38,12 +39,13 @@ class Politeness:
     random_wait: bool = False
     max_crawl_delay: float = 30.0
     retries: int = 2
+    is_named: bool = False
 
 
 class Pace:
     """The pace of one host. Tell it what starts and what comes back; ask `ready_at` when the next may start."""
 
-    __slots__ = ("_gap", "_punished_at", "_state", "_throttle", "_unanswered", "_window", "in_flight", "rules")
+    __slots__ = ("_gap", "_heard_at", "_punished_at", "_state", "_throttle", "_unanswered", "_window", "in_flight", "rules")
 
     def __init__(self, rules: Politeness, state: HostState | None = None) -> None:
         self.rules = rules
@@ -54,7 +56,7 @@ class Pace:
         self._throttle = Throttle(known.rate, known.rate_since, known.is_rate_guessed, known.refusals)
         self._window = Window(rules.per_host, known.concurrency, known.latency)
         self._unanswered = 0  # pages in a row whose first try brought no usable answer
-        self._punished_at = float("-inf")
+        self._punished_at = self._heard_at = float("-inf")
         self._set(delay=rules.delay)
 
     def _set(self, **changes: object) -> None:
@@ -89,6 +91,10 @@ class Pace:
         """robots.txt asks for this delay. Honoured up to `max_crawl_delay`; never shortens the setting's delay."""
         asked = min(seconds or 0.0, self.rules.max_crawl_delay)
         self._set(delay=max(self.rules.delay, asked))
+
+    def is_late(self, now: float, started: float) -> bool:
+        """Whether a request that started then should have been answered by now, if no other was since."""
+        return self._window.is_late(now - max(started, self._heard_at))
 
     @property
     def window(self) -> int:
@@ -128,6 +134,7 @@ class Pace:
         """An answer arrived to a request that had started at `started`, the `first` try of its URL or not. True: it is the host
         that is in trouble, not the URL."""
         self.in_flight -= 1
+        self._heard_at = now
         if retry_after is not None and retry.of_status(status) is not retry.FINAL:
             self.pause(now + min(retry_after, retry.LONGEST_RETRY_AFTER))
         if status in BUSY_STATUS:
@@ -218,8 +225,16 @@ class Pace:
         failures = self._state.failures + 1
         self._set(failures=failures)
         self.pause(now + max(retry.backoff(failures, salt), min(retry_after or 0.0, retry.LONGEST_RETRY_AFTER)))
-        if failures >= (PROBES if self._state.answered and self.rules.retries else self.rules.retries + 1):
+        if failures >= self._probes(error):
             self.close(str(error), error.kind)
+
+    def _probes(self, error: PageError) -> int:
+        """How many failures in a row give this host up. Somebody waits to be told that a name which was just typed does not exist, or
+        that nobody listens there: such a host, if it has never answered, gets as many tries as a URL."""
+        if not self.rules.retries:
+            return 1
+        is_mistyped = self.rules.is_named and not self._state.answered and error.kind in ("dns", "refused")
+        return min(PROBES, self.rules.retries + 1) if is_mistyped else PROBES
 
     def close(self, reason: str, kind: ErrorKind) -> None:
         """Gives the host up: its queue fails with this reason."""

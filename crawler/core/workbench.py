@@ -61,6 +61,9 @@ Step = Request | Skipped | Failed | Need | Wait | Idle
 
 IDLE = Idle()
 
+PUT_OFF = 0.25
+"""Seconds for which a silent host lets others go first."""
+
 
 class Workbench:
     """Holds at most `max_hosts` hosts with at most `per_host` waiting URLs each, and says what to do next.
@@ -82,6 +85,7 @@ class Workbench:
         self._hosts: dict[str, LeasedHost] = {}
         self._ready: list[tuple[float, int, str]] = []
         self._turn = 0
+        self._now = float("-inf")
         self._asked = False
         self._renew_at = float("inf")
         self._lease_at = float("-inf")  # when asking for further hosts may bring some
@@ -113,6 +117,7 @@ class Workbench:
 
     def next(self, now: float) -> Step:
         """The one next thing to do at `now`. Never blocks, never looks at a clock."""
+        self._now = now
         if not self._asked:
             if now >= self._retry_at:
                 self._retry_at = float("inf")
@@ -128,6 +133,9 @@ class Workbench:
             if host is None:
                 continue
             host.listed = False
+            if host.is_silent(now) and self._ready and self._ready[0][0] <= now:
+                self._list(host, now + PUT_OFF)
+                continue
             step = self._start(host, now)
             if step is not None:
                 return step
@@ -189,8 +197,9 @@ class Workbench:
         self._settle(host)
         return None
 
-    def _list(self, host: LeasedHost) -> None:
-        """Puts the host into the heap of ready times, at the end of those that are ready together."""
+    def _list(self, host: LeasedHost, earliest: float = float("-inf")) -> None:
+        """Puts the host into the heap of ready times, at the end of those that are ready by now: whoever had to wait once is not
+        behind the others for ever."""
         if host.listed or not host.queue or host.waiting_for is not None or (host.pace.closed and host.started):
             return
         at = float("-inf") if host.pace.closed else host.pace.ready_at()
@@ -198,15 +207,18 @@ class Workbench:
             return
         self._turn += 1
         host.listed = True
-        heappush(self._ready, (at, self._turn, host.lease.host))
+        heappush(self._ready, (max(at, self._now, earliest), self._turn, host.lease.host))
 
     def _settle(self, host: LeasedHost) -> None:
         """After every change of a host: is it ready for more, short of URLs, or over?"""
         self._list(host)
         name = host.lease.host
+        is_low = not (host.exhausted or host.pace.closed) and len(host.queue) * 4 < self._per_host
+        if is_low and self._lease_at <= self._now and len(self._hosts) >= self._max_hosts:
+            host.exhausted, is_low = True, False  # others wait for a place: what it has, and then it is their turn
         if host.is_over:
             self._over.add(name)
-        elif not host.exhausted and len(host.queue) * 4 < self._per_host and not host.pace.closed:
+        elif is_low:
             self._low.add(name)
 
     # -- trips to the frontier -------------------------------------------------------------------------------------------
@@ -222,11 +234,8 @@ class Workbench:
 
     def _need(self, now: float) -> Need:
         self._asked = True
-        release = []
-        for name in self._over:
-            host = self._hosts.pop(name, None)
-            if host is not None:
-                release.append((host.lease, host.pace.state))
+        over = [host for name in self._over if (host := self._hosts.pop(name, None)) is not None]
+        release = tuple((host.lease, host.pace.state) for host in over)
         self._over.clear()
         extend = tuple(self._hosts[name].lease for name in self._low if name in self._hosts)
         # A host that has enough is renewed alone: topping up all would fill the memory with the queues of slow hosts.
@@ -234,7 +243,7 @@ class Workbench:
         renew = tuple(host.lease for name, host in self._hosts.items() if name not in self._low) if due else ()
         self._low.clear()
         room = self._max_hosts - len(self._hosts) if now >= min(self._lease_at, self._look_at) or release else 0
-        return Need(room, self._per_host, renew, extend, tuple(release))
+        return Need(room, self._per_host, renew, extend, release)
 
     def take(self, need: Need, extended: Leases, leased: Leases, now: float) -> None:
         """What the frontier answered to `need`: the renewed leases, those to top up with further URLs, and new ones."""
@@ -254,8 +263,7 @@ class Workbench:
             self._retry_at = min(self._retry_at, extended.next_due)
         if need.hosts:
             self._look_at = now + self._look_around
-            due = leased.next_due
-            self._lease_at = float("inf") if due is None else max(due, now)
+            self._lease_at = float("inf") if leased.next_due is None else max(leased.next_due, now)
             if leased.leases and len(leased.leases) >= need.hosts:
                 self._lease_at = now
         self._renew_at = min((host.lease.deadline for host in self._hosts.values()), default=float("inf")) - self._ttl / 2
@@ -381,10 +389,8 @@ class Workbench:
     def release_all(self) -> Sequence[Renewal]:
         """Empties the workbench; every lease with its state, to be given back."""
         renewals = [(host.lease, host.pace.state) for host in self._hosts.values()]
-        self._hosts.clear()
-        self._ready.clear()
-        self._over.clear()
-        self._low.clear()
+        for each in (self._hosts, self._ready, self._over, self._low):
+            each.clear()
         return renewals
 
     def progress(self, most: int) -> tuple[tuple[HostProgress, ...], int]:

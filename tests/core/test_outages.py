@@ -88,15 +88,19 @@ def test_a_host_that_is_down_for_good_ends_its_crawl(what: str) -> None:
         assert Counter(crawl.failed.values()).most_common(1)[0][0] == CLOSED[what]
 
 
+@pytest.mark.parametrize("is_named", [True, False])
 @pytest.mark.parametrize("what", DOWN)
-def test_a_host_that_was_never_there_ends_its_crawl(what: str) -> None:
-    """Its robots.txt is all that is asked for: three times when nobody answers, eight times when somebody does and cannot say."""
-    crawl = VirtualCrawl(lambda now, request: DOWN[what], PAGES, robots=True).run()
+def test_a_host_that_was_never_there_ends_its_crawl(what: str, is_named: bool) -> None:
+    """Its robots.txt is all that is asked for, eight times within two minutes; three times, within seconds, where a user who named
+    the host is told that nobody is there."""
+    crawl = VirtualCrawl(lambda now, request: DOWN[what], PAGES, Politeness(is_named=is_named), robots=True).run()
 
     assert (crawl.ok, len(crawl.failed)) == ([], PAGES)
     assert len(set(crawl.failed.values())) == 1
     assert {request.role for _, request, _ in crawl.log} == {"robots"}
-    assert len(crawl.log) == (PROBES if isinstance(DOWN[what], Said) else 3)
+    is_mistyped = is_named and what in ("refused", "dns")
+    assert len(crawl.log) == (3 if is_mistyped else PROBES)
+    assert crawl.log[-1][0] < (4 if is_mistyped else 120)
 
 
 def test_bad_pages_among_good_ones_stop_nobody() -> None:

@@ -287,16 +287,28 @@ def test_a_host_that_is_down_pauses_longer_and_longer() -> None:
     assert pace.ready_at() is None
 
 
-@pytest.mark.parametrize("retries", [0, 1, 2, 5])
-def test_a_host_that_never_answered_is_given_up_sooner(retries: int) -> None:
-    """A host that never let anybody in is tried `retries` times more, like a URL."""
-    pace, tries = Pace(Politeness(retries=retries)), 0
+def probes_of(pace: Pace, error: PageError) -> int:
+    """How often a host that always fails like this is asked."""
+    tries = 0
     while not pace.closed:
         started = start_at(pace, 1000.0 * tries)
-        pace.failed(started, started, PageError("dns", "no such host"))
+        pace.unreachable(started, started, error)
+        pace.cancelled()
         tries += 1
+    return tries
 
-    assert tries == retries + 1
+
+@pytest.mark.parametrize(("retries", "probes"), [(0, 1), (1, 2), (2, 3), (5, 6), (50, 8)])
+def test_a_mistyped_host_is_given_up_sooner(retries: int, probes: int) -> None:
+    """A host that the user named, that never answered, and whose name does not resolve or whose port refuses is tried `retries` times
+    more, like a URL. Whatever else is wrong with it, and every other host, gets eight probes, or one if nothing is tried again."""
+    most = PROBES if retries else 1
+    for kind in ("dns", "refused", "timeout", "reset", "robots_unavailable"):
+        error = PageError(kind, "no connection")
+        for is_named in (True, False):
+            rules = Politeness(retries=retries, is_named=is_named)
+            assert probes_of(answered_pace(rules), error) == most
+            assert probes_of(Pace(rules), error) == (probes if is_named and kind in ("dns", "refused") else most)
 
 
 def test_failures_of_one_moment_are_one_failure() -> None:

@@ -168,8 +168,8 @@ def test_a_failing_robots_stops_the_host_until_it_answers() -> None:
     ("facts", "probes", "error"),
     [
         (robots(None, 503, error="robots.txt answered 503"), 8, PageError("robots_unavailable", "robots.txt answered 503")),
-        (robots(None, 0, error="refused: nobody listens"), 3, PageError("refused", "nobody listens")),
-        (robots(None, 0, error="dns"), 3, PageError("dns", "")),
+        (robots(None, 0, error="refused: nobody listens"), 8, PageError("refused", "nobody listens")),
+        (robots(None, 0, error="dns"), 8, PageError("dns", "")),
         (robots(None, 0, error="tls: expired"), 1, PageError("tls", "expired")),
     ],
 )

@@ -388,6 +388,21 @@ def test_a_redirect_may_be_the_shorter_way(drive: Drive, paths: tuple[str, str])
     assert crawled.pages["/goal"]["depth"] == 1
 
 
+def test_breadth_first_within_a_host(drive: Drive) -> None:
+    """Without any limit too: what is nearer to the seed is asked for first."""
+    tree = {"/": links("/a", "/b", "/c")}
+    for first in "abc":
+        tree[f"/{first}"] = links(*(f"/{first}{second}" for second in "abc"))
+        for second in "abc":
+            tree[f"/{first}{second}"] = links(*(f"/{first}{second}{third}" for third in "abc"))
+            tree |= {f"/{first}{second}{third}": "" for third in "abc"}
+    crawled = drive(tree, sitemap="off", per_host=1)
+
+    assert len(crawled.ok) == 40
+    depths = [len(path.strip("/")) for path in crawled.fetched]
+    assert depths == sorted(depths)
+
+
 def test_depths_open_one_after_the_other_on_all_hosts(drive: Drive) -> None:
     """With a depth limit no page is asked for before every page of the depths above it has its answer."""
     hosts = [HERE, OTHER, "https://third.test"]
@@ -795,7 +810,8 @@ def test_retry_after_stops_the_host(drive: Drive) -> None:
 
 
 def test_a_host_that_is_down_fails_as_a_whole(drive: Drive) -> None:
-    """A host that never answers is given up after `retries` + 1 tries: its URLs fail with the reason, other hosts do not care."""
+    """A linked host that never answers is given up after eight probes of its robots.txt, with growing gaps: its URLs fail with the
+    reason, other hosts do not care."""
     crawled = drive({
         f"{OTHER}/robots.txt": PageError("refused", "nobody listens"), "/": links(*(f"{OTHER}/{number}" for number in range(5)), "/a"),
         "/a": links(f"{OTHER}/late"),
@@ -805,7 +821,9 @@ def test_a_host_that_is_down_fails_as_a_whole(drive: Drive) -> None:
     of_other = {path: known for path, known in crawled.urls.items() if path.startswith(OTHER)}
     assert len(of_other) == 6
     assert {known[:2] for known in of_other.values()} == {("failed", "refused")}
-    assert crawled.count(f"{OTHER}/robots.txt") == 2
+    probes = [asked.started for asked in crawled.requests if asked.path == f"{OTHER}/robots.txt"]
+    assert len(probes) == 8
+    assert 0.75 * 91 <= probes[-1] - probes[0] <= 1.25 * 91
     assert not [path for path in crawled.fetched if path.startswith(OTHER)]
     assert crawled.reason == "queue empty"
 
