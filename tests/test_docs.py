@@ -29,6 +29,8 @@ from crawler.cli.schema_page import folder_page, relations
 from crawler.cli.screen_text import render_progress, start_line
 from crawler.cli.signals import EXIT_CODES
 from crawler.core import retry
+from crawler.core.following import FOLLOWED_KINDS
+from crawler.core.html import parse_html
 from crawler.core.urls import canonical
 from crawler.engine.hooks import Hooks
 from crawler.progress import HostProgress, Progress
@@ -218,6 +220,20 @@ def test_the_canonical_rules_are_those_of_the_code() -> None:
     pairs = {("/a", "/a/"), ("/a", "/a?"), ("/?x=1&y=2", "/?y=2&x=1"), ("/?q=+", "/?q=%20"), ("/a//b", "/a/b")}
     assert all(canonical(f"http://h{one}") != canonical(f"http://h{other}") for one, other in pairs)
     assert canonical("HTTP://User@EXAMPLE.org:80/%7ea/../%2fb?utm_x=1#top", frozenset({"utm_*"})) == "http://example.org/%2Fb"
+
+    examples = [cells for cells in rows(section(text, "By example")) if len(cells) == 3]
+    assert {cells[0] for cells in examples} == set("123456")
+    for _, link, page in examples:
+        spelt, *option = re.findall("`([^`]+)`", page)
+        assert canonical(link.strip("`"), frozenset({"utm_*"} if option else ())) == spelt
+
+
+def test_the_links_of_the_page_are_those_that_are_found() -> None:
+    """Each kind of markup is a link of that kind, and leads to a page if it says so."""
+    for markup, kind, to_page in rows(text_of("concepts/links.md")):
+        found = parse_html(re.findall("`([^`]+)`", markup)[0].encode(), "http://h/", forms=True).links
+        assert [(href, f"`{name}`") for href, name, _, _ in found] == [("x", kind)], markup
+        assert (found[0][1] in FOLLOWED_KINDS) == (to_page == "yes"), markup
 
 
 @pages
