@@ -27,8 +27,9 @@ export URL
 crawl: .venv/.runtime
 	@.venv/bin/crawler $(if $(URL),crawl "$$URL",demo --crawl) $(ARGS)
 
+# On all cores, of which four are enough.
 test: .venv/.dev
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
 torture: .venv/.dev
 	.venv/bin/python -m pytest tests/torture --torture $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--seed", type=int, default=None, help="what the torture tests roll (default: the same always; with --torture another each time)"
     )
     parser.addoption("--fuzz-minutes", type=float, default=0, help="how long the laws of tests/fuzz are tried (default: a few inputs each)")
+
+
+_CORPORA = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Keeps what the tests of this process have told of the public test data, or passes it on to the process that reports."""
+    module = sys.modules.get("corpora")
+    told = module.all_told() if module is not None else {}
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["corpora"] = told
+    else:
+        session.config.stash.setdefault(_CORPORA, {}).update(told)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hears what the tests of another process have told."""
+    node.config.stash.setdefault(_CORPORA, {}).update(getattr(node, "workeroutput", {}).get("corpora", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says at the end of a run how many cases of the public test data have passed: a line for each corpus that was asked."""
+    told = config.stash.get(_CORPORA, {})
+    if told:
+        terminalreporter.section("corpora")
+    for name, result in sorted(told.items()):
+        terminalreporter.write_line(f"corpora: {name:<45} {result}")
 
 
 # Under nohup, or in the background of a script, signals are ignored that the processes of the tests have to hear.

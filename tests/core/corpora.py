@@ -41,6 +41,11 @@ def told(name: str, passed: int, asked: int, note: str = "") -> None:
     TOLD[name] = f"{passed:>5} of {asked:<5} {note}".rstrip()
 
 
+def all_told() -> dict[str, str]:
+    """A line for each corpus that was asked or is not asked at all, by its name; nothing when none was asked."""
+    return TOLD | {name: f"not asked: {why}" for name, why in NOT_USED.items()} if TOLD else {}
+
+
 def clauses(excuses: Mapping[str, str]) -> str:
     """The clauses among the reasons of a table of excuses."""
     return "the others by " + "; ".join(sorted({reason.partition(":")[0] for reason in excuses.values()}))
