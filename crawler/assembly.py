@@ -17,6 +17,7 @@ from typing import Self
 
 from crawler import __version__
 from crawler.core.seen import SeenFilter
+from crawler.core.traps import RECALLED, Traps
 from crawler.core.urls import host_key
 from crawler.core.workbench import Workbench
 from crawler.effective import to_plain, to_toml
@@ -28,7 +29,8 @@ from crawler.engine.reader import Reader
 from crawler.engine.synchronous import SynchronousEngine
 from crawler.engine.tally import Tally
 from crawler.engine.visit import Visitor, seed_request
-from crawler.errors import DiskFullError
+from crawler.engine.watch import Watch
+from crawler.errors import DiskFullError, UsageError
 from crawler.fetch import descriptors
 from crawler.fetch.options import FetchOptions
 from crawler.frontier.repair import repair
@@ -110,6 +112,7 @@ class Assembly:
             if self.folder is not None:
                 repair(self.database, self.folder.path)
             self.frontier.add([seed_request(seed) for seed in self.seeds])
+            self._release()
             ended = None if self.is_new else self.frontier.finished()
             # A run that was cut off when all was stored is not over before another one has said so.
             self.is_finished = ended is not None and ended == last_end(self.database)
@@ -125,6 +128,25 @@ class Assembly:
         self._wire()
         if self.database.path is not None and not self.is_finished:
             self._stack.enter_context(Syncer(self.database.path))
+
+    def _release(self) -> None:
+        """Lets the patterns out of quarantine that the user has named. Raises UsageError for one that is not there."""
+        for pattern in self.settings.release:
+            if not self.frontier.readmit(pattern):
+                there = sorted({pattern for _, pattern in self.frontier.quarantine.patterns})
+                why = f"there are {', '.join(there)}" if there else "nothing is"
+                hint = f"crawler resume {self.settings.output} --release '{there[0]}'" if there else "the same command without --release"
+                raise UsageError(f"{pattern} is not in quarantine", why, hint)
+
+    def _traps(self) -> Traps | None:
+        """The watch for traps, with what earlier runs have found out."""
+        if not self.settings.traps:
+            return None
+        quarantine = self.frontier.quarantine
+        traps = Traps(quarantine.patterns, quarantine.released)
+        if any("{x}" in pattern for _, pattern in quarantine.patterns):
+            traps.recall(quarantine.known(RECALLED))
+        return traps
 
     def _widen(self) -> None:
         """Takes the hosts into scope again to which a seed redirected in an earlier run."""
@@ -142,7 +164,8 @@ class Assembly:
     def _wire(self) -> None:
         settings, seen, refused = self.settings, SeenFilter(), SeenFilter()
         agent = settings.robots_agent if settings.robots == "obey" else None
-        self.workbench = Workbench(self.rules, agent, max_hosts=max(256, 4 * settings.concurrency))
+        watch = Watch(self._traps())
+        self.workbench = Workbench(self.rules, agent, veto=watch, max_hosts=max(256, 4 * settings.concurrency))
         visitor = Visitor(
             self.scope,
             seen,
@@ -157,6 +180,7 @@ class Assembly:
             file_of=self.files.name_of if self.files else lambda url: None,
             seed_hosts=self.seed_hosts,
             follow=self.hooks.choose if self.hooks.follow else None,
+            watch=watch,
         )
         self.judge = Judge(self.workbench, visitor, self.clock)
         self.commit = GroupCommit(self.workbench, self.frontier, self.store, self.database.transaction, seen, refused, settings.max_size)

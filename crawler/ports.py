@@ -31,6 +31,14 @@ class Frontier(Protocol):
     def refusals(self, reason: SkipReason) -> Iterator[Refusal]:
         """The URLs that are kept with this reason and were not admitted since. `add` may be called meanwhile."""
 
+    def withdraw(self, host: str, pattern: str) -> int:
+        """Puts a shape of URLs (`crawler.core.shapes`) on a host into quarantine and remembers it there. What is queued with it and
+        was not named by the user is skipped, reason `trap`; returns how many URLs that are. A pattern that was released stays free."""
+
+    def readmit(self, pattern: str) -> bool:
+        """The reverse, on every host: queues again what was skipped or refused for a pattern, which is released for good. False: it is
+        not in quarantine, and never was."""
+
     def lease(self, hosts: int, per_host: int, ttl: float) -> Leases:
         """Up to `hosts` hosts that are due and free, each with up to `per_host` URLs, for `ttl` seconds. Grants no more pages
         than the page limit has left. Depths open one after the other when there is a depth limit."""

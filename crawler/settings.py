@@ -151,6 +151,16 @@ class Settings:
         example='["utm_source", "sid"]',
         fixed=True,
     )
+    traps: bool = setting(True, "Leaves out shapes of URLs that only produce more of themselves, such as endless calendars.", WHAT)
+    release: tuple[str, ...] = setting(
+        (),
+        "Lets this shape of URLs out of quarantine, as the summary names it, for good.",
+        WHAT,
+        several(values.TEXT),
+        example='["/cal/{n}/{n}"]',
+        in_file=False,
+        in_environment=False,
+    )
     allow_private: bool = setting(
         False, "Lets links lead to private, loopback and link-local addresses (a seed's own address is always allowed).", WHAT
     )

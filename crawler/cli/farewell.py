@@ -49,7 +49,7 @@ def render_summary(
     blocks = [
         _headline(summary, width, paint),
         _alarm(summary, folder, width, paint),
-        _numbers(summary, width),
+        _numbers(summary, folder, width),
         _findings(summary, folder, width, paint),
         _end(summary, folder, width, files, paint, same),
     ]
@@ -101,7 +101,7 @@ def _alarm(summary: Summary, folder: str, width: int, paint: _Paint) -> list[str
     return []
 
 
-def _numbers(summary: Summary, width: int) -> list[str]:
+def _numbers(summary: Summary, folder: str, width: int) -> list[str]:
     if not summary.pages and not summary.skipped:
         return []
     counts = (("ok", summary.ok), ("redirects", summary.redirects), ("broken", summary.broken), ("errors", summary.errors))
@@ -112,6 +112,7 @@ def _numbers(summary: Summary, width: int) -> list[str]:
         lines += paragraph("time to first byte  " + " · ".join(f"{name} {human_duration(ms / 1000)}" for name, ms in times), width)
     if summary.skipped:
         lines += paragraph("skipped  " + " · ".join(_skipped(summary)), width, after=MARGIN)
+        lines += _release(summary.skipped_groups or (), folder)
     if summary.queued:
         lines += paragraph(f"left  {human_count(summary.queued)} queued{_beyond(summary)}", width)
     return lines
@@ -141,6 +142,15 @@ def _skipped(summary: Summary) -> Iterator[str]:
         others = reasons[reason] - sum(group.urls for group in named)
         if others:
             yield f"{human_count(others)} other {'traps' if reason == 'trap' else 'scope rules'}"
+
+
+def _release(groups: Sequence[SkippedGroup], folder: str) -> list[str]:
+    """The command that lets the largest trap out of quarantine, whole, however narrow the terminal."""
+    patterns = [group.detail for group in groups if group.reason == "trap" and "{" in group.detail]
+    if not patterns:
+        return []
+    pattern = _quoted(patterns[0]) if len(patterns[0]) <= _LONGEST else "PATTERN"
+    return [f"{MARGIN}a trap that is none is released with", f"{_INDENT}crawler resume {_quoted(folder)} --release {pattern}"]
 
 
 def _rule(group: SkippedGroup) -> str:

@@ -151,6 +151,9 @@ def _links(name: str, count: int, links: Sequence[LinkShown], width: int) -> lis
 def _more(found: Shown, folder: str) -> list[str]:
     if found.reason == "robots":
         return [f"{MARGIN}try: crawler robots {shlex.quote(printable(found.url))}"]
+    if found.reason == "trap" and "{" in (found.detail or ""):
+        pattern = shlex.quote(printable(found.detail or ""))
+        return [f"{MARGIN}try: crawler resume {shlex.quote(printable(folder))} --release {pattern}"]
     if found.state == "queued":
         return [f"{MARGIN}try: crawler resume {shlex.quote(printable(folder))}"]
     return []

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Container
 from dataclasses import replace
 
 from crawler.core import retry
 from crawler.core.politeness import Pace
 from crawler.core.robots import ROBOTS_ASKED_AGAIN, ROBOTS_MAX_AGE, Robots, parse_robots
+from crawler.core.urls import Verdict
 from crawler.model import Lease, PageError, Request, RobotsFacts
+
+_LOOKED_AT = 32  # URLs of a queue, in search of one that need not wait
+
+
+class Veto:
+    """What is judged right before a URL is asked for, beside robots.txt. This one lets everything through."""
+
+    def waits(self, request: Request, flying: Container[int]) -> bool:
+        """Whether an answer to one of the requests in flight has to be known before, because it may decide this one too."""
+        return False
+
+    def refusal(self, request: Request) -> Verdict | None:
+        """Why the URL is not asked for; None when it is."""
+        return None
+
+
+def refused_by(robots: Robots, agent: str, url: str) -> Verdict | None:
+    """By which line a robots.txt refuses a URL; None when it does not."""
+    decision = robots.decide(agent, url)
+    if decision.allowed:
+        return None
+    return "robots", f"line {decision.line}: {decision.rule}" if decision.line else decision.rule
 
 
 class LeasedHost:
@@ -34,6 +58,15 @@ class LeasedHost:
     def is_over(self) -> bool:
         """Nothing of it waits, is in flight or unacknowledged, and there is no more to come."""
         return not (self.started or self.queue or self.unacknowledged) and (self.exhausted or bool(self.pace.closed))
+
+    def head(self, veto: Veto) -> Request | None:
+        """The first URL of the queue that need not wait for an answer to another one; those before it go to its end. None when they
+        all do, as far as one looks."""
+        for _ in range(min(len(self.queue), _LOOKED_AT)):
+            if not veto.waits(self.queue[0], self.started):
+                return self.queue[0]
+            self.queue.rotate(-1)
+        return None
 
     def take(self, lease: Lease, topped_up: bool) -> None:
         """A renewed lease. If it was to be topped up and has no URLs, there are no more for now."""

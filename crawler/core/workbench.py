@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from crawler.core import retry
-from crawler.core.leased import LeasedHost
+from crawler.core.leased import LeasedHost, Veto, refused_by
 from crawler.core.politeness import Pace, Politeness
 from crawler.core.robots import robots_url
 from crawler.core.urls import fingerprint, origin
@@ -70,14 +70,15 @@ class Workbench:
 
     `rules(host)` gives the politeness of a host; `agent` is the product token looked up in robots.txt (None: robots.txt is
     neither asked for nor obeyed). Leases are renewed when half of `ttl` seconds is gone. With room for more it asks for hosts again
-    after `look_around` seconds: others may have found some since.
+    after `look_around` seconds: others may have found some since. `veto` judges again what was admitted before.
     """
 
     def __init__(
-        self, rules: Rules, agent: str | None, *, max_hosts: int = 256, per_host: int = 128, ttl: float = 60.0, look_around: float = 5.0
-    ) -> None:
+        self, rules: Rules, agent: str | None, *, veto: Veto | None = None, max_hosts: int = 256, per_host: int = 128, ttl: float = 60.0,
+        look_around: float = 5.0) -> None:  # fmt: skip
         self._rules = rules
         self.agent = agent
+        self._veto = veto or Veto()
         self._max_hosts = max_hosts
         self._per_host = per_host
         self._ttl = ttl
@@ -163,21 +164,20 @@ class Workbench:
         if ready_at > now:
             self._list(host)
             return None
-        request = host.queue[0]
-        if self.agent is not None:
+        request = host.head(self._veto)
+        if request is None:
+            return None  # the next answer brings us back here
+        verdict = self._veto.refusal(request)
+        if verdict is None and self.agent is not None:
             place = origin(request.url)
-            robots = host.robots_of(place, now)
-            if robots is None:
+            if (robots := host.robots_of(place, now)) is None:
                 return self._ask_robots(host, place, now)
-            decision = robots.decide(self.agent, request.url)
-            if not decision.allowed:
-                host.queue.popleft()
-                self._settle(host)
-                return Skipped(request, "robots", f"line {decision.line}: {decision.rule}" if decision.line else decision.rule)
+            verdict = refused_by(robots, self.agent, request.url)
         host.queue.popleft()
-        host.start(request, now)
+        if verdict is None:
+            host.start(request, now)
         self._settle(host)
-        return request
+        return request if verdict is None else Skipped(request, *verdict)
 
     def _ask_robots(self, host: LeasedHost, place: str, now: float) -> Request | None:
         if host.started:

@@ -52,7 +52,8 @@ JudgeAgain = Callable[[Refusal], Request | None]
 class Visit:
     """What one attempt leaves behind: its outcome, a record for the store, admitted URLs, refused ones.
 
-    `judge_again` comes with a visit that has widened the scope: what a URL that was refused for it is now, in any thread.
+    `judge_again` comes with a visit that has widened the scope: what a URL that was refused for it is now, in any thread. `trap` is the
+    shape of URLs on its host that it has put into quarantine.
     """
 
     outcome: Outcome | None
@@ -60,6 +61,7 @@ class Visit:
     requests: Sequence[Request] = ()
     refusals: Sequence[Refusal] = ()
     judge_again: JudgeAgain | None = None
+    trap: str | None = None
 
     @property
     def weight(self) -> int:
@@ -214,6 +216,9 @@ class GroupCommit:
             if refused:
                 self._frontier.refuse(list(refused.values()))
             again = self._add_refused([visit for _, visit in visits], refused.values())
+            for lease, visit in visits:
+                if visit.trap is not None:
+                    self._frontier.withdraw(lease.host, visit.trap)
             outcomes: dict[str, list[Outcome]] = {lease.host: [] for lease in held.values()}
             for lease, visit in visits:
                 if visit.outcome is not None:

@@ -20,6 +20,7 @@ from crawler.engine.commit import Visit, as_failed
 from crawler.engine.listing import Listing, sitemap_problem
 from crawler.engine.reading import HTML_TYPES, REDIRECT_STATUS, Reading, location_of, media_type, robots_meta_of
 from crawler.engine.steps import Steps, in_one_go
+from crawler.engine.watch import Watch
 from crawler.errors import DiskFullError
 from crawler.model import (
     Failed,
@@ -70,6 +71,7 @@ class Visitor:
         file_of: Callable[[str], str | None] = lambda url: None,
         seed_hosts: frozenset[str] = frozenset(),
         follow: Follow | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self._bounds = Bounds(scope, refused, strip_query, seed_hosts)
         self._listing = Listing(self._bounds, seen, requisites)
@@ -80,6 +82,7 @@ class Visitor:
         self._sitemaps = sitemaps
         self._file_of = file_of
         self._follow = follow
+        self._watch = watch or Watch(None)
         # Refused for what this link is, not for its URL: the same URL may be linked as a page elsewhere.
         self._noted = SeenFilter(100_000)
 
@@ -110,6 +113,7 @@ class Visitor:
         if status in REDIRECT_STATUS:
             return self._redirect_visit(request, response, fetched_at)
         if not 200 <= status < 300:
+            self._watch.answer(request)
             page = self._page(request, response, "http_error", fetched_at, reading)
             return Visit(Fetched(request, ok=False), Record(page))
         return (yield from self._page_visit(request, response, reading, fetched_at))
@@ -182,6 +186,7 @@ class Visitor:
         page = self._page(request, response, "ok", fetched_at, reading, anchors=anchors, targets=targets, file=file)
         chosen = {link.url for link in self._follow(page, page.links)} if self._follow is not None else None
         closed = self._following.closes(reading.page.robots_meta if reading.page else "", response.all_headers("x-robots-tag"))
+        trap = self._watch.page(request, response, reading.page, targets, self._unknown)
         rows, requests, refusals = list[LinkRow](), list[Request](), list[Refusal]()
         for start in range(0, len(targets), STEP):
             if start:
@@ -191,7 +196,11 @@ class Visitor:
         if reading.sitemap is not None and self._sitemaps:
             listed = yield from self._listing.of_sitemap(request, reading.sitemap)
             rows, requests, refusals = rows + listed[0], requests + listed[1], refusals + listed[2]
-        return Visit(Fetched(request, ok=True, size=response.body.size), Record(page, rows), requests, refusals)
+        return Visit(Fetched(request, ok=True, size=response.body.size), Record(page, rows), requests, refusals, trap=trap)
+
+    def _unknown(self, ids: set[int]) -> set[int]:
+        """Those of the ids that no filter knows."""
+        return self._refused.unknown(self._seen.unknown(ids))
 
     def _leads_on(self, request: Request, reading: Reading) -> bool:
         """Whether the links to pages of a part of a page are followed: when it is a document, and would be crawled as a page."""
@@ -257,7 +266,7 @@ class Visitor:
                         continue
                     self._noted.update((target.id,))
                     verdict = of_link
-            if verdict is not None:
+            if (verdict := verdict or self._watch.link(target)) is not None:
                 refusals.append(Refusal(target.url, target.id, *verdict, url, depth))
             else:
                 requests.append(Request(target.url, target.id, target.host, depth=depth, parent=url))
@@ -293,6 +302,7 @@ class Visitor:
             return self._failed(request, response, error, fetched_at)
         assert target is not None
         target = self._bounds.of_redirect(request, target)
+        self._watch.answer(request, target.url)
         # Said again when the seed is asked again: the visit that widened the scope may have been lost.
         again = self._bounds.judge_again if self._bounds.was_taken_in(target) else None
         page = self._page(request, response, "redirect", fetched_at, redirect_to=target.url)
@@ -353,7 +363,7 @@ def hook_failed(request: Request, visit: Visit, error: Exception) -> Visit:
     """The visit of a page whose hook raised: failed, with the links it had, stored as an error."""
     assert visit.record is not None
     problem = PageError("hook", f"{type(error).__name__}: {printable(str(error))}")
-    return Visit(Failed(request, problem), as_failed(visit.record, outcome="error", error=problem), visit.requests, visit.refusals)
+    return replace(visit, outcome=Failed(request, problem), record=as_failed(visit.record, outcome="error", error=problem))
 
 
 def seed_request(url: str, strip_query: frozenset[str] = frozenset()) -> Request:

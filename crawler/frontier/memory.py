@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from crawler.core.shapes import covers
+from crawler.core.urls import host_key
 from crawler.frontier.rows import REQUISITES, is_raised, rank_of
 from crawler.model import (
     ErrorKind,
@@ -56,7 +58,7 @@ class MemoryFrontier:
     """Implements `crawler.ports.Frontier` in memory; `clock` gives monotonic seconds, `delay_of(host)` the least delay of a host.
     Not for two threads at once.
 
-    `entries` (by id) and `refused` (by id) may be looked at.
+    `entries` and `refused` (by id), `quarantined` (hosts with patterns) and `released` (patterns) may be looked at.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class MemoryFrontier:
     ) -> None:
         self.entries: dict[int, Entry] = {}
         self.refused: dict[int, Refusal] = {}
+        self.quarantined: set[tuple[str, str]] = set()
+        self.released: set[str] = set()
         self._hosts: dict[str, _Host] = {}
         self._limits = limits or Limits()
         self._clock = clock
@@ -110,6 +114,39 @@ class MemoryFrontier:
     def refusals(self, reason: SkipReason) -> Iterator[Refusal]:
         """See `Frontier.refusals`."""
         yield from [each for each in self.refused.values() if each.reason == reason and each.id not in self.entries]
+
+    def withdraw(self, host: str, pattern: str) -> int:
+        """See `Frontier.withdraw`."""
+        if pattern in self.released:
+            return 0
+        self.quarantined.add((host, pattern))
+        caught = [
+            entry
+            for entry in self.entries.values()
+            if entry.request.host == host
+            and (entry.state, entry.request.role) == ("queued", "page")
+            and entry.request.depth > 0
+            and covers(pattern, entry.request.url)
+        ]
+        for entry in caught:
+            entry.state, entry.reason, entry.detail = "skipped", "trap", pattern
+        return len(caught)
+
+    def readmit(self, pattern: str) -> bool:
+        """See `Frontier.readmit`."""
+        if pattern in self.released:
+            return True
+        kept = {pair for pair in self.quarantined if pair[1] != pattern}
+        if len(kept) == len(self.quarantined):
+            return False
+        self.quarantined = kept
+        self.released.add(pattern)
+        for entry in self.entries.values():
+            if entry.reason == "trap" and (entry.detail == pattern or covers(pattern, entry.request.url)):
+                entry.state, entry.reason, entry.detail, entry.not_before = "queued", None, None, 0.0
+        refused = [each for each in self.refusals("trap") if each.detail == pattern or covers(pattern, each.url)]
+        self.add([Request(each.url, each.id, host_key(each.url), depth=each.depth, parent=each.parent) for each in refused])
+        return True
 
     # -- leases ----------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, get_args
 
 from crawler.core.retry import LONGEST_RETRY_AFTER
@@ -17,6 +18,7 @@ from crawler.core.urls import fingerprint
 from crawler.frontier import rows
 from crawler.frontier.counts import Counts
 from crawler.frontier.grants import NEVER, Grants
+from crawler.frontier.quarantine import Quarantine
 from crawler.model import (
     ErrorKind,
     Failed,
@@ -62,6 +64,7 @@ class SqliteFrontier:
         self._delay_of = delay_of
         self._counts = Counts(database)
         self._grants = Grants(database, limits, self._counts)
+        self.quarantine = Quarantine(database, self._counts)
         self._totals, self._ranks = self._counts.totals, self._counts.ranks
         self._transaction = self._counts.transaction
         self._robots: dict[int, tuple[RobotsFacts, ...]] = {}
@@ -119,6 +122,21 @@ class SqliteFrontier:
         """See `Frontier.refusals`."""
         for url, identity, detail, parent, depth in self._execute(rows.REFUSALS, (reason,)):
             yield Refusal(url, identity, reason, detail, parent, depth)
+
+    def withdraw(self, host: str, pattern: str) -> int:
+        """See `Frontier.withdraw`."""
+        with self._transaction():
+            return self.quarantine.withdraw(host, pattern)
+
+    def readmit(self, pattern: str) -> bool:
+        """See `Frontier.readmit`."""
+        with self._transaction():
+            if not self.quarantine.readmit(pattern):
+                return False
+            refused = self.quarantine.refused(pattern)
+            while some := list(islice(refused, 1000)):
+                self.add(some)
+        return True
 
     def _host_id(self, host: str) -> int:
         row = self._execute("SELECT host_id FROM hosts WHERE host = ?", (host,)).fetchone()

@@ -52,6 +52,8 @@ Done in 49 s: 1,483 pages, 52 MB, 30 pages/s             finished: queue empty
   ok 1,391 · redirects 58 · broken 31 · errors 3           depth 0-6
   time to first byte  median 41 ms · p95 180 ms · max 8.2 s
   skipped  212 outside example.org · 14 robots.txt · 48 trap /cal/{{n}}/{{n}}
+  a trap that is none is released with
+    crawler resume crawl-example.org --release '/cal/{{n}}/{{n}}'
 
   Look at first
     31 broken links, 9 of them from more than one page   {SQL} "select * from broken_links"
@@ -68,6 +70,8 @@ Done in 49 s: 1,483 pages, 52 MB, 30 pages/s             finished: queue empty
   ok 1,391 · redirects 58 · broken 31 · errors 3           depth 0-6
   time to first byte  median 41 ms · p95 180 ms · max 8.2 s
   skipped  212 outside example.org · 14 robots.txt · 48 trap /cal/{{n}}/{{n}}
+  a trap that is none is released with
+    crawler resume crawl-example.org --release '/cal/{{n}}/{{n}}'
 
   Look at first
     31 broken links, 9 of them from more than one page
@@ -93,6 +97,8 @@ finished: queue empty
   p95 180 ms · max 8.2 s
   skipped  212 outside example.org
     14 robots.txt · 48 trap /cal/{{n}}/{{n}}
+  a trap that is none is released with
+    crawler resume crawl-example.org --release '/cal/{{n}}/{{n}}'
 
   Look at first
     31 broken links, 9 of them from more
@@ -115,6 +121,8 @@ Paused after 49 s: 1,483 pages, 52 MB, 30 pages/s        finished: interrupted
   ok 1,391 · redirects 58 · broken 31 · errors 0           depth 0-6
   time to first byte  median 41 ms · p95 180 ms · max 8.2 s
   skipped  212 outside example.org · 14 robots.txt · 48 trap /cal/{n}/{n}
+  a trap that is none is released with
+    crawler resume crawl-example.org --release '/cal/{n}/{n}'
   left  312 queued
 
   crawl-example.org/   pages/ 1,391 files · crawl.db · summary.json

@@ -10,6 +10,7 @@ import pytest
 from frontiers import START, Adapter, AnyFrontier, Clock, check_counts, request, rows_of
 
 from crawler.core.urls import fingerprint
+from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import (
     Failed,
     Fetched,
@@ -988,3 +989,96 @@ def test_a_call_that_fails_half_way_has_not_happened(in_database: Adapter) -> No
         frontier.add([request("/2"), None])  # type: ignore[list-item]
     assert frontier.stats() == Stats(leased=1)
     check_counts(frontier)
+
+
+# Traps
+
+
+def traps_of(frontier: AnyFrontier) -> dict[str, str | None]:
+    """The paths that are skipped as traps, each with the pattern."""
+    return {url.removeprefix("https://a.test"): row.detail for url, row in rows_of(frontier).items() if row.reason == "trap"}
+
+
+def test_a_trap_withdraws_what_is_queued_with_its_shape(opened: Opened) -> None:
+    """Pages of that shape on that host wait no longer, each keeps its row with the pattern. What the user named, what is no page, what
+    has another shape, lies elsewhere or is in flight stays as it is."""
+    frontier = opened()
+    frontier.add([request("/cal/2031/1", 1)])
+    lease = lease_one(frontier)
+    frontier.add([request("/cal/2031/2", 2), request("/cal/2031/3", 3)])
+    others = [
+        request("/cal/2031/4"),
+        request("/cal/2031/5", 2, "requisite"),
+        request("/cal/2031/1/1", 2),
+        request("https://b.test/cal/2031/2", 2),
+    ]
+    frontier.add(others)
+
+    assert frontier.withdraw("a.test", "/cal/{n}/{n}") == 2
+    assert traps_of(frontier) == {"/cal/2031/2": "/cal/{n}/{n}", "/cal/2031/3": "/cal/{n}/{n}"}
+    assert frontier.stats() == Stats(queued=4, leased=1, skipped=2)
+    assert frontier.withdraw("a.test", "/cal/{n}/{n}") == 0
+    frontier.done(lease, fetched(*lease.requests), lease.state)
+    frontier.release(lease, lease.state)
+    assert {each.url for lease in frontier.lease(9, 9, TTL).leases for each in lease.requests} == {each.url for each in others}
+
+
+def test_a_wide_pattern_withdraws_all_that_is_made_in_the_same_way(opened: Opened) -> None:
+    """Filters in every combination; of URLs that are the same but for a random value one has to be asked for, so none is withdrawn."""
+    frontier = opened()
+    frontier.add(
+        [request("/shop?color=red", 1), request("/shop?size=big&color=red", 1), request("/shop", 1), request("/a?sid=8f3a09bc", 1)]
+    )
+
+    assert frontier.withdraw("a.test", "/shop?{...}") == 2
+    assert frontier.withdraw("a.test", "?sid={x}") == 0
+    assert urls(lease_one(frontier)) == ["/shop", "/a?sid=8f3a09bc"]
+
+
+def test_a_released_pattern_comes_back_for_good(opened: Opened) -> None:
+    """What was withdrawn, skipped or refused for it is queued again in its place, with its parent; it is never withdrawn again. Other
+    traps stay."""
+    frontier = opened()
+    root = request("/")
+    frontier.add([root, request("/cal/2031/1", 1), request("/cal/2031/2", 1), request("/x/1", 1)])
+    lease = lease_one(frontier, 2)
+    frontier.done(lease, [Fetched(root, True), Skipped(lease.requests[1], "trap", "/cal/{n}/{n}")], lease.state)
+    frontier.release(lease, lease.state)
+    frontier.withdraw("a.test", "/cal/{n}/{n}")
+    frontier.withdraw("a.test", "/x/{n}")
+    late = request("/cal/2031/3", 2)
+    frontier.refuse([Refusal(late.url, late.id, "trap", "/cal/{n}/{n}", root.url, 2), Refusal("https://a.test/x/2", 5, "trap", "/x/{n}")])
+    assert len(traps_of(frontier)) == 5
+
+    assert frontier.readmit("/cal/{n}/{n}")
+    assert traps_of(frontier) == {"/x/1": "/x/{n}", "/x/2": "/x/{n}"}
+    assert frontier.withdraw("a.test", "/cal/{n}/{n}") == 0
+    assert frontier.readmit("/cal/{n}/{n}")
+    found = lease_one(frontier)
+    assert urls(found) == ["/cal/2031/1", "/cal/2031/2", "/cal/2031/3"]
+    assert (found.requests[2].parent, found.requests[2].depth) == (root.url, 2)
+
+
+def test_what_is_not_in_quarantine_can_not_be_released(opened: Opened) -> None:
+    """A pattern that nobody has withdrawn changes nothing."""
+    frontier = opened()
+    frontier.add([request("/cal/2031/1", 1)])
+    frontier.withdraw("a.test", "/cal/{n}/{n}")
+
+    assert not frontier.readmit("/cal/{n}")
+    assert traps_of(frontier) == {"/cal/2031/1": "/cal/{n}/{n}"}
+
+
+def test_quarantine_survives_a_restart(on_disk: Adapter) -> None:
+    """Patterns, with their hosts, and released ones are known when the crawl is opened again."""
+    frontier = on_disk.open()
+    frontier.add([request("/cal/2031/1", 1), request("https://b.test/x/1", 1)])
+    frontier.withdraw("a.test", "/cal/{n}/{n}")
+    frontier.withdraw("b.test", "/x/{n}")
+    frontier.readmit("/x/{n}")
+
+    again = on_disk.open()
+    assert isinstance(again, SqliteFrontier)
+    assert (again.quarantine.patterns, again.quarantine.released) == ([("a.test", "/cal/{n}/{n}")], ["/x/{n}"])
+    assert traps_of(again) == {"/cal/2031/1": "/cal/{n}/{n}"}
+    check_counts(again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crawler.core.leased import Veto
 from crawler.core.politeness import Politeness
 from crawler.core.urls import fingerprint, host_key
 from crawler.core.workbench import Idle, Need, Wait, Workbench
@@ -41,9 +42,10 @@ def bench_of(
     ttl: float = 60.0,
     per_host: int = 128,
     look_around: float = NEVER,
+    veto: Veto | None = None,
 ) -> Workbench:
     """A workbench that has got these leases from a frontier that had nothing more."""
-    bench = Workbench(lambda host: rules or Politeness(), agent, ttl=ttl, per_host=per_host, look_around=look_around)
+    bench = Workbench(lambda host: rules or Politeness(), agent, ttl=ttl, per_host=per_host, look_around=look_around, veto=veto)
     need = bench.next(now)
     assert isinstance(need, Need)
     bench.take(need, Leases(), Leases(leases), now)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 
 import pytest
 from benches import NEVER, answer_need, bench_of, knowing_robots, lease_of, page, pages, settle, step
 
+from crawler.core.leased import Veto
 from crawler.core.politeness import Politeness
+from crawler.core.urls import Verdict
 from crawler.core.workbench import Idle, Need, Wait, Workbench
 from crawler.model import Failed, HostState, Lease, Leases, PageError, Request, Retry, RobotsFacts, Skipped
 
@@ -652,3 +655,37 @@ def test_progress_shows_the_busiest_hosts() -> None:
     rows, more = bench.progress(2)
     assert [(row.host, row.in_flight, row.waiting, row.delay) for row in rows] == [(first.host, 1, 1, 3.0), (rows[1].host, 0, 2, 3.0)]
     assert more == 1
+
+
+# A last look at what was admitted
+
+
+class Doubt(Veto):
+    """Refuses /no, and lets one of /1, /2, … out at a time."""
+
+    def waits(self, request: Request, flying: Container[int]) -> bool:
+        return any(other.id in flying for other in pages("/1", "/2", "/3")) and request.url[-1].isdigit()
+
+    def refusal(self, request: Request) -> Verdict | None:
+        return ("trap", "/{w}") if request.url.endswith("/no") else None
+
+
+def test_what_waits_for_an_answer_lets_others_pass() -> None:
+    """A URL that is not asked for before another one is answered goes behind those that need not wait; all of them have their turn."""
+    bench = bench_of(lease_of(*pages("/1", "/2", "/a", "/3"), state=knowing_robots(concurrency=4.0)), veto=Doubt())
+
+    one, other = settle(bench, 0.0), settle(bench, 0.0)
+    assert [one.url[-1], other.url[-1]] == ["1", "a"]
+    assert step(bench, 0.0) == Idle()
+    bench.answered(one, 0.1, 200, 0.1)
+    two = settle(bench, 0.1)
+    bench.answered(two, 0.2, 200, 0.1)
+    assert {two.url[-1], settle(bench, 0.2).url[-1]} == {"2", "3"}
+
+
+def test_what_is_vetoed_is_skipped_without_a_request() -> None:
+    """It is told with its reason, and what follows goes out."""
+    bench = bench_of(lease_of(*pages("/no", "/a"), state=knowing_robots()), veto=Doubt())
+
+    assert step(bench, 0.0) == Skipped(page("/no"), "trap", "/{w}")
+    assert settle(bench, 0.0).url == "https://a.test/a"
