@@ -45,7 +45,7 @@ class Politeness:
 class Pace:
     """The pace of one host. Tell it what starts and what comes back; ask `ready_at` when the next may start."""
 
-    __slots__ = ("_gap", "_heard_at", "_punished_at", "_state", "_throttle", "_unanswered", "_window", "in_flight", "rules")
+    __slots__ = ("_gap", "_heard_at", "_punished_at", "_started_at", "_state", "_throttle", "_unanswered", "_window", "in_flight", "rules")
 
     def __init__(self, rules: Politeness, state: HostState | None = None) -> None:
         self.rules = rules
@@ -56,7 +56,7 @@ class Pace:
         self._throttle = Throttle(known.rate, known.rate_since, known.is_rate_guessed, known.refusals)
         self._window = Window(rules.per_host, known.concurrency, known.latency)
         self._unanswered = 0  # pages in a row whose first try brought no usable answer
-        self._punished_at = self._heard_at = float("-inf")
+        self._punished_at = self._heard_at = self._started_at = float("-inf")
         self._set(delay=rules.delay)
 
     def _set(self, **changes: object) -> None:
@@ -88,9 +88,17 @@ class Pace:
         self._state = state
 
     def crawl_delay(self, seconds: float | None) -> None:
-        """robots.txt asks for this delay. Honoured up to `max_crawl_delay`; never shortens the setting's delay."""
+        """robots.txt asks for this delay. Honoured up to `max_crawl_delay`, from the request for robots.txt itself on; never shortens
+        the setting's delay."""
         asked = min(seconds or 0.0, self.rules.max_crawl_delay)
         self._set(delay=max(self.rules.delay, asked))
+        self.pause(self._started_at + self._state.delay)
+
+    def led_on(self, now: float) -> float:
+        """What is in flight leads to another request in its place: when that may start, a gap after the one before."""
+        self._started_at = max(now, self._state.next_at)
+        self.pause(self._started_at + self.delay)
+        return self._started_at
 
     def is_late(self, now: float, started: float) -> bool:
         """Whether a request that started then should have been answered by now, if no other was since."""
@@ -112,6 +120,7 @@ class Pace:
     def started(self, now: float) -> None:
         """A request starts now."""
         self.in_flight += 1
+        self._started_at = now
         self._throttle.started(now)
         self._gap = self._throttle.gap(now)
         delay, next_at = self._state.delay, self._state.next_at

@@ -5,14 +5,8 @@ The life of a request here: it arrives in a lease, waits in its host's queue unt
 only then is its outcome stored. A host is given back when nothing of it is waiting, in flight or unacknowledged and the
 frontier had no more for it. robots.txt is the first request of each origin and goes alone.
 
-Three short loops drive it (one at a time, many at once, many workers in virtual time):
-
-    match workbench.next(now):
-        case Request() as request: ...          # fetch it, then tell what came
-        case Skipped() | Failed() as outcome:   # judged without asking: store it
-        case Need() as need: ...                # go to the frontier, then take(...)
-        case Wait(until): ...                   # nobody may be asked before then
-        case Idle(): ...                        # answers are on their way, or there is nothing at all
+Three short loops drive it (one at a time, many at once, many workers in virtual time): they ask `next`, which says what to start, to
+store, to get from the frontier or how long to wait, and tell what came of it.
 """
 
 from __future__ import annotations
@@ -361,6 +355,11 @@ class Workbench:
         host.waiting_for = None if request.role == "robots" else host.waiting_for
         host.pace.cancelled()
         self._settle(host)
+
+    def led_on(self, request: Request, now: float) -> float:
+        """A robots.txt redirects: when the next place may be asked, as politely as any other."""
+        host = self._hosts.get(request.host)
+        return now if host is None else host.pace.led_on(now)
 
     def robots(self, request: Request, now: float, facts: RobotsFacts, ttfb: float = 0.0, retry_after: float | None = None) -> None:
         """What came of a robots.txt: its text, nothing (4xx: all is allowed), or no answer (all waits, asked again later)."""

@@ -294,12 +294,13 @@ class AsynchronousEngine:
         while True:
             try:
                 step = story.send(await self._fetcher.fetch(step))
+                await asyncio.sleep(self._workbench.led_on(request, self._clock()) - self._clock())
             except StopIteration as end:
                 if len(end.value.facts.text or b"") > LARGE_ROBOTS:
                     await asyncio.to_thread(self._judge.prepare, end.value)
                 visit = await in_turn(self._judge.robots(request, end.value))
                 break
-        if visit.requests or visit.refusals:
+        if visit.requests or visit.refusals or self._judge.keeps_pace(request):
             self._collect(request, visit)
         self._wake()
 

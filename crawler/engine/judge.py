@@ -74,6 +74,11 @@ class Judge:
         if self._workbench.agent is not None:
             prepare_robots(answer.facts.text, self._workbench.agent)
 
+    def keeps_pace(self, request: Request) -> bool:
+        """Whether its host has a delay, which has to be kept before its first page: it counts after a kill, too."""
+        lease = self._workbench.lease_of(request)
+        return lease is not None and self._workbench.state_of(lease).delay > 0
+
     def robots(self, request: Request, answer: RobotsAnswer) -> Steps[Visit]:
         """Tells the workbench of a robots.txt. The visit holds the sitemaps to ask for: it is to be collected first."""
         facts = replace(answer.facts, read_at=self._clock())

@@ -198,8 +198,11 @@ class SynchronousEngine:
         while True:
             try:
                 step = story.send(self._fetch(step))
+                until = self._workbench.led_on(request, self._clock())
+                if self._stopped.wait(max(0.0, min(until, self._end) - self._clock())) or self._clock() >= self._end:
+                    raise _TimeIsUp
             except StopIteration as end:
                 visit = in_one_go(self._judge.robots(request, end.value))
                 break
-        if visit.requests or visit.refusals:
+        if visit.requests or visit.refusals or self._judge.keeps_pace(request):
             self._collect(request, visit)

@@ -122,14 +122,14 @@ def test_a_page_that_robots_refuses_is_skipped_with_the_line() -> None:
 
 
 def test_crawl_delay_is_the_gap() -> None:
-    """Pages start one crawl-delay apart, beginning with robots.txt itself only as the setting's delay says."""
+    """Requests start one crawl-delay apart, the first page after robots.txt itself included."""
     bench = bench_of(lease_of(*pages("/a", "/b", "/c")))
     bench.robots(settle(bench, 0.0), 0.5, robots(b"User-agent: *\nCrawl-delay: 4"))
 
-    serve(bench, 0.5)
-    assert step(bench, 0.6) == Wait(4.5)
-    serve(bench, 4.5)
-    assert step(bench, 4.6) == Wait(8.5)
+    assert step(bench, 0.5) == Wait(4.0)
+    serve(bench, 4.0)
+    assert step(bench, 4.6) == Wait(8.0)
+    serve(bench, 8.0)
 
 
 def test_the_delay_counts_from_robots_too() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import random
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from drive import HERE, Drive
 from crawler.core.urls import fingerprint
 from crawler.engine.hooks import Hooks, Skip
 from crawler.model import PageError
-from crawler.testing import Site, answer, in_turn, reachable, redirect
+from crawler.testing import Site, SiteRequest, answer, in_turn, reachable, redirect
 
 OTHER = "https://other.test"
 
@@ -666,12 +668,35 @@ def test_no_robots_may_hold_a_crawl_for_ever(drive: Drive) -> None:
 
 
 def test_crawl_delay_is_kept(drive: Drive) -> None:
-    """Pages start one crawl-delay apart."""
-    crawled = drive({"/robots.txt": robots("Crawl-delay: 3"), "/": links(*range_of(5)), **dict.fromkeys(range_of(5), "")}, sitemap="off")
+    """Requests start one crawl-delay apart, robots.txt and sitemaps among them."""
+    crawled = drive({"/robots.txt": robots("Crawl-delay: 3"), "/": links(*range_of(5)), **dict.fromkeys(range_of(5), "")})
 
-    starts = sorted(asked.started for asked in crawled.requests if asked.role == "page")
+    starts = sorted(asked.started for asked in crawled.requests)
+    assert len(starts) == 8
     assert all(later - earlier >= 3.0 for earlier, later in pairwise(starts))
-    assert crawled.seconds < 20
+    assert crawled.seconds < 22
+
+
+def test_redirects_of_robots_keep_the_delay(drive: Drive) -> None:
+    """Where a robots.txt leads to is a request like any other: a delay after the one before and before the next."""
+    web = {"/robots.txt": redirect("/1.txt"), "/1.txt": redirect("/2.txt"), "/2.txt": robots(), "/": links("/a"), "/a": ""}
+    crawled = drive(web, sitemap="off", delay=2.0)
+
+    assert crawled.asked == ["/robots.txt", "/1.txt", "/2.txt", "/", "/a"]
+    assert all(later.started - earlier.started >= 2.0 for earlier, later in pairwise(crawled.requests))
+
+
+def test_a_crawl_delay_is_known_before_the_first_page(drive: Drive, tmp_path: Path) -> None:
+    """It is kept with the crawl before it ends: a crawl that is killed while it waits for its first page waits as long when it goes on."""
+
+    def first(request: SiteRequest) -> str:
+        with closing(sqlite3.connect(tmp_path / "out" / "crawl.db")) as connection:
+            seen.append(connection.execute("SELECT delay, robots LIKE '%Crawl-delay%' FROM hosts").fetchone())
+        return "here"
+
+    seen: list[tuple[float, int]] = []
+    drive({"/robots.txt": robots("Crawl-delay: 3"), "/": first}, output=tmp_path / "out", sitemap="off")
+    assert seen == [(3.0, 1)]
 
 
 # Sitemaps
