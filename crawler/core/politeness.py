@@ -94,6 +94,11 @@ class Pace:
         self._set(delay=max(self.rules.delay, asked))
         self.pause(self._started_at + self._state.delay)
 
+    def leaves(self, now: float) -> None:
+        """What was started last leaves only now: the delay that was asked for counts from here."""
+        if self._state.delay:
+            self.pause(now + self._state.delay)
+
     def led_on(self, now: float) -> float:
         """What is in flight leads to another request in its place: when that may start, a gap after the one before."""
         self._started_at = max(now, self._state.next_at)

@@ -311,8 +311,7 @@ class Workbench:
 
     def answered(self, request: Request, now: float, status: int, ttfb: float, retry_after: float | None = None) -> Retry | None:
         """A whole answer arrived. Returns when to ask again if this status deserves another try."""
-        landed = self._landed(request)
-        if landed is None:
+        if (landed := self._landed(request)) is None:
             return None
         host, started = landed
         rule, first = retry.of_status(status), not request.attempts
@@ -327,8 +326,7 @@ class Workbench:
 
     def failed(self, request: Request, now: float, error: PageError) -> Retry | Failed:
         """No usable answer arrived. Says whether the URL is asked again."""
-        landed = self._landed(request)
-        if landed is None:
+        if (landed := self._landed(request)) is None:
             return Retry(request, now, str(error), counted=False)
         host, started = landed
         rule = retry.of_error(error)
@@ -348,13 +346,17 @@ class Workbench:
 
     def cancelled(self, request: Request) -> None:
         """A started request was cut off by us: it goes back untried when its host is released."""
-        landed = self._landed(request)
-        if landed is None:
+        if (landed := self._landed(request)) is None:
             return
         host, _ = landed
         host.waiting_for = None if request.role == "robots" else host.waiting_for
         host.pace.cancelled()
         self._settle(host)
+
+    def leaves(self, request: Request, now: float) -> None:
+        """A request that was started leaves only now: hooks, or other work, were in between."""
+        if (host := self._hosts.get(request.host)) is not None:
+            host.pace.leaves(now)
 
     def led_on(self, request: Request, now: float) -> float:
         """A robots.txt redirects: when the next place may be asked, as politely as any other."""
@@ -363,8 +365,7 @@ class Workbench:
 
     def robots(self, request: Request, now: float, facts: RobotsFacts, ttfb: float = 0.0, retry_after: float | None = None) -> None:
         """What came of a robots.txt: its text, nothing (4xx: all is allowed), or no answer (all waits, asked again later)."""
-        landed = self._landed(request)
-        if landed is None:
+        if (landed := self._landed(request)) is None:
             return
         host, started = landed
         host.waiting_for = None

@@ -256,6 +256,7 @@ class AsynchronousEngine:
         sent = await self._hooks.before(request)
         if isinstance(sent, Skip):
             return self._judge.skipped(request, sent)
+        self._workbench.leaves(request, self._clock())
         response = await self._fetcher.fetch(sent)
         needed = self._reader.effort(request, response)
         reading = await self._read_apart(request, response) if needed == "apart" else None
@@ -291,6 +292,7 @@ class AsynchronousEngine:
     async def _ask_robots(self, request: Request) -> None:
         story = robots_story(request)
         step = next(story)
+        self._workbench.leaves(request, self._clock())
         while True:
             try:
                 step = story.send(await self._fetcher.fetch(step))

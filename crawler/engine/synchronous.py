@@ -161,6 +161,7 @@ class SynchronousEngine:
         sent = self._before(request)
         if isinstance(sent, Skip):
             return self._judge.skipped(request, sent)
+        self._workbench.leaves(request, self._clock())
         response = self._fetch(sent)
         verdict = self._judge.verdict(request, response)
         reading = self._reader.read_blocking(request, response) if verdict is None else Reading()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import random
 import sqlite3
@@ -16,7 +17,7 @@ from drive import HERE, Drive
 
 from crawler.core.urls import fingerprint
 from crawler.engine.hooks import Hooks, Skip
-from crawler.model import PageError
+from crawler.model import PageError, Request
 from crawler.testing import Site, SiteRequest, answer, in_turn, reachable, redirect
 
 OTHER = "https://other.test"
@@ -675,6 +676,20 @@ def test_crawl_delay_is_kept(drive: Drive) -> None:
     assert len(starts) == 8
     assert all(later - earlier >= 3.0 for earlier, later in pairwise(starts))
     assert crawled.seconds < 22
+
+
+def test_a_hook_that_takes_its_time_shortens_no_gap() -> None:
+    """The delay counts from when a request leaves, not from when a hook got to see it."""
+
+    async def sometimes(request: Request) -> None:
+        await asyncio.sleep(1.5 if request.url.endswith(("1", "3")) else 0.0)
+
+    web = {"/": links(*range_of(5)), **dict.fromkeys(range_of(5), "")}
+    crawled = Drive("asynchronous")(web, sitemap="off", delay=2.0, hooks=Hooks([sometimes]))
+
+    starts = sorted(asked.started for asked in crawled.requests)
+    assert len(starts) == 7
+    assert all(later - earlier >= 2.0 for earlier, later in pairwise(starts))
 
 
 def test_redirects_of_robots_keep_the_delay(drive: Drive) -> None:
