@@ -118,7 +118,9 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
     if root is not None:
         reader.page.lang = root.attributes.get("lang") or ""
     if requisites:
-        styles = [node.text() for node in tree.tags("style")] + [node.attributes.get("style") or "" for node in tree.css("[style]")]
+        styles = [node.text(deep=False) for node in tree.tags("style")] + [
+            node.attributes.get("style") or "" for node in tree.css("[style]")
+        ]
         reader.page.links.extend((href, kind, "", "") for style in styles for href, kind in parse_css(style))
 
 

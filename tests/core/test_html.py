@@ -302,6 +302,12 @@ def test_style_sheets_inside_the_page_when_asked() -> None:
     assert links(html, requisites=True) == [("a.css", "css"), ("b.png", "img"), ("c.png", "img")]
 
 
+def test_a_style_inside_a_style_is_read_once() -> None:
+    """In a picture styles nest; each is its own text (HTML, 4.2.6: child text content), or a page of them would take for ever."""
+    page = parse_html(b"<svg>" + b"<style>p{background:url(x)}" * 3, URL, requisites=True)
+    assert [(href, kind) for href, kind, _, _ in page.links] == [("x", "img")] * 3
+
+
 def test_queries_of_pages_in_another_encoding() -> None:
     """The query of a link is in the encoding of its page, its path always in UTF-8; UTF-8 pages are left as they are."""
     html = "<a href='/é?é#é'><a href='mailto:x?subject=é'><a href='é'><a href='?a=%E9'>"

@@ -431,6 +431,12 @@ def test_crawl_delay_of_the_agents_group() -> None:
     assert [robots.crawl_delay(agent) for agent in ("one", "TWO", "three", "four")] == [1.5, 1.5, None, 2]
 
 
+@pytest.mark.parametrize("key", ["Crawl-delay", "CRAWL-DELAY ", "crawldelay", "Crawl delay"])
+def test_spellings_of_crawl_delay(key: str) -> None:
+    """The spellings that sites use for it."""
+    assert parse_robots(f"User-agent: *\n{key}: 4\n".encode()).crawl_delay("asyncrawl") == 4
+
+
 @pytest.mark.parametrize("value", ["", "soon", "-1", "nan", "inf", "1 2", "1_0e999"])
 def test_crawl_delays_that_are_none(value: str) -> None:
     """What is no number of seconds is ignored."""

@@ -36,11 +36,20 @@ class Fuzzing:
     def run(self, law: Callable[..., None], strategies: tuple[SearchStrategy[Any], ...]) -> None:
         """Tries a law until the time is over. Fails with the smallest input that breaks it, and how to see it again."""
 
-        def counted(inputs: tuple[Any, ...]) -> None:
-            self.tried += 1
-            law(*inputs)
-
         end = time.monotonic() + self.seconds
+        broken = False
+
+        def counted(inputs: tuple[Any, ...]) -> None:
+            nonlocal broken
+            if self.tried > SHORT and not broken and time.monotonic() >= end:
+                return  # the rest of a round takes no time
+            self.tried += 1
+            try:
+                law(*inputs)
+            except BaseException:
+                broken = True  # a smaller input is looked for, however long that takes
+                raise
+
         while True:
             # One at a time: a decorated function keeps the settings it has got.
             trial = given(inputs=tuples(*strategies))(counted)
