@@ -2,7 +2,7 @@
 -- Tables and views whose names begin with an underscore are the crawler's own; all others are public and stay.
 
 CREATE TABLE meta (            -- facts about the folder
-  key TEXT PRIMARY KEY,        -- format, identity (seeds, scope, ...), boot_id, open_rank, synced
+  key TEXT PRIMARY KEY,        -- format, identity (seeds, scope, ...), boot_id, open_rank, synced, traps, released
   value TEXT NOT NULL          -- text or JSON
 ) WITHOUT ROWID;
 
