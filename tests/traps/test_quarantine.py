@@ -89,14 +89,22 @@ def test_a_trap_is_left_named_and_let_go(web: Site, tmp_path: Path, capfd: Captu
     assert max(Counter(path for path in web.paths if "/cal/" in path).values()) == 1
 
 
-def test_the_next_run_knows_the_trap(web: Site, tmp_path: Path, capfd: Capture) -> None:
-    """A crawl that is stopped and goes on does not ask for another page of it."""
+def test_the_next_run_knows_the_trap(tmp_path: Path, capfd: Capture) -> None:
+    """A crawl that is stopped and goes on does not ask for another page of it, though it finds links to months that it did not know."""
     out = tmp_path / "out"
-    run(capfd, "crawl", web.url("/"), "-o", out, "--max-pages", 22)
-    assert quarantined(out)
-    before = web.count()
-    assert run(capfd, "resume", out, "--max-pages", 1000).code == 0
-    assert not [path for path in web.paths[before:] if "/cal/" in path]
+    pages: dict[str, PageValue] = {
+        f"/page/{n}": f"Text {n}<a href=/page/{n + 1}>on</a><a href=/cal/{2100 + n}/1>month</a>" for n in range(60)
+    }
+    with site(pages, otherwise=calendar) as web:
+        run(capfd, "crawl", web.url("/page/0"), "-o", out, "--max-pages", 45)
+        (pattern,) = quarantined(out)
+        before = web.count()
+        assert run(capfd, "resume", out, "--max-pages", 1000).code == 0
+        later = web.paths[before:]
+
+    assert len([path for path in later if path.startswith("/page/")]) >= 15
+    assert not [path for path in later if path.startswith("/cal/")]
+    assert quarantined(out) == {pattern}
 
 
 def test_without_the_watch_nothing_is_left_out(web: Site, tmp_path: Path, capfd: Capture) -> None:
