@@ -49,10 +49,10 @@ def test_a_site_with_five_traps(seed: int) -> None:
 
 def test_without_the_watch_it_would_never_end() -> None:
     """What the sites of this test hold is endless indeed."""
-    walked = walk(trapped(880_001), watched=False, most=1000)
+    walked = walk(trapped(880_001, pages=300), watched=False, most=1000)
 
     assert not walked.is_over
-    assert walked.waste > 0.1
+    assert walked.waste > 0.5
 
 
 @pytest.mark.parametrize("kind", KINDS)
