@@ -161,8 +161,7 @@ class Pace:
             self._unanswered = 0
         if not self._state.answered or (self._state.failures and self._unanswered <= PROBES):
             self._set(answered=True, failures=0)
-        if self.rules.adaptive:
-            self._window.answered(now, ttfb)
+        self._window.answered(now, ttfb)
         return False
 
     def _busy(self, now: float, started: float, status: int, retry_after: float | None, salt: int) -> None:

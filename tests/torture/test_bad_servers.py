@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,36 @@ def test_a_limit_is_found_and_kept(torture: Torture, new_site: NewSite, tmp_path
     said = Counter(hit.status for hit in site.log if 30 <= hit.time - begin < 150)
     torture.figure("refused by a limit of 20 requests/s, seconds 30 to 150", 100 * said[429] / said.total(), at_most=1, unit="%")
     torture.figure("used of a limit of 20 requests/s, seconds 30 to 150", 100 * said[200] / (20 * 120), at_least=80, unit="%")
+
+
+# -- one that hangs among many -------------------------------------------------------------------------------------------
+
+
+def test_a_host_that_hangs_slows_no_other(torture: Torture, new_site: NewSite, tmp_path: Path, capfd: Capture) -> None:
+    """200 hosts with pages without end, and 32 requests at once, each of which takes half a second. In the middle one host stops
+    answering; the others are asked as often as without it, as their own log says."""
+    if not torture.is_long:
+        pytest.skip("two crawls of half a minute are for `make torture`")
+    addresses = [f"127.0.1.{number}" for number in range(1, 201)]
+    rates = {}
+    for hanging in (False, True):
+        begun: list[float] = []
+
+        def respond(request: SiteRequest, hanging: bool = hanging, begun: list[float] = begun) -> Answer:
+            now = time.monotonic()
+            begun.append(now)
+            if hanging and request.headers["host"].startswith(f"{addresses[0]}:") and now - begun[0] > 6:
+                return answer(fault="hang")
+            number = 0 if request.path == "/robots.txt" else int(request.path.strip("/") or 0)
+            words = " ".join(sha256(b"%d %d" % (number, word)).hexdigest() for word in range(9))  # no page is like another
+            return answer(body=f"<p>{words}", links=[f"/{3 * number + child}" for child in (1, 2, 3)])
+
+        site = new_site(address=addresses, latency=0.5, otherwise=respond)
+        seeds = tmp_path / f"seeds {hanging}"
+        seeds.write_text("\n".join(site.url("/", address) for address in addresses))
+        ran = run(capfd, "crawl", "-i", seeds, "-o", tmp_path / str(hanging), "--sitemap", "off", "--max-time", 34)
+        assert ran.code == 0, ran.err
+        times = [hit.time - begun[0] for hit in site.log if not hit.host.startswith(f"{addresses[0]}:")]
+        rates[hanging] = sum(9 <= at < 32 for at in times)
+
+    torture.figure("rate of 199 hosts beside one that hangs", 100 * rates[True] / rates[False], at_least=95, unit="%")
