@@ -4,6 +4,7 @@ figures of docs/concepts/traps.md."""
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 import time
 from collections import Counter
@@ -14,12 +15,14 @@ from typing import Any, ClassVar
 sys.path[:0] = [str(Path(__file__).parents[2])]
 
 from endless import trapped  # noqa: E402
-from honest import honest  # noqa: E402
-from walk import walk  # noqa: E402
+from honest import Web, honest  # noqa: E402
+from walk import Walked, walk  # noqa: E402
 
+from crawler import Crawler  # noqa: E402
 from crawler.core.shapes import shape_of  # noqa: E402
 from crawler.core.traps import Traps  # noqa: E402
 from crawler.engine.watch import Watch  # noqa: E402
+from crawler.testing import answer, site  # noqa: E402
 
 
 class RecordedWatch(Watch):
@@ -76,6 +79,22 @@ def _replay(answers: list[set[int]]) -> Callable[[set[int]], set[int]]:
     return lambda ids: next(following)
 
 
+def walk_sockets(web: Web) -> Walked:
+    """A real crawl of a web, over sockets."""
+
+    async def crawl(url: str) -> None:
+        async with Crawler(output=None, max_pages=20 * len(web.pages)) as crawler:
+            async for _ in crawler.crawl(url):
+                pass
+
+    with site(otherwise=lambda request: web.page(request.target) or answer(404, "none")) as served:
+        asyncio.run(crawl(served.url()))
+        asked = Counter(path for path in served.paths if path not in ("/robots.txt", "/sitemap.xml"))
+    real = {target: web.real(target) for target in asked}
+    wasted = Counter(web.owner(target) for target, shown in real.items() if shown is None)
+    return Walked(asked, {shown for shown in real.values() if shown is not None}, wasted)
+
+
 def main() -> None:
     """Prints a line for each site, then the sums."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -83,12 +102,14 @@ def main() -> None:
     parser.add_argument("end", type=int, help="the seed behind the last one")
     parser.add_argument("--honest", type=int, default=0, metavar="ITEMS", help="honest sites with so many numbered pages, without traps")
     parser.add_argument("--run", type=int, default=1_000_000, metavar="PAGES", help="stop and resume after so many requests")
+    parser.add_argument("--sockets", action="store_true", help="real crawls instead of simulated ones")
     options = parser.parse_args()
     waste, failed, left_out, kinds = list[float](), list[int](), Counter[str](), Counter[str]()
     requests, seconds = 0, 0.0
     for seed in range(options.first, options.end):
         web = honest(seed, options.honest) if options.honest else trapped(seed)
-        walked = walk(web, most=20 * len(web.pages), run=options.run, watch=RecordedWatch)
+        most = 20 * len(web.pages)
+        walked = walk_sockets(web) if options.sockets else walk(web, most=most, run=options.run, watch=RecordedWatch)
         missing = web.pages - walked.found
         is_bad = bool(missing) or not walked.is_over or (bool(walked.quarantined) if options.honest else walked.waste > 0.05)
         said = f"{len(web.pages)} pages, {len(missing)} missing, waste {walked.waste:.1%}"
@@ -98,7 +119,7 @@ def main() -> None:
         left_out.update(walked.quarantined)
         kinds.update(walked.wasted)
         requests += walked.requests
-        seconds += seconds_alone() if options.run > walked.requests else 0.0
+        seconds += seconds_alone() if RecordedWatch.calls and options.run > walked.requests else 0.0
     count = len(waste)
     print(f"\n{count} sites, {requests} requests; waste: mean {sum(waste) / count:.1%}, most {max(waste):.1%}; failed: {failed or 'none'}")
     print(f"refused for a trap: {left_out.total()} URLs; wasted requests by kind: {dict(kinds.most_common(12))}")
