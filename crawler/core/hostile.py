@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
@@ -87,6 +88,7 @@ def looks_hostile(body: bytes) -> bool:
         return True
     suspicious = (
         _may_be_deep(body)
+        or _tags_in(body) > MANY_TAGS  # end tags of nothing may hide how deep they are
         or has_long_tag(body)
         or (len(body) > LARGE and (_HIDDEN_LONG_TAG.search(body) or _LONG_VALUE.search(body) or _has_many_names(body)))
     )
@@ -140,21 +142,23 @@ _LONG_VALUE = re.compile(rb"""=[\t\n\f\r ]{0,9}+(?:"[^"]{10000}|'[^']{10000})"""
 
 def _has_many_names(body: bytes) -> bool:
     markup = body[body.find(b"<") : body.rfind(b">") + 1]
-    without_values = re.sub(rb">[^<]*+<|\"[^\"]*+\"|'[^']*+'", b"><", markup)
+    without_values = re.sub(rb">[^<]*+(?:<|\Z)|\"[^\"]*+\"|'[^']*+'", b"><", markup)
     return len(set(re.findall(rb"[^\s<>=/\"']+", without_values))) > MOST_NAMES
 
 
 def _is_hostile(body: bytes) -> bool:
     depth = formatting = work = copies = 0
     names: set[str] = set()
+    unclosed: Counter[str] = Counter()
     for name, is_end, attributes, _ in _tags(body.decode("utf-8", "replace")):
         names.add(name)
         names.update(attributes)
-        if name not in _UNNESTED:
+        if name not in _UNNESTED and (not is_end or unclosed[name]):  # the end of nothing ends nothing
             step = -1 if is_end else 1
-            depth = max(0, depth + step)
+            unclosed[name] += step
+            depth += step
             if name in _FORMATTING:
-                formatting = max(0, formatting + step)
+                formatting += step
         work += depth
         copies += formatting
         if depth > MOST_DEPTH or work > MOST_WORK or copies > MOST_COPIES or len(attributes) > MOST_ATTRIBUTES or len(names) > MOST_NAMES:

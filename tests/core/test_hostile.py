@@ -21,6 +21,9 @@ def _names(count: int, form: str) -> bytes:
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "100,000 nested elements": lambda: b"<div>" * 100_000,
     "nested and closed": lambda: b"<div>" * 50_000 + b"</div>" * 50_000,
+    "nested among ends of nothing": lambda: b"<span></x>" * 50_000,
+    "formatting among ends of nothing": lambda: b"<b></x>" * 50_000,
+    "drawings among ends of nothing": lambda: b"<svg>;</script>" * 40_000,
     "nested formatting": lambda: b"<i>" * 200_000,
     "nested links in tables": lambda: b"<a href=x><table><td>" * 40_000,
     "nested lists": lambda: b"<ul><li>" * 100_000,
@@ -44,6 +47,7 @@ HARMLESS: dict[str, Callable[[], bytes]] = {
     "10 MB of text": lambda: b"lorem ipsum " * 830_000,
     "references": lambda: b"&notit;&#x41;&amp" * 60_000,
     "angle brackets": lambda: b"<" * 1_000_000,
+    "ends of tags": lambda: b"<style>" + b"x>" * 500_000,
     "comments": lambda: b"<!--" * 250_000,
     "end tags": lambda: b"</div>" * 160_000,
     "paragraphs": lambda: b"<p>" * 300_000,
