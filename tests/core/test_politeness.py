@@ -442,6 +442,11 @@ def test_a_hand_over_keeps_the_pace() -> None:
     assert Pace(rules, first.state).state.failures == 1
 
 
+def test_a_delay_that_nobody_asks_for_any_more_is_gone() -> None:
+    """What holds is the setting of this run and the robots.txt that is known, not the delay of the run before."""
+    assert Pace(Politeness(delay=1.0), HostState(delay=10.0)).delay == 1.0
+
+
 def test_a_lower_per_host_narrows_what_was_reached() -> None:
     """A crawl that goes on with a lower `per_host` never has more in flight than that."""
     assert Pace(Politeness(per_host=2), HostState(concurrency=8.0, answered=True)).window == 2
