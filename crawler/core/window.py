@@ -1,4 +1,4 @@
-"""How many requests a host may have in flight, learnt from how long its answers take, as TCP Vegas does (RFC 6297, 2.2).
+"""How many requests a host may have in flight, learnt from how long its answers take, as TCP Vegas does (Brakmo, O'Malley, Peterson 1994).
 
 The window opens while the first bytes come about as quickly as when the host was asked one at a time: then nothing waits in a queue
 over there. It closes, one slot at a time, when even the quickest of the last answers took several times as long, and halves when the
