@@ -153,7 +153,8 @@ def _is_hostile(body: bytes) -> bool:
     for name, is_end, attributes, _ in _tags(body.decode("utf-8", "replace")):
         names.add(name)
         names.update(attributes)
-        if name not in _UNNESTED and (not is_end or unclosed[name]):  # the end of nothing ends nothing
+        nests = name not in _UNNESTED or unclosed["svg"] or unclosed["math"]  # there nothing ends by itself
+        if nests and (not is_end or unclosed[name]):  # the end of nothing ends nothing
             step = -1 if is_end else 1
             unclosed[name] += step
             depth += step

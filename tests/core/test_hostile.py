@@ -24,6 +24,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "nested among ends of nothing": lambda: b"<span></x>" * 50_000,
     "formatting among ends of nothing": lambda: b"<b></x>" * 50_000,
     "drawings among ends of nothing": lambda: b"<svg>;</script>" * 40_000,
+    "options nested in a drawing": lambda: b"<svg>" + b"<option></a>" * 40_000,
     "nested formatting": lambda: b"<i>" * 200_000,
     "nested links in tables": lambda: b"<a href=x><table><td>" * 40_000,
     "nested lists": lambda: b"<ul><li>" * 100_000,
