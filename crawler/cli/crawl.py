@@ -70,20 +70,33 @@ def run_settings(effective: Effective, again: bool = False, same: str = "") -> i
     # Once for all: standard input can be read once, and crawl.toml has to name the seeds.
     settings = replace(settings, seeds=read_seeds(settings), input_file=None)
     settings = replace(settings, output=settings.output or default_folder(settings.seeds[0]))
-    is_new = not (Path(settings.output or "") / "crawl.db").exists()
-    try:
+    if not plain:
         return _crawl(settings, again, same)
-    except SeedError as error:
-        if not (plain and is_new and any(words in error.why for words in _NO_HTTPS)):
-            raise
+    over_http = replace(settings, seeds=read_seeds(replace(settings, seeds=(f"http://{plain}",))))
+    if not settings.fresh and _holds(settings, over_http.seeds):
+        return _crawl(over_http, again, same)
+    try:
+        return _crawl(settings, again, same, may_be_plain=True)
+    except _NoHttpsError as error:
         say(f"{plain} cannot be asked over https ({error.why}); trying http")
-        return _crawl(replace(settings, seeds=(f"http://{plain}",), fresh=True))
+        return _crawl(replace(over_http, fresh=True), again, same)
 
 
 def _without_scheme(settings: Settings) -> str:
     """The only seed, when it was typed without a scheme: https is assumed, and http tried when that is refused."""
     seed = settings.seeds[0].strip() if len(settings.seeds) == 1 and settings.input_file is None else ""
     return "" if "://" in seed or seed.startswith(("//", "localhost", "127.")) else seed
+
+
+def _holds(settings: Settings, seeds: Sequence[str]) -> bool:
+    """Whether the folder holds a crawl of these seeds."""
+    from crawler.report.folder import seeds_of
+
+    assert settings.output is not None
+    try:
+        return seeds_of(Path(settings.output)) == list(seeds)
+    except OutputError:
+        return False  # no crawl, or none that can be used: whoever opens it says so
 
 
 def default_folder(seed: str) -> str:
@@ -93,7 +106,9 @@ def default_folder(seed: str) -> str:
     return "crawl-" + host_key(seed).replace(":", "-").replace("[", "").replace("]", "")
 
 
-def _crawl(settings: Settings, again: bool = False, same: str = "") -> int:
+def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain: bool = False) -> int:
+    """One crawl from its folder to its exit code; with `may_be_plain` one that finds nobody who speaks https raises _NoHttpsError
+    instead of showing that."""
     from crawler.assembly import Assembly
     from crawler.engine.hooks import Hooks
     from crawler.heap import collect_rarely
@@ -104,6 +119,8 @@ def _crawl(settings: Settings, again: bool = False, same: str = "") -> int:
         color = wants_color(settings.color, sys.stderr, os.environ)
         screen = choose_screen(settings.progress, sys.stderr, settings.quiet, color, os.environ, settings.verbose)
         if opened.is_finished:
+            if may_be_plain:
+                _check_https(opened.summary())
             return _say_finished(opened, settings, same)
         assert opened.folder is not None
         log = stack.enter_context(EventLog(Path(settings.log_file) if settings.log_file else opened.folder.path / "crawl.log"))
@@ -119,10 +136,22 @@ def _crawl(settings: Settings, again: bool = False, same: str = "") -> int:
         finally:
             screen.stop()
         summary = opened.summary(min(PATIENCE, signals.left() - _AFTER_SUMMARY) if reason in EXIT_CODES else None)
-        _keep_summary(opened.folder, summary)
         log.write("finished", reason=reason, pages=summary.pages, queued=summary.queued)
+        if may_be_plain:
+            _check_https(summary)
+        _keep_summary(opened.folder, summary)
         _say_summary(summary, settings, same)
         return _exit_code(opened, summary, reason)
+
+
+class _NoHttpsError(SeedError):
+    """Nothing was fetched, as nobody speaks https there."""
+
+
+def _check_https(summary: Summary) -> None:
+    seed = next(iter(summary.failed_seeds or ()), None)
+    if seed is not None and not summary.ok and summary.finish_reason == "queue empty" and any(words in seed.why for words in _NO_HTTPS):
+        raise _NoHttpsError(printable(seed.url), printable(seed.why))
 
 
 def _more(seeds: Sequence[str]) -> str:

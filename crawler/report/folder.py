@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from crawler.errors import OutputError
@@ -36,6 +37,13 @@ def open_folder(folder: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         raise OutputError(f"{path} is damaged or is no database", str(error), "crawler crawl URL -o DIR") from error
     return connection
+
+
+def seeds_of(folder: Path) -> list[str]:
+    """The canonical URLs of the seeds of the folder's crawl; none when it was cut off before it had any. Raises OutputError as above."""
+    with closing(open_folder(folder)) as connection:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
+    return [] if row is None else list(json.loads(row[0])["seeds"])
 
 
 def _connect(path: Path) -> sqlite3.Connection:

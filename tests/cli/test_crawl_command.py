@@ -9,12 +9,14 @@ import re
 import shutil
 import socket
 import socketserver
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -335,6 +337,48 @@ def test_a_seed_without_a_scheme(plain: int, out: Path, capfd: Capture, monkeypa
     assert stored(out) == [f"http://lamps.test:{plain}/"]
     assert tomllib.loads((out / "crawl.toml").read_text())["seeds"] == [f"http://lamps.test:{plain}/"]
     assert run(capfd, "resume", out).code == 0
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_trying_http_is_one_line(plain: int, out: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """That nobody speaks https is said in a line, not as a crawl that failed: one summary, on the screen and as JSON."""
+    names(monkeypatch, "lamps.test")
+    ran = run(capfd, f"lamps.test:{plain}", "-o", out, "--retries", 0, "--mode", mode, "--json")
+    assert ran.err.count("Done in") == 1
+    assert "No page was fetched" not in ran.err
+    assert json.loads(ran.out)["ok"] == 1
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_what_fell_back_to_http_goes_on_with_the_same_command(
+    plain: int, out: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """A finished one says so, one that was cut off goes on over http, whatever was asked last; another scope is another crawl."""
+    names(monkeypatch, "lamps.test")
+    words = (f"lamps.test:{plain}", "-o", out, "--retries", 0, "--mode", mode)
+    assert run(capfd, *words).code == 0
+    again = run(capfd, *words)
+    assert (again.code, "Nothing is left to do" in again.err, "https" in again.err) == (0, True, False)
+    with closing(sqlite3.connect(out / "crawl.db")) as connection, connection:
+        connection.execute("UPDATE runs SET ended = NULL, finish_reason = NULL")  # as a kill leaves it
+    went_on = run(capfd, *words)
+    assert (went_on.code, "goes on" in went_on.err, "https" in went_on.err) == (0, True, False)
+    assert stored(out) == [f"http://lamps.test:{plain}/"]
+    other = run(capfd, *words, "--scope", "any")
+    assert (other.code, "`scope` is host there, any here" in other.err) == (2, True)
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_what_was_cut_off_over_https_still_tries_http(
+    plain: int, out: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """A crawl that ended before it had tried http tries it when the same command is given again."""
+    names(monkeypatch, "lamps.test")
+    words = (f"lamps.test:{plain}", "-o", out, "--retries", 0, "--mode", mode)
+    assert run(capfd, f"https://{words[0]}", *words[1:]).code == 3
+    ran = run(capfd, *words)
+    assert (ran.code, "trying http" in ran.err) == (0, True)
+    assert stored(out) == [f"http://lamps.test:{plain}/"]
 
 
 @pytest.mark.parametrize("mode", ["async", "sync"])
