@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -45,6 +46,7 @@ _HANDSHAKE = {
     "TLSV1_ALERT_PROTOCOL_VERSION": "the server speaks only an old TLS version",
     "NO_PROTOCOLS_AVAILABLE": "no TLS version in common with the server",
     "VERSION_TOO_LOW": "the server speaks only an old TLS version",
+    "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED": "the server's signature is made in a way too old to be safe",
     "UNSAFE_LEGACY_RENEGOTIATION_DISABLED": "the server speaks only an old TLS version",
     "DH_KEY_TOO_SMALL": "the server's key is too short to be safe",
     "WRONG_VERSION_NUMBER": "the server does not speak TLS on this port",
@@ -52,6 +54,7 @@ _HANDSHAKE = {
     "RECORD_LAYER_FAILURE": "the server does not speak TLS on this port",
     "PACKET_LENGTH_TOO_LONG": "the server does not speak TLS on this port",
     "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refused the handshake: no cipher in common, or it wants a client certificate",
+    "SSL/TLS_ALERT_HANDSHAKE_FAILURE": "the server refused the handshake: no cipher in common, or it wants a client certificate",
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server wants a client certificate",
     "TLSV1_UNRECOGNIZED_NAME": "the server does not know this host name",
     "TLSV1_ALERT_INTERNAL_ERROR": "the server gave up the handshake with an internal error",
@@ -87,10 +90,17 @@ def _tls(error: Any) -> PageError:
     if isinstance(error, ssl.SSLCertVerificationError):
         sentence = _CERTIFICATE.get(error.verify_code, f"the certificate cannot be trusted: {error.verify_message}")
         return PageError("tls", sentence)
-    reason = getattr(error, "reason", None) or ""
-    if not reason and isinstance(error, ssl.SSLEOFError):
-        reason = "UNEXPECTED_EOF_WHILE_READING"
-    return PageError("tls", _HANDSHAKE.get(reason, f"the TLS handshake failed: {reason or error}"))
+    reason = _reason(error)
+    return PageError("tls", _HANDSHAKE.get(reason.upper().replace(" ", "_"), f"the TLS handshake failed: {one_line(reason)}"))
+
+
+def _reason(error: ssl.SSLError) -> str:
+    """Why TLS failed: OpenSSL's name for it, or its words where this Python has no name for what its OpenSSL says, and for an end
+    one name, however it was noticed."""
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "UNEXPECTED_EOF_WHILE_READING"
+    reason: str | None = getattr(error, "reason", None)
+    return reason or re.sub(r"^\[.*?\] | \(_ssl\.c:\d+\)$", "", str(error.args[-1] if error.args else error))
 
 
 def _name(error: Any) -> PageError:

@@ -9,8 +9,10 @@ from crawler.fetch.options import FetchOptions
 
 
 def tls_context(options: FetchOptions) -> ssl.SSLContext:
-    """A client context as the options say. UsageError when the CA file cannot be used. Takes some 20 ms: make one."""
+    """A client context as the options say, for TLS 1.2 and later. UsageError when the CA file cannot be used. Takes 20 ms: make one."""
     context = ssl.create_default_context()
+    # Not every Python says so itself; a system that wants more than this keeps it (RFC 8996).
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
     context.set_alpn_protocols(["http/1.1"])
     if options.ca_certificate is not None:
         try:

@@ -11,8 +11,10 @@ from raw_server import RawServer, close, http
 
 from crawler.errors import UsageError
 from crawler.fetch.blocking import BlockingFetcher
+from crawler.fetch.failures import explain
 from crawler.fetch.http import HttpFetcher
 from crawler.fetch.options import FetchOptions
+from crawler.fetch.tls import tls_context
 from crawler.model import Response
 
 Fetch = Callable[..., Response]
@@ -102,9 +104,38 @@ def test_an_old_tls_version(secure: Callable[..., RawServer], good: Path, fetch:
 
     response = fetch(server.answer(http(b"")), ca_certificate=good)
 
-    assert response.error is not None
-    assert response.error.kind == "tls"
-    assert "TLS version" in response.error.detail
+    assert str(response.error) == "tls: the server speaks only an old TLS version"
+
+
+@pytest.mark.parametrize("lowest", [ssl.TLSVersion.MINIMUM_SUPPORTED, ssl.TLSVersion.TLSv1_3])
+def test_the_lowest_tls_version(monkeypatch: pytest.MonkeyPatch, lowest: ssl.TLSVersion) -> None:
+    """It is 1.2, whatever this build of Python takes by itself; a system that wants more gets more."""
+    made = ssl.create_default_context()
+    made.minimum_version = lowest
+    monkeypatch.setattr(ssl, "create_default_context", lambda: made)
+
+    assert tls_context(FetchOptions()).minimum_version == max(lowest, ssl.TLSVersion.TLSv1_2)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ssl.SSLError(1, "[SSL] tlsv1 alert protocol version (_ssl.c:992)"), "the server speaks only an old TLS version"),
+        (ssl.SSLError(1, "[SSL] record layer failure (_ssl.c:992)"), "the server does not speak TLS on this port"),
+        (ssl.SSLError(1, "[SSL] ssl/tls alert handshake failure (_ssl.c:1032)"), "the server refused the handshake: no cipher in common"),
+        (ssl.SSLError(1, "[SSL] something new (_ssl.c:1032)"), "the TLS handshake failed: something new"),
+        (ssl.SSLError("unexpected"), "the TLS handshake failed: unexpected"),
+        (ssl.SSLEOFError(8, "EOF occurred (_ssl.c:1)"), "the server closed the connection during the handshake"),
+        (ssl.SSLZeroReturnError(6, "closed (EOF) (_ssl.c:992)"), "the server closed the connection during the handshake"),
+    ],
+)
+def test_words_of_other_openssls(error: ssl.SSLError, sentence: str) -> None:
+    """A Python that has no name for what its OpenSSL says still tells the cause; nobody is shown a line of `_ssl.c`."""
+    explained = explain(error)
+
+    assert explained.kind == "tls"
+    assert explained.detail.startswith(sentence)
+    assert "_ssl" not in explained.detail
 
 
 def test_no_tls_at_all(new_server: Callable[..., RawServer], fetch: Fetch) -> None:
