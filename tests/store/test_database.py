@@ -26,6 +26,22 @@ def test_a_new_database_has_its_format(tmp_path: Path) -> None:
         assert not database.is_new
 
 
+def test_a_loss_of_power_costs_no_database(tmp_path: Path) -> None:
+    """SQLite syncs the log before it merges it (NORMAL) whenever the file is opened: a damaged database is worse than one without the
+    last commits."""
+    for _ in range(2):
+        with closing(Database(tmp_path / "crawl.db")) as database:
+            assert database.connection.execute("PRAGMA synchronous").fetchone() == (1,)
+
+
+def test_the_log_of_the_database_stays_small(tmp_path: Path) -> None:
+    """Commits are merged into the file while the crawl goes on: the write-ahead log grows to some 8 MB and no further."""
+    with closing(Database(tmp_path / "crawl.db")) as database:
+        for _ in range(24):
+            add(database, large="x" * 2**20)
+        assert (tmp_path / "crawl.db-wal").stat().st_size < 12 * 2**20
+
+
 def test_it_lives_in_memory_without_a_path() -> None:
     """Without a path everything works and nothing is left behind."""
     with closing(Database(None)) as database:

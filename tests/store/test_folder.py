@@ -73,6 +73,16 @@ def test_a_small_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, 
         assert [path.name for path in folder.path.iterdir() if "part" in path.name] == []
 
 
+def test_a_small_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    """Who reads the old one meanwhile reads it to its end: nothing is written into it."""
+    with Folder(tmp_path / "out") as folder:
+        folder.write("summary.json", "old")
+        with (folder.path / "summary.json").open() as reader:
+            folder.write("summary.json", "new")
+            assert reader.read() == "old"
+        assert (folder.path / "summary.json").read_text() == "new"
+
+
 def full(descriptor: int) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from witness import HAS_SYNCFS, Witness
 
 from crawler.errors import OutputError
 from crawler.model import Page, Record
 from crawler.store import sync
 from crawler.store.database import Database
 from crawler.store.results import ResultStore
+
+has_syncfs = pytest.mark.skipif(not HAS_SYNCFS, reason="needs syncfs (Linux)")
 
 
 @pytest.fixture
@@ -34,10 +39,10 @@ def test_a_flush_moves_the_mark_to_the_last_row(database: Database, tmp_path: Pa
 
     def meanwhile(folder: Path) -> None:
         synced.append(folder)
+        assert database.meta("synced") is None
         write(database, 3)
 
     monkeypatch.setattr(sync, "sync_disk", meanwhile)
-    assert database.meta("synced") is None
     ResultStore(database, None, run=1).flush()
 
     assert synced == [tmp_path]
@@ -111,8 +116,32 @@ def test_nothing_new_is_no_work(database: Database, monkeypatch: pytest.MonkeyPa
     assert watched.calls == 1
 
 
-def test_the_disk_can_be_synced(tmp_path: Path) -> None:
-    """The real call works here, and a folder that is gone is an error."""
-    sync.sync_disk(tmp_path)
+@has_syncfs
+def test_the_disk_of_the_folder_is_synced(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flush asks the system itself to sync, once, the file system on which the folder lies; only then the mark is set."""
+    write(database, 1)
+    witness = Witness()
+    monkeypatch.setattr(sync, "ctypes", witness)
+    ResultStore(database, None, run=1).flush()
+
+    assert witness.synced == [os.stat(tmp_path).st_dev]
+    assert database.meta("synced") == "1"
+
+
+@has_syncfs
+def test_a_disk_that_was_not_synced_is_said_and_leaves_the_mark(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the system says counts, not that it was asked."""
+    write(database, 1)
+    witness = Witness(refusal=errno.EIO)
+    monkeypatch.setattr(sync, "ctypes", witness)
+    with pytest.raises(OutputError) as caught:
+        ResultStore(database, None, run=1).flush()
+
+    assert (caught.value.why, witness.synced) == (os.strerror(errno.EIO), [])
+    assert database.meta("synced") is None
+
+
+def test_a_folder_that_is_gone_cannot_be_synced(tmp_path: Path) -> None:
+    """That is an error like any other."""
     with pytest.raises(OSError):
         sync.sync_disk(tmp_path / "gone")

@@ -40,6 +40,10 @@ class Orchard:
         """How many pages this run has asked for that are not among the stored ones: they have to be asked for again."""
         return len({self.site.url(path) for path in self.asked_now} - stored.keys())
 
+    def asked_again(self, stored: dict[str, str]) -> set[str]:
+        """The pages that this run has asked for although they were stored before it."""
+        return {self.site.url(path) for path in self.asked_now} & stored.keys()
+
     @staticmethod
     def _body(number: int, pages: int) -> bytes:
         links = "".join(f'<a href="/{target}">{target}</a>' for target in (2 * number + 1, 2 * number + 2) if target < pages)

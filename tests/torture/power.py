@@ -1,7 +1,8 @@
 """A loss of power, played: what a folder holds when all that was not synced is gone or damaged.
 
 A victim keeps a copy of its database at the beginning of every sync, and a list of its bodies. A loss of power takes the last copy whose
-sync came to its end, and rolls dice for each body that was written later.
+sync came to its end (the system was asked for the folder's file system, and said that it did it), and rolls dice for each body that was
+written later.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+from witness import Witness
+
 import crawler.assembly
 from crawler.store import sync
 
@@ -28,7 +31,7 @@ _COPY = f'for file in {" ".join(DATABASE)}; do [ ! -e $file ] || cp $file "$1"; 
 
 def keep_copies(copies: Path, interval: float) -> None:
     """Makes this process keep its copies in a folder, and sync so often."""
-    real, numbers = sync.sync_disk, count(1)
+    real, numbers, witness = sync.sync_disk, count(1), Witness()
     copies.mkdir(exist_ok=True)
     for left in copies.iterdir():
         shutil.rmtree(left)
@@ -42,11 +45,15 @@ def keep_copies(copies: Path, interval: float) -> None:
             connection.execute("BEGIN IMMEDIATE")  # nobody commits meanwhile
             # By another process, which costs this one nothing; and closing a file that SQLite has open would take SQLite's locks away.
             subprocess.run(["sh", "-c", _COPY, "sh", str(begun)], cwd=folder, check=True)
+        witness.synced.clear()
         real(folder)
+        if witness.synced != [folder.stat().st_dev]:
+            return  # it is on no disk, whatever was said
         with (begun / "times").open("a") as times:
             times.write(f"{time.monotonic()}")
         begun.rename(copy)
 
+    sync.ctypes = witness  # type: ignore[assignment]
     sync.sync_disk = sync_disk
     crawler.assembly.Syncer = partial(sync.Syncer, interval=interval)  # type: ignore[misc,assignment]
 

@@ -105,14 +105,20 @@ class Crawl:
         now = dict(rows(self.folder, "SELECT url, sha256 FROM pages"))
         self.torture.nothing("stored pages that a kill took away or changed", self.digests.items() - now.items(), unit="pages")
         assert stored(self.folder) == sorted(now)
+        self._look_at_requests()
         cost = self.orchard.asked_in_vain(now)
         self.torture.figure("pages to fetch again after a kill", cost, at_most=COST, unit="pages")
         self.digests = now
+
+    def _look_at_requests(self) -> None:
+        """The log of the server is the judge: what was stored before this run is never asked for again."""
+        self.torture.nothing("stored pages asked for again after a kill", self.orchard.asked_again(self.digests), unit="pages")
 
     def finish(self) -> None:
         """Lets it come to its end, and looks at the whole."""
         self.orchard.arm(-1, bool)
         assert self.victims.run(*self.words) == 0, self.victims.said
+        self._look_at_requests()
         assert_at_rest(self.folder)
         assert json.loads((self.folder / "summary.json").read_text())["complete"]
         torture, orchard = self.torture, self.orchard
@@ -137,8 +143,9 @@ def within_checkpoint(folder: Path) -> bool:
 
 
 def test_a_killed_crawl_goes_on(new_site: NewSite, victims: Victims, torture: Torture, tmp_path: Path) -> None:
-    """After every kill the database is whole, what was stored before is there as it was, and no more than what was in flight or not
-    yet committed is fetched again; in the end every page is stored once, byte for byte, and no temporary file is left."""
+    """After every kill the database is whole, what was stored before is there as it was and was not asked for again, and no more than
+    what was in flight or not yet committed is fetched again; in the end every page is stored once, byte for byte, and no temporary file
+    is left."""
     pages, wanted = torture.draw(short=500, long=5000), torture.draw(short=len(KINDS), long=60)
     kills = checkpoints = crawls = 0
     while kills < wanted:

@@ -58,7 +58,7 @@ class Victims:
 
     def __init__(self, log: Path) -> None:
         own = {name: value for name, value in os.environ.items() if not is_surrounding(name)}
-        paths = os.pathsep.join([str(HERE), str(HERE.parent.parent), own.get("PYTHONPATH", "")])
+        paths = os.pathsep.join([str(HERE), str(HERE.parent), str(HERE.parent.parent), own.get("PYTHONPATH", "")])
         self._log = log
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self._zygote = subprocess.Popen([sys.executable, str(HERE / "zygote.py")], env=own | {"PYTHONPATH": paths}, **pipes)
