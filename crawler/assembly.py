@@ -173,7 +173,7 @@ class Assembly:
             strip_query=frozenset(settings.strip_query),
             max_redirects=settings.max_redirects,
             respect_nofollow=settings.respect_nofollow,
-            sitemaps=settings.sitemap != "off" and settings.max_depth != 0,
+            sitemaps=settings.max_depth != 0 and settings.sitemap != "off",
             only_sitemaps=settings.sitemap == "only",
             requisites=settings.page_requisites,
             agent=settings.robots_agent,
@@ -183,7 +183,16 @@ class Assembly:
             watch=watch,
         )
         self.judge = Judge(self.workbench, visitor, self.clock)
-        self.commit = GroupCommit(self.workbench, self.frontier, self.store, self.database.transaction, seen, refused, settings.max_size)
+        self.commit = GroupCommit(
+            self.workbench,
+            self.frontier,
+            self.store,
+            self.database.transaction,
+            seen,
+            refused,
+            settings.max_size,
+            keeps_robots=settings.max_depth != 0,  # a later run that goes deeper has to ask for the sitemaps
+        )
         self.tally = Tally(self.clock(), *self._stored())
 
     def _stored(self) -> tuple[dict[tuple[int, str], int], int, int]:

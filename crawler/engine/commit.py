@@ -6,7 +6,7 @@ Store, then add, then done, then show. What a crash leaves undone is fetched aga
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -47,13 +47,17 @@ _AT_ONCE = 1000  # refusals that are judged again together
 
 JudgeAgain = Callable[[Refusal], Request | None]
 
+_Listing = tuple[str, int, str]
+"""Host and token of a lease, and an origin of whose robots.txt the sitemaps are to be asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:
     """What one attempt leaves behind: its outcome, a record for the store, admitted URLs, refused ones.
 
     `judge_again` comes with a visit that has widened the scope: what a URL that was refused for it is now, in any thread. `trap` is the
-    shape of URLs on its host that it has put into quarantine.
+    shape of URLs on its host that it has put into quarantine. `robots` is the origin whose robots.txt names the sitemaps in `requests`:
+    what is known of it is kept with the last of them, not before.
     """
 
     outcome: Outcome | None
@@ -62,6 +66,7 @@ class Visit:
     refusals: Sequence[Refusal] = ()
     judge_again: JudgeAgain | None = None
     trap: str | None = None
+    robots: str = ""
 
     @property
     def weight(self) -> int:
@@ -95,7 +100,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit made certain. `requeued` names the hosts that got URLs back, or got some that had been refused."""
+    """What a commit made certain. `requeued` names the hosts that got URLs back, or got some that had been refused; `listed` the
+    robots.txt whose sitemaps are known now."""
 
     records: Sequence[Record]
     acknowledged: Sequence[tuple[Lease, int]]
@@ -105,6 +111,7 @@ class Committed:
     refused: Iterable[Refusal]
     added: int
     stats: Stats
+    listed: Set[_Listing]
 
 
 class GroupCommit:
@@ -120,6 +127,7 @@ class GroupCommit:
         seen: SeenFilter,
         refused: SeenFilter,
         max_size: int | None = None,
+        keeps_robots: bool = True,
     ) -> None:
         self._workbench = workbench
         self._frontier = frontier
@@ -128,6 +136,8 @@ class GroupCommit:
         self._seen = seen
         self._refused = refused
         self._max_size = max_size
+        self._keeps_robots = keeps_robots
+        self._unlisted: set[_Listing] = set()  # those that are collected and not committed
         self._visits: deque[tuple[Lease, Visit]] = deque()
         self._waiting = 0  # the weight of these visits
         self._writing = 0  # the weight of those that were cut and are not acknowledged
@@ -148,6 +158,8 @@ class GroupCommit:
         if not self._visits:
             self._oldest = now
         self._visits.append((lease, visit))
+        if visit.robots:
+            self._unlisted.add((*_fence(lease), visit.robots))
         self._waiting += visit.weight
         self._links += visit.links
         self._unstored += _size_of(visit)
@@ -199,7 +211,17 @@ class GroupCommit:
             self._links -= visits[-1][1].links
         self._waiting -= weight
         self._writing += weight
-        return Batch(visits, {lease.host: self._workbench.state_of(lease) for lease, _ in visits})
+        listed = _listings(visits)
+        return Batch(visits, {lease.host: self._kept(lease, self._workbench.state_of(lease), listed) for lease, _ in visits})
+
+    def _kept(self, lease: Lease, state: HostState, listed: Set[_Listing] = frozenset()) -> HostState:
+        """What is kept of a host now: whoever knows a robots.txt does not ask for it again, so its sitemaps have to be certain."""
+        if not self._keeps_robots:
+            return replace(state, robots=()) if state.robots else state
+        unlisted = {origin for *fence, origin in self._unlisted - listed if tuple(fence) == _fence(lease)}
+        if not unlisted:
+            return state
+        return replace(state, robots=tuple(facts for facts in state.robots if facts.origin not in unlisted))
 
     def write(self, batch: Batch) -> Committed:
         """Commits a batch. When it returns, all of it is certain; when it raises, none of it is."""
@@ -232,7 +254,9 @@ class GroupCommit:
             if _fence(lease) not in held:
                 _discard(visit.record)
         requeued = {host for host, ended in outcomes.items() if any(isinstance(outcome, Retry) for outcome in ended)}
-        return Committed(records, acknowledged, requeued | again, lost, admitted.values(), refused.values(), added, stats)
+        return Committed(
+            records, acknowledged, requeued | again, lost, admitted.values(), refused.values(), added, stats, _listings(batch.visits)
+        )
 
     def _add_refused(self, visits: Sequence[Visit], refused: Iterable[Refusal]) -> set[str]:
         """When the scope has been widened, adds what was refused for it before; returns the hosts of that. After that first time only
@@ -274,6 +298,7 @@ class GroupCommit:
         for lease in committed.lost:
             self._workbench.lost(lease)
         self._workbench.added(committed.requeued.union(request.host for request in committed.admitted if committed.added))
+        self._unlisted -= committed.listed
         for lease, count in committed.acknowledged:
             self._workbench.acknowledged(lease, count)
 
@@ -281,7 +306,7 @@ class GroupCommit:
         """One trip to the frontier: gives back, renews and tops up, then leases. For `Workbench.take`."""
         with self._transaction():
             for lease, state in need.release:
-                self._frontier.release(lease, state)
+                self._frontier.release(lease, self._kept(lease, state))
             ttl = self._workbench.ttl
             renewed = self._frontier.extend(need.renew, 0, ttl) if need.renew else Leases()
             extended = self._frontier.extend(need.extend, need.per_host, ttl) if need.extend else Leases()
@@ -296,8 +321,12 @@ class GroupCommit:
         """Releases leases at the end, and makes everything survive a loss of power."""
         with self._transaction():
             for lease, state in renewals:
-                self._frontier.release(lease, state)
+                self._frontier.release(lease, self._kept(lease, state))
         self._store.flush()
+
+
+def _listings(visits: Iterable[tuple[Lease, Visit]]) -> set[_Listing]:
+    return {(*_fence(lease), visit.robots) for lease, visit in visits if visit.robots}
 
 
 def _once(found: Iterable[Request]) -> dict[int, Request]:

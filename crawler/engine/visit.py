@@ -333,7 +333,7 @@ class Visitor:
         if not self._sitemaps:
             return Visit(None)
         _, requests, refusals = yield from self._listing.of_robots(request, facts)
-        return Visit(None, None, requests, refusals)
+        return Visit(None, None, requests, refusals, robots=facts.origin)
 
     def _sitemap_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Steps[Visit]:
         if response.status in REDIRECT_STATUS:

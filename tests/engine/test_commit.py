@@ -15,8 +15,25 @@ from crawler.core.politeness import Politeness
 from crawler.core.seen import SeenFilter
 from crawler.core.workbench import Need, Workbench
 from crawler.engine.commit import AT_ONCE, AT_RISK, BATCH, HEAVIEST, INTERVAL, LINKS, MUCH, GroupCommit, Visit
+from crawler.frontier.rows import load_robots
 from crawler.frontier.sqlite import SqliteFrontier
-from crawler.model import Body, Failed, Fetched, HostState, Lease, Limits, Page, PageError, Record, Refusal, Request, Retry, Skipped, Stats
+from crawler.model import (
+    Body,
+    Failed,
+    Fetched,
+    HostState,
+    Lease,
+    Limits,
+    Page,
+    PageError,
+    Record,
+    Refusal,
+    Request,
+    Retry,
+    RobotsFacts,
+    Skipped,
+    Stats,
+)
 from crawler.store.database import Database
 from crawler.store.files import PageFiles
 from crawler.store.results import ResultStore
@@ -370,3 +387,20 @@ def test_leaving_gives_everything_back(desk: Desk) -> None:
 
     assert desk.frontier.stats() == Stats(queued=4)
     assert desk.frontier.lease(5, 5, TTL).next_due == START + 9
+
+
+def test_a_robots_txt_is_kept_with_its_sitemaps(desk: Desk) -> None:
+    """Until the sitemaps that a robots.txt names are committed it counts as unread, whatever else is kept of its host."""
+    facts = RobotsFacts("https://a.test", 200, b"", START)
+    desk.bench.state_of = lambda lease: HostState(failures=2, robots=(facts,))  # type: ignore[method-assign]
+    sitemaps = Visit(None, None, [request(f"/{number}.xml", role="sitemap") for number in range(2 * AT_ONCE + 1)], robots=facts.origin)
+
+    def kept() -> tuple[int, tuple[RobotsFacts, ...]]:
+        failures, robots = desk.database.connection.execute("SELECT failures, robots FROM hosts").fetchone()
+        return failures, load_robots(robots)
+
+    desk.collect(desk.visit("/0"), sitemaps)
+    desk.collect(desk.visit("/1"))
+    for expected in ((2, ()), (2, ()), (2, (facts,))):
+        desk.write()
+        assert kept() == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import random
 import sqlite3
 from collections.abc import Iterable
@@ -17,7 +18,10 @@ from drive import HERE, Drive
 
 from crawler.core.urls import fingerprint
 from crawler.engine.hooks import Hooks, Skip
+from crawler.errors import DiskFullError
+from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import PageError, Request
+from crawler.store.results import ResultStore
 from crawler.testing import Site, SiteRequest, answer, in_turn, reachable, redirect
 
 OTHER = "https://other.test"
@@ -739,6 +743,36 @@ def test_the_default_sitemap_is_read(drive: Drive) -> None:
 
     crawled = drive({"/": ""})
     assert (crawled.count("/sitemap.xml"), set(crawled.pages)) == (1, {"/"})
+
+
+def test_sitemaps_are_read_by_the_run_that_goes_deeper(drive: Drive, tmp_path: Path) -> None:
+    """The seeds alone need no sitemap; whoever then goes on to what lies below them does."""
+    web = {"/": links("/a"), "/a": "", "/sitemap.xml": urlset(f"{HERE}/orphan"), "/orphan": ""}
+    first = drive(web, output=tmp_path / "out", max_depth=0)
+    second = drive(web, output=tmp_path / "out", max_depth=9)
+
+    assert (first.asked, sorted(second.asked)) == (["/robots.txt", "/"], ["/a", "/orphan", "/robots.txt", "/sitemap.xml"])
+    assert second.ok == {"/", "/a", "/orphan"}
+
+
+@pytest.mark.parametrize("broken", [(ResultStore, "write", 1), (SqliteFrontier, "add", 2), (SqliteFrontier, "done", 1)])
+def test_sitemaps_outlive_a_commit_that_failed(
+    drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: tuple[type, str, int]
+) -> None:
+    """A run that could not write down which sitemaps a robots.txt names has not read that robots.txt: the next one finds all."""
+    owner, name, number = broken
+    real, calls = getattr(owner, name), itertools.count(1)
+
+    def fails_once(*arguments: Any) -> Any:
+        if next(calls) == number:
+            raise DiskFullError.writing("a page")
+        return real(*arguments)
+
+    monkeypatch.setattr(owner, name, fails_once)
+    web = {"/": links("/a"), "/a": "", "/sitemap.xml": urlset(f"{HERE}/orphan"), "/orphan": ""}
+    with pytest.raises(DiskFullError):
+        drive(web, output=tmp_path / "out")
+    assert drive(web, output=tmp_path / "out").ok == {"/", "/a", "/orphan"}
 
 
 def test_an_index_and_gz_are_read(drive: Drive) -> None:
