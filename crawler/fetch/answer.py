@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from time import perf_counter
 
 from crawler.core.retry import NO_CONNECTION
@@ -32,6 +33,7 @@ class Answer:
     """
 
     __slots__ = (
+        "_asked",
         "_beginning",
         "_end",
         "_headers",
@@ -50,6 +52,7 @@ class Answer:
 
     def __init__(self, request: Request, options: FetchOptions, end: float = float("inf")) -> None:
         self.url = request.url
+        self._asked = request.headers
         self._beginning = request.role == "robots"
         self._limit = _limit(request.role, options.max_body)
         self.status = 0
@@ -84,9 +87,16 @@ class Answer:
             raise FetchFailure("protocol", f"the header is larger than {MAX_HEADER_SIZE // 1024} KB")
         if status == 101:
             raise FetchFailure("protocol", "the server switched protocols without being asked to")
+        if status == 206 and not self._asked_for_a_part:
+            raise FetchFailure("protocol", "the server sent a part of the body (206) without being asked to")
         transfer = self._known.get("transfer-encoding")
         if transfer and [coding.strip().lower() for coding in transfer] not in (["chunked"], ["identity"]):
             raise FetchFailure("protocol", f"Transfer-Encoding {', '.join(transfer)} was not asked for")
+
+    @property
+    def _asked_for_a_part(self) -> bool:
+        """Whether somebody's headers asked for a range (RFC 9110, 14.2)."""
+        return any(name.lower() == "range" for name, _ in chain(self._asked, self._options.headers, *self._options.host_headers.values()))
 
     @property
     def cookies(self) -> list[str]:

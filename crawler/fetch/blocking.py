@@ -132,7 +132,8 @@ class BlockingFetcher:
         userinfo, _, place = url.netloc.rpartition("@")
         if self._headers.by_origin or request.headers or userinfo:
             headers = self._headers.all(self._headers.added(request, _origin(url), url.path, userinfo))
-        target = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
+        # urlsplit forgets an empty query, which is part of a URL all the same.
+        target = f"{url.path or '/'}?{url.query}" if url.query or request.url.endswith("?") else url.path or "/"
         if proxy is not None and url.scheme == "http":
             target = f"http://{place}{target}"
             headers.update(proxy_headers(proxy))

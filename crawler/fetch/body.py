@@ -6,6 +6,7 @@ aiohttp calls a gzip body that was cut in half whole when its Content-Length say
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -201,7 +202,7 @@ class _Gzip:
             data = self._stream.unused_data if self._stream.eof else b""
 
     def finish(self) -> None:
-        if not self._stream.eof:
+        if not self._stream.eof or self._after == b"\x1f":  # half a mark is the beginning of a member
             raise _cut("gzip")
 
 
@@ -252,8 +253,13 @@ class _Brotli:
             raise _cut("br")
 
 
+# How a frame begins, one of data or one to be skipped (RFC 8878, 3.1), and a beginning of that.
+_FRAME = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
+_HALF_MARK = re.compile(rb"\x28(\xb5\x2f?)?|[\x50-\x5f](\x2a\x4d?)?")
+
+
 class _Zstd:
-    """zstd (RFC 8878), which may have several frames. RFC 9659 limits the window to 8 MB."""
+    """zstd (RFC 8878), which may have several frames; those to be skipped give nothing. RFC 9659 limits the window to 8 MB."""
 
     def __init__(self) -> None:
         self._stream: Any = self._new()
@@ -271,7 +277,7 @@ class _Zstd:
                     if len(data) < 4:
                         self._after = data
                         return
-                    if data[:4] != b"\x28\xb5\x2f\xfd":
+                    if not _FRAME.fullmatch(data[:4]):
                         self._after = b"\0\0\0\0"
                         return
                     self._stream, self._after = self._new(), b""
@@ -291,5 +297,5 @@ class _Zstd:
                 return
 
     def finish(self) -> None:
-        if not self._stream.eof:
+        if not self._stream.eof or _HALF_MARK.fullmatch(self._after):
             raise _cut("zstd")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
@@ -19,6 +20,8 @@ from crawler.fetch.options import FetchOptions
 _MAX_LENGTH = 4096  # of one cookie, RFC 6265, 6.1
 _MAX_PER_ORIGIN = 50
 _MAX_ORIGINS = 20_000
+_LONGEST = 1e10  # seconds that a cookie may last
+_NUMBER = re.compile(r"-?[0-9]+")  # what Max-Age has to be, else it is passed over (RFC 6265, 5.2.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,8 @@ class CookieJar:
         """Takes the cookies that `save` wrote. What cannot be read is as good as absent: sites set their cookies anew."""
         try:
             kept = json.loads(file.read_text(encoding="utf-8"))
-            restored = {origin: [Cookie(*fields) for fields in cookies] for origin, cookies in kept.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+            restored = {origin: [_restored(*fields) for fields in cookies] for origin, cookies in kept.items()}
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
             return
         for origin, cookies in restored.items():
             self._kept[origin] = {(cookie.name, cookie.path): cookie for cookie in cookies}
@@ -159,6 +162,13 @@ def _load(file: Path) -> list[_Given]:
     return given
 
 
+def _restored(name: object, value: object, path: object, expires: object) -> Cookie:
+    """A cookie as `save` wrote it. TypeError when it is none."""
+    if isinstance(name, str) and isinstance(value, str) and isinstance(path, str) and isinstance(expires, float | None):
+        return Cookie(name, value, path, expires)
+    raise TypeError
+
+
 def _host(origin: str) -> str:
     """The host of an origin, without its port."""
     name = origin.partition("://")[2]
@@ -186,9 +196,9 @@ def _parse(line: str, host: str, path: str, now: float) -> Cookie | None:
                 where = text if text.startswith("/") else _default_path(path)
             case "expires":
                 expires = _date(text)
-            case "max-age" if text.lstrip("-").isdecimal():
-                seconds = int(text[:12])
-                max_age = now + seconds if seconds > 0 else 0.0
+            case "max-age" if _NUMBER.fullmatch(text):
+                seconds = float(text)  # of any length, where int() has its limit
+                max_age = now + min(seconds, _LONGEST) if seconds > 0 else 0.0
     return Cookie(name, value, where, expires if max_age is None else max_age)
 
 

@@ -137,6 +137,8 @@ class HttpFetcher:
             if (kept := await self._kept_alive.ask(request.url, tls, every)) is not None:
                 return kept
         url = url.with_user(None) if url.raw_user is not None else url
+        if request.url.endswith("?") and not url.raw_query_string:
+            url = url.with_path(f"{url.raw_path}?", encoded=True)  # yarl forgets an empty query, which is part of a URL all the same
         return await self._session.get(url, headers=headers, allow_redirects=False, proxy=proxy, ssl=tls)
 
     async def _read(self, response: ClientResponse | KeptResponse, body: BodyReader, answer: Answer, limit: asyncio.Timeout) -> Body:

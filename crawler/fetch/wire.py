@@ -28,6 +28,7 @@ Key = tuple[str, str, int | None, str | None]
 
 _MOST = 64  # so many connections are kept alive
 _HEX = re.compile(rb"[0-9A-Fa-f]{1,16}")
+_BROKEN_CHUNKS = "this is no valid HTTP: the chunks of the body are broken"
 _FOLD = re.compile(r"\r?\n[ \t]+")
 
 
@@ -232,10 +233,18 @@ class Head(http.client.HTTPResponse):
                 return ("HTTP/1.1" if version == "HTTP/2.0" else version), status, reason  # some servers misname what they speak
             http.client.parse_headers(self.fp)
 
+    def _get_chunk_left(self) -> int | None:
+        # http.client does not look at the two bytes that end a chunk.
+        if self.chunk_left == 0:
+            if self._safe_read(2) != b"\r\n":  # type: ignore[attr-defined]
+                raise FetchFailure("protocol", _BROKEN_CHUNKS)
+            self.chunk_left: int | None = None
+        return super()._get_chunk_left()  # type: ignore[misc,no-any-return]
+
     def _read_next_chunk_size(self) -> int:
         # http.client takes "-1", "0x1f" and "1_0" for sizes, and calls all others a body that ended early.
         line = self.fp.readline(MAX_LINE + 1)
         size = line.partition(b";")[0].rstrip()
         if line.endswith(b"\n") and not _HEX.fullmatch(size):
-            raise FetchFailure("protocol", "this is no valid HTTP: the chunks of the body are broken")
+            raise FetchFailure("protocol", _BROKEN_CHUNKS)
         return int(size, 16)  # ValueError, for the end of the connection, becomes IncompleteRead

@@ -258,6 +258,7 @@ def _not_http(random: Random) -> list[Fault]:
         "too-long": (http(body) + b"and more of it",),
         "too-long-closing": (OK + b"Connection: close\r\n" + length + b"\r\n" + body + b"and more of it", close),
         "too-long-chunk": (CHUNKED + b"\r\n3\r\n" + body + b"\r\n" + chunk(b""),),
+        "too-long-chunk-before-another": (CHUNKED + b"\r\n3\r\n" + body[:3] + b"XX5\r\nhello\r\n" + chunk(b""),),
         "chunk-letters": (CHUNKED + b"\r\nzz\r\n" + body,),
         "chunk-late": (CHUNKED + b"\r\n" + chunks(random, body), pause, b"zz\r\n" + body),
         "chunk-negative": (CHUNKED + b"\r\n-1\r\n" + body,),
@@ -283,6 +284,7 @@ def _not_http(random: Random) -> list[Fault]:
         "length-list": (OK + b"Content-Length: 5, 5\r\n\r\n" + body,),
         "length-and-chunks": (CHUNKED + length + b"\r\n" + chunk(body) + chunk(b""),),
         "transfer-gzip": (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + chunk(gzip.compress(body)) + chunk(b""),),
+        "part": (http(body, f"Content-Range: bytes 0-{len(body) - 1}/99999", status="206 Partial Content"),),
         "switching": (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",),
     }  # fmt: skip
     return [_error("protocol", name, *script) for name, script in cases.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import struct
 import zlib
 from collections.abc import Callable
 from hashlib import sha256
@@ -163,6 +164,8 @@ def test_gzip_with_several_members() -> None:
     assert read("gzip", *(two[at : at + 1] for at in range(len(two)))) == b"one two"
     assert read("gzip", two + bytes(100)) == b"one two"
     assert read("gzip", two, b"\0", b"\x1f", gzip.compress(b"not this")) == b"one two"
+    assert fails("gzip", gzip.compress(b"one ") + b"\x1f") == "truncated"
+    assert fails("gzip", gzip.compress(b"one ") + b"\x1f\x8b") == "truncated"
     assert fails("gzip", two[:-1]) == "truncated"
 
 
@@ -173,6 +176,21 @@ def test_zstd_with_several_frames() -> None:
     assert read("zstd", *(two[at : at + 1] for at in range(len(two)))) == b"one two"
     assert read("zstd", two + b"junk") == b"one two"
     assert fails("zstd", two[:-1]) == "truncated"
+    for cut in (1, 2, 3, 4):
+        assert fails("zstd", zstd(b"one ") + zstd(b"two")[:cut]) == "truncated"
+
+
+@pytest.mark.parametrize("magic", [0x184D2A50, 0x184D2A57, 0x184D2A5F])
+def test_zstd_frames_to_be_skipped(magic: int) -> None:
+    """A skippable frame (RFC 8878, 3.1.2) says nothing wherever it stands, and cut short it is truncated as any other."""
+    one, two, skipped = zstd(b"one "), zstd(b"two"), struct.pack("<II", magic, 5) + b"hello"
+    nothing = struct.pack("<II", magic, 0)
+    whole = skipped + one + skipped + skipped + two + nothing + skipped
+    assert read("zstd", whole) == b"one two"
+    assert read("zstd", *(whole[at : at + 1] for at in range(len(whole)))) == b"one two"
+    for cut in range(1, len(skipped)):
+        assert fails("zstd", skipped[:cut]) == "truncated"
+        assert fails("zstd", one + skipped[:cut]) == "truncated"
 
 
 @pytest.mark.parametrize("coding", ["", "identity", "none", "utf-8", "IDENTITY, binary"])

@@ -96,6 +96,22 @@ def test_other_statuses_are_answers(server: RawServer, fetch: Fetch, status: str
     assert len(server.heads) == 1
 
 
+PART = http(b"hello", "Content-Range: bytes 0-4/1000", status="206 Partial Content")
+
+
+def test_a_part_that_nobody_asked_for(server: RawServer, fetch: Fetch) -> None:
+    """A 206 without a Range in the request is no page: `protocol` (RFC 9110, 15.3.7)."""
+    assert outcome(fetch(server.answer(PART))) == (206, b"", "protocol")
+
+
+def test_a_part_that_was_asked_for(server: RawServer, fetch: Fetch) -> None:
+    """Whoever sends a Range, for all or for one request, has the part."""
+    url = server.answer(PART)
+
+    assert outcome(fetch(url, headers=(("range", "bytes=0-4"),))) == (206, b"hello", "ok")
+    assert outcome(fetch(request(url, ("Range", "bytes=0-4")))) == (206, b"hello", "ok")
+
+
 # Connections.
 
 
@@ -240,11 +256,12 @@ def test_a_body_that_ends_early_is_never_called_whole(server: RawServer, fetch: 
         (CHUNKED + b"zz\r\nhello\r\n",),
         (CHUNKED + chunk(b"hello"), pause, b"zz\r\nhello\r\n"),
         (CHUNKED + b"-1\r\nhello\r\n",),
+        (CHUNKED + b"3\r\nabcXX5\r\nhello\r\n0\r\n\r\n",),
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",),
     ],
     ids=[
         "status-line", "tls-alert", "status", "flood", "long-line", "no-colon", "name", "two-lengths", "negative-length",
-        "length-and-chunks", "transfer-gzip", "transfer-twice", "chunk", "chunk-late", "negative-chunk", "101",
+        "length-and-chunks", "transfer-gzip", "transfer-twice", "chunk", "chunk-late", "negative-chunk", "end-of-chunk", "101",
     ],
 )  # fmt: skip
 def test_what_is_no_valid_http_is_not_guessed_at(server: RawServer, fetch: Fetch, steps: tuple[Step, ...]) -> None:
@@ -451,6 +468,21 @@ def test_the_request(server: RawServer, fetch: Fetch) -> None:
     assert headers["accept"].startswith("text/html,")
     assert headers["accept-encoding"].startswith("gzip, deflate")
     assert set(headers) <= {"host", "user-agent", "accept", "accept-encoding", "connection"}
+
+
+@pytest.mark.parametrize("target", ["/p?", "/?", "/p", "/p??", "/p?a?", "/p?a", "//p?"])
+def test_an_empty_query_is_asked_for(server: RawServer, fetch: Fetch, target: str) -> None:
+    """`/p?` is another resource than `/p` (WHATWG URL, 4.5): the target is the URL's to the last character."""
+    assert outcome(fetch(server.answer(http(b"here"), path=target))) == (200, b"here", "ok")
+
+    assert {head.split()[1].decode() for head in server.heads} == {target}
+
+
+def test_an_empty_query_is_told_a_proxy(server: RawServer, fetch: Fetch) -> None:
+    """Through a proxy too."""
+    server.answer(http(b"through"), path="http://site.example/p?")
+
+    assert outcome(fetch("http://site.example/p?", proxy=f"http://127.0.0.1:{server.port}")) == (200, b"through", "ok")
 
 
 def test_headers_of_the_user_and_of_the_request(server: RawServer, fetch: Fetch) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crawler.errors import UsageError
 from crawler.fetch.cookies import CookieJar, origin_of
@@ -81,7 +83,15 @@ def test_paths(line: str, path: str, seen: bool) -> None:
         ("id=1; Max-Age=100", True),
         ("id=1; Max-Age=0", False),
         ("id=1; Max-Age=-5", False),
+        ("id=1; Max-Age=-" + "9" * 5000, False),
         ("id=1; Max-Age=soon", True),
+        ("id=1; Max-Age=--5", True),
+        ("id=1; Max-Age=-", True),
+        ("id=1; Max-Age=5-", True),
+        ("id=1; Max-Age=²", True),
+        ("id=1; Max-Age=-٥", True),
+        ("id=1; Max-Age=00000000000000005", True),
+        ("id=1; Max-Age=" + "9" * 5000, True),
         ("id=1; Max-Age=99999999999999999999999", True),
         ("id=1; Expires=Wed, 09 Jun 2060 10:18:14 GMT", True),
         ("id=1; expires=Wednesday, 09-Jun-60 10:18:14 GMT", True),
@@ -91,10 +101,22 @@ def test_paths(line: str, path: str, seen: bool) -> None:
     ],
 )
 def test_when_cookies_end(line: str, kept: bool) -> None:
-    """Max-Age wins over Expires; what is in the past removes the cookie (RFC 6265, 5.3)."""
+    """Max-Age wins over Expires; what is in the past removes the cookie (RFC 6265, 5.3), and what is no time is passed over (5.2.2)."""
     made = jar("id=old", line)
 
     assert made.header(SITE, "/a/b") == ("id=1" if kept else None)
+
+
+_PIECES = ["id=1", "=", ";", ",", " ", "-", "--5", "0", "9" * 5000, "²", "٥", "1e9", ":", "Max-Age=", "Expires=", "Domain=", "Path=", ".",
+           "Thu, 01 Jan 1970 00:00:00 GMT", "Jan", "+9999", "(", '"', "\xff", "[", "]"]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(_PIECES) | st.text(max_size=5), max_size=12).map("".join), st.text(max_size=3))
+def test_no_cookie_breaks_its_answer(line: str, path: str) -> None:
+    """Whatever a server says in Set-Cookie, it is a cookie or it is dropped."""
+    header = jar(line, path=path).header(SITE, path)
+
+    assert header is None or header.isprintable()
 
 
 def test_a_new_value_replaces_the_old() -> None:
@@ -194,7 +216,13 @@ def test_a_jar_survives_its_crawl(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["cookies.json"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"https://x": [[1]]}', '{"https://x": 5}', "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "{", '{"https://x": [[1]]}', '{"https://x": 5}', "\x00", "[" * 100_000,
+        '{"https://x": [["a", "b", 5]]}', '{"https://x": [["a", "b", "/", "soon"]]}', '{"https://x": [[[], "b", "/"]]}',
+    ],
+)  # fmt: skip
 def test_a_damaged_jar_is_an_empty_one(tmp_path: Path, text: str) -> None:
     """Cookies that cannot be read again stop nobody."""
     file = tmp_path / "cookies.json"
