@@ -284,7 +284,14 @@ class Settings:
     fresh: bool = setting(False, "Deletes the crawl the folder holds and begins anew.", KEEP, in_file=False, in_environment=False)
 
     quiet: bool = setting(False, "Says nothing but errors.", OUTPUT, flags=("-q",))
-    verbose: int = setting(0, "Logs every page; given twice, every decision.", OUTPUT, integer(0, 1, 2), flags=("-v",), count=True)
+    verbose: int = setting(
+        0,
+        "Shows and logs every page; given twice, also every URL that is refused, and why.",
+        OUTPUT,
+        integer(0, 1, 2),
+        flags=("-v",),
+        count=True,
+    )
     progress: Literal["auto", "bar", "plain", "json", "none"] = setting(
         "auto",
         "How progress is shown: a live display, a line every ten seconds, JSON lines, or nothing.",

@@ -14,14 +14,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crawler.cli.audience import Audience
 from crawler.cli.messages import say
 from crawler.cli.parser import settings_from
 from crawler.cli.rows import Rows
-from crawler.cli.screen import Screen, choose_screen, wants_color
+from crawler.cli.screen import choose_screen, wants_color
 from crawler.cli.signals import EXIT_CODES, SIGNALS, Interrupted, Signals
 from crawler.effective import Effective
 from crawler.errors import CrawlerError, OutputError, SeedError
-from crawler.model import FinishReason, Record
+from crawler.model import FinishReason
 from crawler.settings import Settings
 from crawler.text import as_json, printable
 
@@ -125,7 +126,7 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
         assert opened.folder is not None
         log = stack.enter_context(EventLog(Path(settings.log_file) if settings.log_file else opened.folder.path / "crawl.log"))
         log.write("started" if opened.is_new else "resumed", seeds=list(opened.seeds)[:100], run=opened.run, pid=os.getpid())
-        show = _Show(opened, screen, log, stack.enter_context(closing(_open_jsonl(settings.jsonl))) if settings.jsonl else None)
+        show = Audience(opened, screen, log, stack.enter_context(closing(_open_jsonl(settings.jsonl))) if settings.jsonl else None)
         screen.start(f"Crawling {printable(opened.seeds[0])}{_more(opened.seeds)}", settings.output, _facts(settings, opened.is_new))
         collect_rarely()
         try:
@@ -240,59 +241,7 @@ def _no_seed(opened: Assembly, summary: Summary) -> SeedError:
     return SeedError(f"no seed could be fetched: {printable(seed.url)}", printable(seed.why), again)
 
 
-class _Show:
-    """Everything that looks at pages while the crawl runs: the screen, the log, the rows on standard output."""
-
-    def __init__(self, opened: Assembly, screen: Screen, log: object, rows: Rows | None) -> None:
-        self._opened = opened
-        self._screen = screen
-        self._log = log
-        self._rows = rows
-        self._verbose = opened.settings.verbose
-
-    def pages(self, records: Sequence[Record]) -> None:
-        """Takes what a commit stored."""
-        if self._rows is not None:
-            self._rows.put(self._lines(records))
-        self._name(records)
-
-    async def deliver(self, records: Sequence[Record]) -> None:
-        """The same, for the asynchronous engine."""
-        if self._rows is not None:
-            await self._rows.deliver(self._lines(records))
-        self._name(records)
-
-    def give_up(self) -> None:
-        """Waits no longer for whoever reads the rows."""
-        if self._rows is not None:
-            self._rows.give_up()
-
-    def _lines(self, records: Sequence[Record]) -> str:
-        """A row for each page."""
-        from crawler.store.row import row_of
-
-        rows = (row_of(record) for record in records if record.page.role != "sitemap")
-        return "".join(as_json(row) + "\n" for row in rows)
-
-    def _name(self, records: Sequence[Record]) -> None:
-        if self._verbose:
-            for record in records:
-                if record.page.role != "sitemap":
-                    self._screen.page(record.page)
-
-    def progress(self, engine: Engine) -> None:
-        """Redraws the screen."""
-        self._screen.update(self._opened.progress(engine))
-
-    def pausing(self, engines: Sequence[Engine], number: int, grace: float) -> None:
-        """Says at once that a signal was heard, for what is in flight may take a while."""
-        from crawler.cli.screen_text import pausing_line
-
-        in_flight = sum(len(engine.flying()) for engine in engines)
-        self._screen.tell(pausing_line(in_flight, grace, "Ctrl-C again" if number == signal.SIGINT else "a second signal"))
-
-
-def _run_async(opened: Assembly, show: _Show, signals: Signals) -> FinishReason:
+def _run_async(opened: Assembly, show: Audience, signals: Signals) -> FinishReason:
     from crawler.app import GRACE, run_asynchronously
 
     async def main() -> FinishReason:
@@ -348,7 +297,7 @@ def _run_loop(main: Coroutine[object, object, FinishReason]) -> FinishReason:
     return uvloop.run(main)
 
 
-def _run_sync(opened: Assembly, show: _Show, signals: Signals) -> FinishReason:
+def _run_sync(opened: Assembly, show: Audience, signals: Signals) -> FinishReason:
     from crawler.app import GRACE, run_synchronously
 
     engines: list[Engine] = []

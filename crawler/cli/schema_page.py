@@ -23,7 +23,8 @@ crawl-example.org/
   pages/HOST/…    the bodies of pages; column `pages.file` says which
   crawl.toml      the settings in effect, without secrets
   summary.json    the numbers of the last screen, written whenever a run ends
-  crawl.log       JSON lines, one for each event of a run; a new file every 50 MB, three older ones stay
+  crawl.log       JSON lines, one for each event of a run (-v: also of each page, -vv: of each refused URL);
+                  a new file every 50 MB, three older ones stay
   cookies.json    the cookies that sites have set, readable by its owner alone
 ```
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Literal, Protocol, TextIO
 
-from crawler.model import Page
+from crawler.model import Page, Refusal
 from crawler.progress import Progress
 
 ProgressChoice = Literal["auto", "bar", "plain", "json", "none"]
@@ -26,6 +26,9 @@ class Screen(Protocol):
 
     def page(self, page: Page) -> None:
         """Takes a page that was stored. Shown when every page is to be shown."""
+
+    def refused(self, refusal: Refusal) -> None:
+        """Takes a URL that is not asked for. Shown when every decision is to be shown."""
 
     def warn(self, message: str, cause: str | None = None) -> None:
         """Shows a warning, once for each cause; without one, the message is its own cause."""
@@ -49,7 +52,8 @@ def choose_screen(
     """The screen for these wishes and this stream; `clock` gives seconds.
 
     `auto` is the live display on a terminal, plain lines elsewhere. What is no terminal never gets control sequences, not even
-    with `bar`. `verbose` 1 shows every page, 2 also how it was found. `none` still shows warnings, `quiet` shows nothing.
+    with `bar`. `verbose` 1 shows every page, 2 also how it was found, and every URL that is refused. `none` still shows warnings,
+    `quiet` shows nothing.
     """
     from crawler.cli import screen_plain
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from crawler.cli.screen_text import encodable, page_line, paragraph, render_progress, start_line
-from crawler.model import Page
+from crawler.cli.screen_text import encodable, page_line, paragraph, refusal_line, render_progress, start_line
+from crawler.model import Page, Refusal
 from crawler.progress import Progress
 from crawler.text import printable
 
@@ -75,6 +75,11 @@ class LiveScreen:
         # Said with the next drawing: on its own, each would cost a drawing.
         if self._verbose and self._console is not None:
             self._waiting.append(page_line(page, self._verbose > 1))
+
+    def refused(self, refusal: Refusal) -> None:
+        """See `Screen.refused`."""
+        if self._verbose > 1 and self._console is not None:
+            self._waiting.append(refusal_line(refusal))
 
     def warn(self, message: str, cause: str | None = None) -> None:
         """See `Screen.warn`."""

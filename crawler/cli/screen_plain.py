@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import TextIO
 
 from crawler.cli.messages import say
-from crawler.cli.screen_text import encodable, page_line, plain_progress, start_line
-from crawler.model import Page
+from crawler.cli.screen_text import encodable, page_line, plain_progress, refusal_line, start_line
+from crawler.model import Page, Refusal
 from crawler.progress import Progress
+from crawler.redaction import redact
 from crawler.text import as_json, printable
 
 # A log has no width: one line each.
@@ -27,6 +28,9 @@ class SilentScreen:
 
     def page(self, page: Page) -> None:
         """See `Screen.page`."""
+
+    def refused(self, refusal: Refusal) -> None:
+        """See `Screen.refused`."""
 
     def warn(self, message: str, cause: str | None = None) -> None:
         """See `Screen.warn`."""
@@ -50,6 +54,11 @@ class MessageScreen(SilentScreen):
         """See `Screen.page`."""
         if self._verbose:
             self._say(page_line(page, self._verbose > 1))
+
+    def refused(self, refusal: Refusal) -> None:
+        """See `Screen.refused`."""
+        if self._verbose > 1:
+            self._say(refusal_line(refusal))
 
     def warn(self, message: str, cause: str | None = None) -> None:
         """See `Screen.warn`."""
@@ -92,7 +101,7 @@ class PlainScreen(MessageScreen):
 
 
 class JsonScreen(MessageScreen):
-    """One JSON object a line: `event` is start, progress (once a second, and the last one at the end), page, warning,
+    """One JSON object a line: `event` is start, progress (once a second, and the last one at the end), page, refused, warning,
     message or stop."""
 
     SECONDS = 1.0
@@ -129,6 +138,11 @@ class JsonScreen(MessageScreen):
                 bytes=page.content.size,
                 elapsed=page.elapsed,
             )
+
+    def refused(self, refusal: Refusal) -> None:
+        """See `Screen.refused`."""
+        if self._verbose > 1:
+            self._put(event="refused", url=redact(refusal.url), reason=refusal.reason, detail=redact(refusal.detail), parent=refusal.parent)
 
     def warn(self, message: str, cause: str | None = None) -> None:
         """See `Screen.warn`."""

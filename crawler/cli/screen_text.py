@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from textwrap import wrap
 
-from crawler.model import Page
+from crawler.model import Page, Refusal
 from crawler.progress import Progress
+from crawler.redaction import redact
 from crawler.text import human_clock, human_count, human_duration, human_size, printable
 
 COLUMN = 57
@@ -60,6 +61,12 @@ def page_line(page: Page, detailed: bool = False) -> str:
         attempts = "" if page.attempts == 1 else f" attempts {page.attempts}"
         parts.append(f"depth {page.depth}{attempts}" + (f" from {printable(page.parent)}" if page.parent else ""))
     return "  ".join(parts)
+
+
+def refusal_line(refusal: Refusal) -> str:
+    """One URL that is not asked for on one line: the reason, the URL, the rule that decided, and where it was found."""
+    parts = [f"refused {refusal.reason}", redact(refusal.url), *([redact(refusal.detail)] if refusal.detail else [])]
+    return "  ".join(map(printable, [*parts, *([f"from {refusal.parent}"] if refusal.parent else [])]))
 
 
 def _numbers(progress: Progress, clock: bool = True) -> list[str]:

@@ -17,14 +17,17 @@ from crawler.engine.robots_story import RobotsAnswer
 from crawler.engine.steps import Steps
 from crawler.engine.visit import Visitor
 from crawler.errors import CrawlerError
-from crawler.model import Failed, Request, Response, Retry, Skipped
+from crawler.model import Failed, Refusal, Request, Response, Retry, Skipped
 
 
 class Judge:
     """Tells the workbench what came of a request, and makes a visit of it. `clock` is the frontier's.
 
-    A page: `verdict` as soon as its answer is there, then, when it has been read, `visit`.
+    A page: `verdict` as soon as its answer is there, then, when it has been read, `visit`. `on_refusal`, when somebody sets it, is told
+    of every URL that is not asked for, as soon as that is decided.
     """
+
+    on_refusal: Callable[[Refusal], object] | None = None
 
     def __init__(self, workbench: Workbench, visitor: Visitor, clock: Callable[[], float]) -> None:
         self._workbench = workbench
@@ -34,13 +37,23 @@ class Judge:
     def unasked(self, outcome: Skipped | Failed) -> Visit:
         """The visit of a URL on which the workbench decided without asking."""
         if isinstance(outcome, Skipped):
-            return self._visitor.skipped(outcome)
+            return self._told(self._visitor.skipped(outcome))
         return self._visitor.closed(outcome, datetime.now(UTC))
 
     def skipped(self, request: Request, skip: Skip) -> Visit:
         """The visit of a request that a hook did not let through."""
         self._workbench.cancelled(request)
-        return self._visitor.skipped(Skipped(request, "hook", skip.why))
+        return self._told(self._visitor.skipped(Skipped(request, "hook", skip.why)))
+
+    def _told(self, visit: Visit) -> Visit:
+        if self.on_refusal is not None:
+            for refusal in visit.refusals:
+                self.on_refusal(refusal)
+            if isinstance(visit.outcome, Skipped):
+                request = visit.outcome.request
+                refusal = Refusal(request.url, request.id, visit.outcome.reason, visit.outcome.detail, request.parent, request.depth)
+                self.on_refusal(refusal)
+        return visit
 
     def verdict(self, request: Request, response: Response) -> Retry | Failed | None:
         """Whether the URL is asked for again or has failed; None when the answer stands. The host's slot is free from now on."""
@@ -67,7 +80,7 @@ class Judge:
                 visit = self._visitor.broken(request, response, error, now)
         if visit.record is None:
             discard(response.body)  # a sitemap, or an answer after which the URL is asked for again
-        return visit
+        return self._told(visit)
 
     def prepare(self, answer: RobotsAnswer) -> None:
         """Does in advance what takes long about a robots.txt. Safe in any thread."""
@@ -84,4 +97,4 @@ class Judge:
         facts = replace(answer.facts, read_at=self._clock())
         visit = yield from self._visitor.sitemaps_of(request, facts)
         self._workbench.robots(request, self._clock(), facts, answer.ttfb, answer.retry_after)
-        return visit
+        return self._told(visit)

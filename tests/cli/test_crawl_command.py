@@ -557,6 +557,54 @@ def test_progress_for_programs(crawl: Callable[..., Ran]) -> None:
     assert sum(event["event"] == "page" for event in events) == 8
 
 
+def events(folder: Path, kind: str) -> list[dict[str, Any]]:
+    """The events of one kind in the folder's log."""
+    return [event for event in map(json.loads, (folder / "crawl.log").read_text("ascii").splitlines()) if event["event"] == kind]
+
+
+REFUSED = "SELECT url, reason, coalesce(detail, '') FROM urls WHERE state = 'skipped' AND role = 'page' ORDER BY url"
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_every_page_is_logged_when_asked_for(crawl: Callable[..., Ran], out: Path, mode: str) -> None:
+    """Without `-v` the log names no page; with it, each page that is stored, with its status and outcome; no refusal."""
+    crawl("--mode", mode)
+    assert events(out, "page") == []
+    crawl("--mode", mode, "--fresh", "-v")
+    logged = sorted((event["url"], event["status"], event["outcome"]) for event in events(out, "page"))
+    assert logged == rows(out, "SELECT url, status, outcome FROM pages ORDER BY url")
+    assert len(logged) == 8
+    assert events(out, "refused") == []
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_every_refusal_is_shown_and_logged_when_asked_for(crawl: Callable[..., Ran], web: Site, out: Path, mode: str) -> None:
+    """With `-vv` each URL that is not asked for is there once, with its reason and the rule or line that decided; nothing in it acts on
+    a terminal, and no password is shown."""
+    web.page("/a", answer(links=["/a/1", "/a/2", "http://lamp:secret@other.invalid/\u202ex", "/closed/1"]))
+    ran = crawl("--mode", mode, "-vv")
+    refused = rows(out, REFUSED)
+    assert sorted((event["url"], event["reason"], event["detail"]) for event in events(out, "refused")) == refused
+    assert {reason for _, reason, _ in refused} >= {"robots", "scope", "scheme"}
+    lines = [line for line in ran.err.splitlines() if line.startswith("refused ")]
+    assert len(lines) == len(refused)
+    assert f"refused robots  {web.url('/closed/1')}  line 2: Disallow: /closed/  from {web.url()}" in lines
+    for shown in (ran.err, (out / "crawl.log").read_text()):
+        assert "secret" not in shown
+        assert "\u202e" not in shown
+
+
+@pytest.mark.parametrize("kind", ["json", "none", "bar"])
+def test_refusals_are_shown_on_every_screen(crawl: Callable[..., Ran], kind: str) -> None:
+    """As lines, or as JSON for programs."""
+    ran = crawl("-vv", "--progress", kind)
+    lines = ran.err.splitlines()
+    if kind == "json":
+        assert {json.loads(line)["reason"] for line in lines if '"refused"' in line} == {"robots", "scope", "scheme"}
+    else:
+        assert any(line.startswith("refused robots") for line in lines)
+
+
 def test_quiet_says_nothing(crawl: Callable[..., Ran]) -> None:
     """`-q` leaves both streams empty; data that was asked for still comes."""
     assert crawl("-q") == Ran(0, "", "")
