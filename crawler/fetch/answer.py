@@ -80,6 +80,8 @@ class Answer:
         for name, value in headers:
             size += len(name) + len(value)
             key = name.lower()
+            if key.endswith((" ", "\t")):  # RFC 9112, 5.1; llhttp lets it pass after some names
+                raise FetchFailure("protocol", "this is no valid HTTP: there is a space between the name of a header and its colon")
             if key in _READ_HERE:
                 self._known.setdefault(key, []).append(value)
         if size > MAX_HEADER_SIZE:

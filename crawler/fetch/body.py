@@ -36,7 +36,10 @@ PIECE = 256 * 1024
 """A decoder gives out no more than about this at a time (Brotli: twice as much)."""
 
 _MAX_CODINGS = 5  # curl and urllib3 stop there too
-_UNREADABLE = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz", "aes128gcm", "exi", "pack200-gzip"})
+_NO_CODINGS = frozenset(
+    {"", "identity", "none", "binary", "7bit", "8bit", "utf-8", "utf8", "ascii", "us-ascii", "iso-8859-1", "windows-1252"}
+)
+"""What servers call a body that has no coding: mostly the name of something else."""
 
 
 def accept_encoding() -> str:
@@ -135,15 +138,13 @@ def _through(decoders: tuple[Decoder, ...], data: bytes) -> Iterator[bytes]:
 
 def _decoders(content_encoding: str) -> tuple[Decoder, ...]:
     """The decoders for a Content-Encoding, in the order in which to undo them: the last coding first (RFC 9110, 8.4)."""
-    codings = [coding for part in content_encoding.split(",") if (coding := part.strip().lower()) and coding != "identity"]
+    codings = [coding for part in content_encoding.split(",") if (coding := part.strip().lower()) not in _NO_CODINGS]
     if len(codings) > _MAX_CODINGS:
         raise FetchFailure("decode", f"the body has {len(codings)} content codings on top of each other")
-    decoders = (_decoder(coding) for coding in reversed(codings))
-    return tuple(decoder for decoder in decoders if decoder is not None)
+    return tuple(_decoder(coding) for coding in reversed(codings))
 
 
-def _decoder(coding: str) -> Decoder | None:
-    """The decoder of a coding; None for a name that no registry knows ("utf-8", "none"), which browsers ignore too."""
+def _decoder(coding: str) -> Decoder:
     if coding in ("gzip", "x-gzip"):
         return _Gzip()
     if coding == "deflate":
@@ -152,9 +153,7 @@ def _decoder(coding: str) -> Decoder | None:
         return _Brotli()
     if coding == "zstd" and _zstd is not None:
         return _Zstd()
-    if coding in _UNREADABLE:
-        raise FetchFailure("decode", f"Content-Encoding {coding} cannot be decoded here, and was not asked for")
-    return None
+    raise FetchFailure("decode", f"Content-Encoding {coding[:40]} cannot be decoded here, and was not asked for")
 
 
 def _garbage(coding: str, error: Exception) -> FetchFailure:

@@ -33,7 +33,7 @@ class RequestHeaders:
         common["accept-encoding"] = ("Accept-Encoding", accept_encoding())
         secret: list[tuple[str, str]] = []
         for name, value in chain(options.headers, *options.host_headers.values()):
-            if not _can_be_sent(name, value):
+            if not is_header(name, value):
                 raise UsageError(f"the header {name!r} cannot be sent", "a name is one word, a value one line", "--header 'Name: value'")
         for name, value in options.headers:
             if is_secret(name):
@@ -66,7 +66,7 @@ class RequestHeaders:
             user, _, password = userinfo.partition(":")
             added["authorization"] = ("Authorization", basic(unquote(user), unquote(password)))
         for name, value in request.headers:
-            if not _can_be_sent(name, value):
+            if not is_header(name, value):
                 raise FetchFailure("internal", f"the header {name!r} cannot be sent")
             added[name.lower()] = (name, value)
         return dict(added.values())
@@ -95,5 +95,6 @@ def basic(user: str, password: str) -> str:
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
-def _can_be_sent(name: str, value: str) -> bool:
+def is_header(name: str, value: str) -> bool:
+    """Whether this can be a line of a header: the name one token, the value one line (RFC 9110, 5.1 and 5.5)."""
     return _NAME.fullmatch(name) is not None and _BAD_VALUE.search(value) is None

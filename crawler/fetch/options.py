@@ -9,8 +9,8 @@ from pathlib import Path
 MAX_LINE = 64 * 1024
 """The longest line of an answer's header, in bytes. http.client has the same limit."""
 
-MAX_HEADERS = 100
-"""The most lines in an answer's header. http.client has the same limit."""
+MAX_HEADERS = 256
+"""The most lines in an answer's header, and in its trailer."""
 
 MAX_HEADER_SIZE = 256 * 1024
 """The largest header of an answer that is kept, in bytes. Browsers have about the same limit."""

@@ -21,7 +21,8 @@ from urllib3.util import Url, make_headers
 from crawler.fetch import descriptors
 from crawler.fetch.failures import FetchFailure, explain, one_line
 from crawler.fetch.guard import CONNECTING, AddressRefused, Guard
-from crawler.fetch.options import MAX_LINE
+from crawler.fetch.headers import is_header
+from crawler.fetch.options import MAX_HEADERS, MAX_LINE
 
 Key = tuple[str, str, int | None, str | None]
 """Where a connection leads: scheme, host and port of the target, and the proxy that it goes through."""
@@ -29,7 +30,8 @@ Key = tuple[str, str, int | None, str | None]
 _MOST = 64  # so many connections are kept alive
 _HEX = re.compile(rb"[0-9A-Fa-f]{1,16}")
 _BROKEN_CHUNKS = "this is no valid HTTP: the chunks of the body are broken"
-_FOLD = re.compile(r"\r?\n[ \t]+")
+_LENGTH = re.compile(r"[0-9]{1,19}")
+_SPACE = " \t"
 
 
 class Connections:
@@ -174,6 +176,27 @@ class _TimedSocket(io.RawIOBase):
         return io.BufferedReader(self, MAX_LINE)
 
 
+def _read_lines(file: Any) -> list[tuple[str, str]]:
+    """The lines of a header, or of a trailer, to the empty one or to the end of the connection. Raises FetchFailure (`protocol`) for
+    what is none (RFC 9112, 5) or too many."""
+    lines: list[tuple[str, str]] = []
+    for _ in range(MAX_HEADERS + 1):
+        line = file.readline(MAX_LINE + 1)
+        if len(line) > MAX_LINE:
+            raise http.client.LineTooLong("header line")
+        if line in (b"\r\n", b"\n") or not line.endswith(b"\n"):
+            return lines
+        text = line[:-1].removesuffix(b"\r").decode("latin-1")
+        folded = bool(lines) and text.startswith((" ", "\t"))
+        name, colon, value = (lines[-1][0], ":", f"{lines[-1][1]} {text.strip(_SPACE)}") if folded else text.partition(":")
+        if not colon or not is_header(name, value):
+            raise FetchFailure("protocol", "this is no valid HTTP: a line of the header is no header")
+        if folded:
+            lines.pop()
+        lines.append((name, value.strip(_SPACE)))
+    raise FetchFailure("protocol", f"the header has more than {MAX_HEADERS} lines")
+
+
 class Head(http.client.HTTPResponse):
     """Status line, header and framing of an answer; its `read1` gives the body, as it came.
 
@@ -189,17 +212,32 @@ class Head(http.client.HTTPResponse):
         super().__init__(self._source, method="GET")  # type: ignore[arg-type]
 
     def begin(self) -> None:
-        super().begin()
+        version, self.status, self.reason = self._read_status()
+        if not version.startswith("HTTP/1.") and version != "HTTP/0.9":
+            raise http.client.UnknownProtocol(version)
+        self.code, self.version = self.status, 10 if version in ("HTTP/1.0", "HTTP/0.9") else 11
+        self.pairs = _read_lines(self.fp)
         if self._source.ended:
             raise http.client.RemoteDisconnected("the connection ended in the middle of the header")
-        self.pairs = [(name, _FOLD.sub(" ", value).strip()) for name, value in self.msg.raw_items()]
-        if self.msg.defects or any("\0" in value for _, value in self.pairs):
-            raise FetchFailure("protocol", "this is no valid HTTP: a line of the header is no header")
-        lengths = [value for name, value in self.pairs if name.lower() == "content-length"]
-        if len(lengths) > 1 or not all(length.isdecimal() for length in lengths):
+        self.headers = self.msg = http.client.HTTPMessage()
+        for name, value in self.pairs:
+            self.msg[name] = value
+        self._find_end()
+
+    def _find_end(self) -> None:
+        """Where the body will end (RFC 9112, 6.3)."""
+        lengths, codings = self.msg.get_all("content-length", []), self.msg.get_all("transfer-encoding", [])
+        if len(lengths) > 1 or not all(_LENGTH.fullmatch(length) for length in lengths):
             raise FetchFailure("protocol", "this is no valid HTTP: the Content-Length is no number")
-        if lengths and self.chunked:
+        if lengths and codings:
             raise FetchFailure("protocol", "this is no valid HTTP: Content-Length and Transfer-Encoding contradict each other")
+        self.chunked: bool = [coding.lower() for coding in codings] == ["chunked"]
+        self.chunk_left = None
+        self.length = int(lengths[0]) if lengths else None
+        if self.status in (204, 304):
+            self.length = 0
+        ends_itself = self.chunked or self.length is not None
+        self.will_close: bool = self._check_close() or not ends_itself  # type: ignore[attr-defined]
 
     def next(self, size: int) -> bytes:
         """Up to `size` bytes of the body; b"" at its end. Raises IncompleteRead when the connection ends first."""
@@ -226,25 +264,28 @@ class Head(http.client.HTTPResponse):
         super()._close_conn()  # type: ignore[misc]
 
     def _read_status(self) -> tuple[str, int, str]:
-        # http.client passes over 100 Continue, but not over 103 Early Hints (RFC 8297).
+        # Interim answers (RFC 9110, 15.2) are passed over.
         while True:
             version, status, reason = super()._read_status()  # type: ignore[misc]
-            if not 101 < status < 200:
+            if status == 101 or not 100 <= status < 200:
                 return ("HTTP/1.1" if version == "HTTP/2.0" else version), status, reason  # some servers misname what they speak
-            http.client.parse_headers(self.fp)
+            _read_lines(self.fp)
 
     def _get_chunk_left(self) -> int | None:
-        # http.client does not look at the two bytes that end a chunk.
+        # http.client passes over the end of a chunk unseen.
         if self.chunk_left == 0:
-            if self._safe_read(2) != b"\r\n":  # type: ignore[attr-defined]
-                raise FetchFailure("protocol", _BROKEN_CHUNKS)
-            self.chunk_left: int | None = None
+            if self.fp.readline(3) not in (b"\r\n", b"\n"):
+                raise http.client.IncompleteRead(b"") if self._source.ended else FetchFailure("protocol", _BROKEN_CHUNKS)
+            self.chunk_left = None
         return super()._get_chunk_left()  # type: ignore[misc,no-any-return]
+
+    def _read_and_discard_trailer(self) -> None:
+        _read_lines(self.fp)
 
     def _read_next_chunk_size(self) -> int:
         # http.client takes "-1", "0x1f" and "1_0" for sizes, and calls all others a body that ended early.
         line = self.fp.readline(MAX_LINE + 1)
         size = line.partition(b";")[0].rstrip()
-        if line.endswith(b"\n") and not _HEX.fullmatch(size):
+        if line.endswith(b"\n") and not (line.endswith(b"\r\n") and _HEX.fullmatch(size)):
             raise FetchFailure("protocol", _BROKEN_CHUNKS)
         return int(size, 16)  # ValueError, for the end of the connection, becomes IncompleteRead

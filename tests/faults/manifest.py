@@ -309,6 +309,7 @@ def _coded(random: Random) -> list[Fault]:
         _ok("members", body, http(gzip.compress(body[:50]) + gzip.compress(body[50:]), "Content-Encoding: gzip")),
         _error("decode", "checksum", http(bytes(wrong), "Content-Encoding: gzip"), status=200),
         _error("decode", "compress", http(body, "Content-Encoding: compress"), status=200),
+        _error("decode", "bzip2", http(body, "Content-Encoding: bzip2"), status=200),
         _error("decode", "six", http(body, "Content-Encoding: gzip, gzip, gzip, gzip, gzip, gzip"), status=200),
     ]
     return faults
