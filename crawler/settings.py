@@ -57,7 +57,8 @@ def _read_host(host: str, table: Any) -> HostSettings:
             near = values.nearest(name, list(HOST_OPTIONS))
             why = f"did you mean `{near}`?" if near else f"a host has {', '.join(HOST_OPTIONS)}"
             meant = HOST_OPTIONS[near or "delay"]
-            raise values.Inside((host, str(key)), f"`{key}` is no setting of host {host}", why, as_toml(meant, meant.suggestion))
+            what = f"`{key}` is no setting of host {host}"
+            raise values.Inside((host, str(key)), what, why, as_toml(meant, meant.suggestion), unknown=True)
         try:
             read[name] = HOST_OPTIONS[name].read(value, f"`{key}` of host {host}", as_toml)
         except UsageError as error:

@@ -172,7 +172,7 @@ def test_sizes_survive_being_written(size: int) -> None:
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"delay": "fast"}, "`delay` cannot be 'fast'\n  expected seconds\n  try: delay='0.5s'"),
+        ({"delay": "fast"}, "`delay` cannot be 'fast'\n  expected seconds (10s, 2m, 1h)\n  try: delay='0.5s'"),
         ({"max_pages": 0}, "`max_pages` cannot be 0\n  expected a whole number of at least 1 or none\n  try: max_pages=500"),
         ({"max_pages": True}, "`max_pages` cannot be True\n  expected a whole number of at least 1 or none\n  try: max_pages=500"),
         ({"concurrency": 99999},
@@ -311,7 +311,9 @@ def test_the_environment() -> None:
         UsageError, match="the environment variable CRAWLER_MAX_PAGE is no setting\n  did you mean CRAWLER_MAX_PAGES\\?\n  try: "
     ):
         load({}, {"CRAWLER_MAX_PAGE": "3"})
-    with pytest.raises(UsageError, match=r"CRAWLER_DELAY cannot be 'x'\n  expected seconds\n  try: export CRAWLER_DELAY=0\.5"):
+    with pytest.raises(
+        UsageError, match=r"CRAWLER_DELAY cannot be 'x'\n  expected seconds \(10s, 2m, 1h\)\n  try: export CRAWLER_DELAY=0\.5"
+    ):
         load({}, {"CRAWLER_DELAY": "x"})
 
 
@@ -343,27 +345,48 @@ TOML_ERRORS = [
      "  delay = 2\n"
      "           ^\n"
      '  try: NAME = VALUE on a line of its own, with quotes around text: scope = "host"'),
-    ("max-page = 3", "crawl.toml:1: `max-page` is no setting; did you mean `max_pages`?\n  max-page = 3\n  ^\n  try: crawler config show"),
-    ("\n\n  delay = 'x'", 'crawl.toml:3: `delay` cannot be \'x\'\n  expected seconds\n    delay = \'x\'\n    ^\n  try: delay = "0.5s"'),
+    ("max-page = 3",
+     "crawl.toml:1:1: `max-page` is no setting; did you mean `max_pages`?\n"
+     "  max-page = 3\n"
+     "  ^\n"
+     "  try: crawler config show"),
+    ("\n\n  delay = 'x'",
+     "crawl.toml:3:11: `delay` cannot be 'x'\n"
+     "  expected seconds (10s, 2m, 1h)\n"
+     "    delay = 'x'\n"
+     "            ^\n"
+     '  try: delay = "0.5s"'),
     ("delay = 1\nmax_depth = 1\nmax-depth = 2",
-     "crawl.toml:3: `max_depth` is given twice\n"
+     "crawl.toml:3:1: `max_depth` is given twice\n"
      "  as `max_depth` and as `max-depth`\n"
      "  try: one of them, `max_depth`"),
     ('delay = 1\n[hosts."a.org"] # x\ndelay = 1\nper_host = 0',
-     "crawl.toml:4: `per_host` of host a.org cannot be 0\n"
+     "crawl.toml:4:12: `per_host` of host a.org cannot be 0\n"
      "  expected a whole number of at least 1 or none\n"
      "  per_host = 0\n"
-     "  ^\n"
+     "             ^\n"
      "  try: per_host = 2"),
+    ('[hosts."a.org"]\n  per-hots = 1',
+     "crawl.toml:2:3: `per-hots` is no setting of host a.org\n"
+     "  did you mean `per_host`?\n"
+     "    per-hots = 1\n"
+     "    ^\n"
+     "  try: per_host = 2"),
+    ('header=["X: 1", 3]',
+     "crawl.toml:1:8: `header` cannot be a int\n"
+     "  expected a header\n"
+     "  header=[\"** *\", *]\n"
+     "         ^\n"
+     "  try: header = [\"Accept-Language: de\"]"),
     ("[hosts]\na = 1",
-     "crawl.toml:2: host a cannot be 1\n"
+     "crawl.toml:2:5: host a cannot be 1\n"
      "  expected a table of delay, per_host, header, auth_env\n"
      "  a = 1\n"
-     "  ^\n"
+     "      ^\n"
      '  try: a = { delay = "2s" }'),
-    ("[politeness]\ndelay = 1", "crawl.toml:1: `politeness` is no setting\n  [politeness]\n   ^\n  try: crawler config show"),
+    ("[politeness]\ndelay = 1", "crawl.toml:1:2: `politeness` is no setting\n  [politeness]\n   ^\n  try: crawler config show"),
     ('preset = "fsat"',
-     "crawl.toml:1: `preset` is 'fsat'; there is no such preset\n"
+     "crawl.toml:1:10: `preset` is 'fsat'; there is no such preset\n"
      "  did you mean fast? there are default, fast, polite\n"
      '  try: preset = "fast"'),
 ]  # fmt: skip

@@ -17,15 +17,15 @@ Options = Mapping[str, Option]
 
 class Layer(NamedTuple):
     """Raw values of one place: `called` names a setting there in messages, `source` says later where its value came from.
-    `tried` says how an option is set there to a value given as text. `place` and `quote` are the line of a key (or of a key inside
-    its table) and what it says; "" where there are no lines."""
+    `tried` says how an option is set there to a value given as text. `place` and `quote` are the line and column of a value (with
+    `of_value=False` of its key; or of one inside a table) and what the line says; "" where there are no lines."""
 
     values: Mapping[str, Any]
     called: Callable[[str], str]
     source: Callable[[str], str]
     tried: Callable[[Option, str], str]
-    place: Callable[..., str] = lambda *keys: ""
-    quote: Callable[..., str] = lambda *keys: ""
+    place: Callable[..., str] = lambda *keys, of_value=True: ""
+    quote: Callable[..., str] = lambda *keys, of_value=True: ""
 
 
 def merge(options: Options, layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -46,7 +46,8 @@ def _read(option: Option, raw: Any, layer: Layer) -> Any:
     try:
         return option.read(raw, layer.called(option.name), layer.tried, layer.quote(option.name))
     except Inside as error:
-        place, quote = layer.place(option.name, *error.keys), layer.quote(option.name, *error.keys)
+        of_value = not error.unknown
+        place, quote = layer.place(option.name, *error.keys, of_value=of_value), layer.quote(option.name, *error.keys, of_value=of_value)
         why = "\n  ".join(reason for reason in (error.why, quote) if reason)
         raise UsageError(f"{place}: {error.what}" if place else error.what, why, error.hint) from None
 
@@ -103,14 +104,14 @@ def file_layer(options: Options, document: toml.Document, preset: str = "") -> L
             raise UsageError(what, why, f"one of them, `{name}`")
         spelled[name] = key
 
-    def place(name: str, *inner: str) -> str:
-        return document.place(spelled[name], *inner)
+    def place(name: str, *inner: str, of_value: bool = True) -> str:
+        return document.place(spelled[name], *inner, of_value=of_value)
 
-    def quote(name: str, *inner: str) -> str:
-        return document.quote(spelled[name], *inner)
+    def quote(name: str, *inner: str, of_value: bool = True) -> str:
+        return document.quote(spelled[name], *inner, of_value=of_value)
 
     def source(name: str) -> str:
-        return f"preset {preset}" if preset else place(name)
+        return f"preset {preset}" if preset else document.source(spelled[name])
 
     values = {name: document.values[key] for name, key in spelled.items()}
     return Layer(values, lambda name: f"{place(name)}: `{spelled[name]}`", source, as_toml, place, quote)

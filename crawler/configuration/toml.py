@@ -36,18 +36,25 @@ class Document(NamedTuple):
                 return number
         return 0
 
-    def place(self, *keys: str) -> str:
+    def source(self, *keys: str) -> str:
         """`crawl.toml:3` for a key, the name alone when its line cannot be told."""
         line = self.line_of(*keys)
         return f"{self.name}:{line}" if line else self.name
 
-    def quote(self, *keys: str) -> str:
-        """The line of a key with a caret below its first character, or ""."""
+    def place(self, *keys: str, of_value: bool = False) -> str:
+        """The same with the column (from 1) of the key, or of its value."""
         line = self.line_of(*keys)
-        if not line:
-            return ""
+        return f"{self.name}:{line}:{self._column(line, keys[-1], of_value)}" if line else self.name
+
+    def quote(self, *keys: str, of_value: bool = False) -> str:
+        """The line of a key with a caret below its first character, or below that of its value; or ""."""
+        line = self.line_of(*keys)
+        return _quoted(self.text.splitlines()[line - 1], self._column(line, keys[-1], of_value)) if line else ""
+
+    def _column(self, line: int, key: str, of_value: bool) -> int:
         text = self.text.splitlines()[line - 1]
-        return _quoted(text, text.find(keys[-1]) + 1)
+        before = re.match(rf"{_KEY}(?<==)\s*", text) if of_value else None
+        return before.end() + 1 if before else text.find(key) + 1
 
 
 def parse(text: str, name: str) -> Document:

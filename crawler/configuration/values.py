@@ -45,11 +45,12 @@ class Kind:
 
 
 class Inside(ValueError):
-    """Something is wrong inside a value that is a table: the keys that lead there, what, and why."""
+    """Something is wrong inside a value that is a table: the keys that lead there, what, and why; the last key itself when it is
+    `unknown`, otherwise its value."""
 
-    def __init__(self, keys: tuple[str, ...], what: str, why: str, hint: str) -> None:
+    def __init__(self, keys: tuple[str, ...], what: str, why: str, hint: str, *, unknown: bool = False) -> None:
         super().__init__(what)
-        self.keys, self.what, self.why, self.hint = keys, what, why, hint
+        self.keys, self.what, self.why, self.hint, self.unknown = keys, what, why, hint, unknown
 
 
 class Unlike(ValueError):
@@ -175,7 +176,7 @@ def write_duration(seconds: float) -> str:
 
 def duration(example: str) -> Kind:
     """Seconds, a float, never negative."""
-    return Kind(f"seconds, e.g. {example}", read_duration, write_duration, metavar="TIME")
+    return Kind(f"seconds (10s, 2m, 1h), e.g. {example}", read_duration, write_duration, metavar="TIME")
 
 
 _SIZE = r"(?ai)(\d+(?:\.\d*)?|\.\d+)\s*(?:([KMGT])(?:i?B)?|B)?"

@@ -77,7 +77,7 @@ TYPED: list[tuple[list[str], list[str]]] = [
     (["crawl", "lamps.invalid", "--frobnicate"], ["there is no flag --frobnicate", "try: crawler crawl --help"]),
     (["crawl", "lamps.invalid", "--max-pages", "many"], ["--max-pages", "many"]),
     (["crawl", "lamps.invalid", "--max-pages"], ["--max-pages", "needs a value"]),
-    (["crawl", "lamps.invalid", "--max-time", "soon"], ["--max-time", "soon"]),
+    (["crawl", "lamps.invalid", "--max-time", "2x"], ["--max-time", "2x", "expected seconds (10s, 2m, 1h) or none", "try: --max-time 2h"]),
     (["crawl", "lamps.invalid", "--scope", "planet"], ["--scope", "planet"]),
     (["crawl", "lamps.invalid", "--mode", "assync"], ["--mode", "assync"]),
     (["crawl", "lamps.invalid", "--extract", "price"], ["--extract", "price"]),
@@ -106,8 +106,8 @@ def test_what_was_typed_wrong(tmp_path: Path, capfd: Capture, monkeypatch: pytes
 
 
 TOML = {
-    'max_pages = "ten"\n': ["crawl.toml:1", "max_pages", "ten"],
-    "delay = 1\nmax_page = 3\n": ["crawl.toml:2", "max_page", "max_pages"],
+    'max_pages = "ten"\n': ["crawl.toml:1:13: `max_pages`", "ten"],
+    "delay = 1\nmax_page = 3\n": ["crawl.toml:2:1: `max_page`", "max_pages"],
     "delay = 1\nscope = host\n": ["crawl.toml:2:9", "scope = host", "^"],
     'include = ["["]\n': ["include", "["],
 }

@@ -90,12 +90,12 @@ def test_check_says_that_a_file_is_good(capsys: Screens, here: Path, monkeypatch
     ("text", "message"),
     [
         ("scope = 'hots'",
-         "error: a.toml:1: `scope` cannot be 'hots'\n  expected page, prefix, host, domain or any; did you mean host?\n"
-         "  scope = 'hots'\n  ^\n  try: scope = \"host\"\n"),
+         "error: a.toml:1:9: `scope` cannot be 'hots'\n  expected page, prefix, host, domain or any; did you mean host?\n"
+         "  scope = 'hots'\n          ^\n  try: scope = \"host\"\n"),
         ("scope == 'host'", "error: a.toml:1:8 is no TOML: invalid value\n  scope == 'host'\n         ^\n"),
         ("conc = 3\x1b", "error: a.toml:1:9 is no TOML: "),
         ("concurency = 3",
-         "error: a.toml:1: `concurency` is no setting; did you mean `concurrency`?\n  concurency = 3\n  ^\n  try: crawler config show\n"),
+         "error: a.toml:1:1: `concurency` is no setting; did you mean `concurrency`?\n  concurency = 3\n  ^\n  try: crawler config show\n"),
     ],
 )  # fmt: skip
 def test_check_shows_what_is_wrong(text: str, message: str, capsys: Screens, here: Path) -> None:

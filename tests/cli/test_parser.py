@@ -70,8 +70,8 @@ def test_spellings(words: str, name: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--wait", "x"], "`--wait` cannot be 'x'\n  expected seconds\n  try: --wait 0.5"),
-        (["--delay", "-1"], "`--delay` cannot be '-1'\n  expected seconds\n  try: --delay 0.5"),
+        (["--wait", "x"], "`--wait` cannot be 'x'\n  expected seconds (10s, 2m, 1h)\n  try: --wait 0.5"),
+        (["--delay", "-1"], "`--delay` cannot be '-1'\n  expected seconds (10s, 2m, 1h)\n  try: --delay 0.5"),
         (["--tries", "0"], "`--tries` cannot be '0'\n  expected a whole number of at least 1\n  try: --tries 3"),
         (["-d", "x"], "`-d` cannot be 'x'\n  expected a whole number or none\n  try: -d 3"),
         (["--include", "("],
