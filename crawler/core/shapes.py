@@ -6,6 +6,7 @@ A pure function of the URL, so that every worker and every run names the same th
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -35,6 +36,7 @@ class Shape(NamedTuple):
 
 _VARIES = re.compile(r"[{?;]")
 _DIGITS = re.compile(r"\d+")
+_TO_ZERO = str.maketrans("123456789", "0" * 9)
 _HAS_DIGIT = re.compile(r"\d").search
 _NUMBERED_NAME = re.compile(r"[a-z]{0,12}[-_.]?\d+(?:[-_.]\d+)*", re.IGNORECASE).fullmatch
 _EXTENSION = re.compile(r"\.[a-z][a-z0-9]{0,4}$", re.IGNORECASE)
@@ -61,16 +63,22 @@ def shape_of(url: str) -> Shape:
     segments = path[1:].split("/")
     if len(segments) > 2 and len(set(segments)) < len(segments) and (again := _again(segments)) is not None:
         return Shape("/".join(["", *segments[: again + 1], "{again}"]), f"/{segments[0]}/{{again}}", "growing")
-    # Most URLs have no digits above their last part, which spares looking at each folder.
-    folders = segments[:-1] if len(segments) < 2 or not _HAS_DIGIT("/".join(segments[:-1])) else [_folder(each) for each in segments[:-1]]
-    parts = [*folders, _last(segments[-1])] if path != "/" else [""]
-    pattern = "/" + "/".join(parts)
+    pattern, parts, may_be_date = _parts(path.translate(_TO_ZERO))
     if semicolon or query or "{x}" in pattern:
         if query and len(parts) == 1 and parts[0].startswith("{w}"):
             pattern = f"/{segments[0]}"  # the name of what answers
         bare = "/".join(["{x}" if part.startswith("{x}") else segment for part, segment in zip(parts, segments, strict=True)])
         return _with_values(bare, pattern, parameter, query)
-    return _without_values(pattern, "{n}" in pattern and "{w}" not in pattern and _is_date(path))
+    return _without_values(pattern, may_be_date and "{w}" not in pattern and _is_date(path))
+
+
+@lru_cache(maxsize=2048)
+def _parts(path: str) -> tuple[str, Sequence[str], bool]:
+    """What stays of a path, as a whole and in parts, and whether it may have a date. Which digits it has makes no difference, so it has
+    zeros only: then the pages of a site have few paths."""
+    *folders, last = path[1:].split("/")
+    parts = [*map(_folder, folders), _last(last)] if path != "/" else [""]
+    return "/" + "/".join(parts), parts, any(len(digits) in (4, 8) for digits in _DIGITS.findall(path))
 
 
 @lru_cache(maxsize=1024)
