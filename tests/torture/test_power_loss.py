@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from figures import Torture
 from orchard import Orchard
 from power import lose_power, slowness
-from running import assert_at_rest, rows, wrong_bodies
+from running import Capture, assert_at_rest, no_surroundings, rows, run, value, wrong_bodies
 from victims import Victims
 
 from crawler.store.sync import INTERVAL
-from crawler.testing import Site
+from crawler.testing import Site, answer
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs handles of processes (Linux)")
 
@@ -28,6 +30,32 @@ def victims(tmp_path: Path) -> Iterator[Victims]:
     """Starts the crawls that are to be killed."""
     with Victims(tmp_path / "said.log") as started:
         yield started
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+@pytest.mark.usefixtures(no_surroundings.__name__)
+def test_a_body_that_never_reached_the_disk_is_asked_for_again(
+    mode: str, new_site: Callable[..., Site], tmp_path: Path, capfd: Capture
+) -> None:
+    """Pages were stored after the last sync, and the power went. The body of one is gone, that of another is short: the same command,
+    which had nothing left to do, asks for these two, and for no other."""
+    site, folder = (
+        new_site({"/": answer(links=["/gone", "/short", "/whole"]), "/gone": "a", "/short": "b", "/whole": "c"}),
+        tmp_path / "out",
+    )
+    words = [site.url(), "-o", folder, "--mode", mode, "--robots", "ignore", "--sitemap", "off"]
+    assert run(capfd, *words).code == 0
+    before = dict(rows(folder, "SELECT url, sha256 FROM pages"))
+    with closing(sqlite3.connect(folder / "crawl.db")) as database, database:
+        database.execute("UPDATE meta SET value = '1' WHERE key = 'synced'")
+    (folder / value(folder, "SELECT file FROM pages WHERE url = ?", site.url("/gone"))).unlink()
+    (folder / value(folder, "SELECT file FROM pages WHERE url = ?", site.url("/short"))).write_bytes(b"")
+    first = len(site.log)
+
+    assert run(capfd, *words).code == 0
+    assert sorted(hit.path for hit in site.log[first:]) == ["/gone", "/short"]
+    assert dict(rows(folder, "SELECT url, sha256 FROM pages")) == before
+    assert_at_rest(folder)
 
 
 def test_a_loss_of_power_costs_two_seconds(new_site: Callable[..., Site], victims: Victims, torture: Torture, tmp_path: Path) -> None:
