@@ -219,7 +219,7 @@ class Assembly:
     def asynchronous(self, fetcher: Fetcher, deliver: Callable[[Sequence[Record]], object]) -> AsynchronousEngine:
         """The engine that fetches many pages at once."""
         return AsynchronousEngine(
-            self.workbench, self.judge, Reader(self.wanted, self.suspects), fetcher, self.frontier, self.commit, deliver, self.clock,  # type: ignore[arg-type]
+            self.workbench, self.judge, Reader(self.wanted, self.suspects), fetcher, self.commit, deliver, self.clock,  # type: ignore[arg-type]
             concurrency=min(self.settings.concurrency, descriptors.most_requests()), hooks=self.hooks,
         )  # fmt: skip
 
@@ -230,7 +230,6 @@ class Assembly:
             self.judge,
             Reader(self.wanted, self.suspects),
             fetcher,
-            self.frontier,
             self.commit,
             self.clock,
             hooks=self.hooks,

@@ -27,7 +27,7 @@ from crawler.engine.steps import in_turn
 from crawler.engine.visit import hook_failed
 from crawler.engine.writer import Writer
 from crawler.model import Failed, FinishReason, Leases, Record, Request, Response, Skipped
-from crawler.ports import Fetcher, Frontier
+from crawler.ports import Fetcher
 from crawler.waiting import to_the_end
 
 PATIENCE = 0.02
@@ -52,7 +52,6 @@ class AsynchronousEngine:
         judge: Judge,
         reader: Reader,
         fetcher: Fetcher,
-        frontier: Frontier,
         commit: GroupCommit,
         deliver: Deliver,
         clock: Callable[[], float],
@@ -63,7 +62,6 @@ class AsynchronousEngine:
         self._workbench = workbench
         self._judge = judge
         self._fetcher = fetcher
-        self._frontier = frontier
         self._commit = commit
         self._deliver = deliver
         self._clock = clock
@@ -114,7 +112,7 @@ class AsynchronousEngine:
                 if not self._closed:
                     await to_the_end(asyncio.create_task(self._abandon()))
             if self._reason == "size limit":  # unless nothing is left beyond it
-                self._reason = await self._writer.run(self._frontier.finished) or "size limit"
+                self._reason = await self._writer.run(self._commit.finished) or "size limit"
         assert self._reason is not None
         return self._reason
 
@@ -367,7 +365,7 @@ class AsynchronousEngine:
             self._mail.set()
 
     async def _find_end(self) -> None:
-        reason = await self._writer.run(self._frontier.finished)
+        reason = await self._writer.run(self._commit.finished)
         if reason is not None:
             self.stop(reason, 0.0)
             return

@@ -13,7 +13,7 @@ from itertools import islice
 from crawler.core.robots import prepare_robots
 from crawler.core.seen import SeenFilter
 from crawler.core.workbench import Need, Workbench
-from crawler.model import Body, Fetched, HostState, Lease, Leases, Outcome, Record, Refusal, Request, Retry, Stats
+from crawler.model import Body, Fetched, FinishReason, HostState, Lease, Leases, Outcome, Record, Refusal, Request, Retry, Stats
 from crawler.ports import Frontier, Store, Transaction
 from crawler.store.files import PageFiles
 
@@ -115,8 +115,8 @@ class Committed:
 
 
 class GroupCommit:
-    """Collects visits and commits them. `write` and `ask` block and belong to the writer's thread, one call at a time; all
-    other methods to the thread of the workbench."""
+    """Collects visits and commits them. `write`, `ask`, `finished` and `give_back` block and belong to the writer's thread, one call at
+    a time; all other methods to the thread of the workbench."""
 
     def __init__(
         self,
@@ -144,7 +144,8 @@ class GroupCommit:
         self._links = 0  # of those that wait
         self._oldest = 0.0
         self._unstored = 0  # bytes of pages that are collected and not acknowledged
-        self.stats = frontier.stats()
+        with transaction():
+            self.stats = frontier.stats()
         self._judge_again: JudgeAgain | None = None
 
     def __len__(self) -> int:
@@ -316,6 +317,11 @@ class GroupCommit:
                 for facts in lease.state.robots:
                     prepare_robots(facts.text, self._workbench.agent)
         return replace(extended, leases=(*renewed.leases, *extended.leases)), leased
+
+    def finished(self) -> FinishReason | None:
+        """Why nothing is left to do; see `Frontier.finished`."""
+        with self._transaction():  # only there the words of a database become those for a user
+            return self._frontier.finished()
 
     def give_back(self, renewals: Iterable[tuple[Lease, HostState]]) -> None:
         """Releases leases at the end, and makes everything survive a loss of power."""

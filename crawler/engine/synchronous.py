@@ -19,7 +19,7 @@ from crawler.engine.steps import in_one_go
 from crawler.engine.visit import hook_failed
 from crawler.errors import UsageError
 from crawler.model import Failed, FinishReason, Record, Request, Response, Skipped
-from crawler.ports import BlockingFetcher, Frontier
+from crawler.ports import BlockingFetcher
 
 POLL = 0.5
 
@@ -37,7 +37,6 @@ class SynchronousEngine:
         judge: Judge,
         reader: Reader,
         fetcher: BlockingFetcher,
-        frontier: Frontier,
         commit: GroupCommit,
         clock: Callable[[], float],
         *,
@@ -46,7 +45,6 @@ class SynchronousEngine:
         self._workbench = workbench
         self._judge = judge
         self._fetcher = fetcher
-        self._frontier = frontier
         self._commit = commit
         self._outbox: list[Sequence[Record]] = []
         self._clock = clock
@@ -71,7 +69,7 @@ class SynchronousEngine:
         finally:
             self._settle()
         if self._reason == "size limit":  # unless nothing is left beyond it
-            self._reason = self._frontier.finished() or "size limit"
+            self._reason = self._commit.finished() or "size limit"
         yield from self._shown()
 
     def run(self) -> FinishReason:
@@ -125,7 +123,7 @@ class SynchronousEngine:
                 self._find_end()
 
     def _find_end(self) -> None:
-        reason = self._frontier.finished()
+        reason = self._commit.finished()
         if reason is not None:
             self.stop(reason, 0.0)
         else:

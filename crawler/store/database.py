@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,7 +106,7 @@ class Database:
         self.connection.executemany("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", facts.items())
 
     def sync(self) -> None:
-        """Makes all commits, and the files beside the database, survive a loss of power. Raises OutputError."""
+        """Makes all commits, and the files beside the database, survive a loss of power. Raises DiskFullError, OutputError."""
         if self.path is None:
             return
         try:
@@ -113,6 +114,8 @@ class Database:
         except sqlite3.Error as error:
             raise _readable(error, self.path) from error
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFullError.writing(f"{self.path.parent}/") from error
             raise OutputError(f"cannot write {self.path.parent}/", str(error.strerror), "check the disk") from error
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -15,6 +16,7 @@ from crawler.core.politeness import Politeness
 from crawler.core.seen import SeenFilter
 from crawler.core.workbench import Need, Workbench
 from crawler.engine.commit import AT_ONCE, AT_RISK, BATCH, HEAVIEST, INTERVAL, LINKS, MUCH, GroupCommit, Visit
+from crawler.errors import DiskFullError
 from crawler.frontier.rows import load_robots
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import (
@@ -160,6 +162,29 @@ def test_what_fails_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch, 
     assert (desk.pages(), rows_of(desk.frontier)) == ([], before)
     assert (len(desk.seen), len(desk.refused)) == (0, 0)
     assert desk.frontier.held([desk.lease])
+
+
+FULL = sqlite3.OperationalError("database or disk is full")
+
+
+@pytest.mark.parametrize("name", ["held", "write", "add", "refuse", "done", "stats", "lease", "extend", "release", "finished"])
+def test_a_full_disk_is_said_wherever_it_is_found(desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Whichever call to store or frontier meets it, also one that only reads: it is the error for a user."""
+
+    def full(*arguments: Any) -> None:
+        raise FULL
+
+    desk.collect(desk.visit("/0", found=["/new"], refused=[Refusal("https://b.test/", 7, "scope")]))
+    need = Need(hosts=1, per_host=1, extend=(desk.lease,), release=((desk.lease, HostState()),))
+    monkeypatch.setattr(desk.store if name == "write" else desk.frontier, name, full)
+
+    def go_on() -> None:
+        desk.write()
+        desk.commit.ask(need)
+        desk.commit.finished()
+
+    with pytest.raises(DiskFullError, match="cannot write"):
+        go_on()
 
 
 def test_only_what_is_certain_enters_the_filters(desk: Desk) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from witness import HAS_SYNCFS, Witness
 
-from crawler.errors import OutputError
+from crawler.errors import DiskFullError, OutputError
 from crawler.model import Page, Record
 from crawler.store import sync
 from crawler.store.database import Database
@@ -54,6 +55,20 @@ def test_a_disk_that_fails_is_said_and_leaves_the_mark(database: Database, monke
     write(database, 1)
     monkeypatch.setattr(sync, "sync_disk", failing)
     with pytest.raises(OutputError, match="cannot write"):
+        ResultStore(database, None, run=1).flush()
+    assert database.meta("synced") is None
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), sqlite3.OperationalError("database or disk is full")])
+def test_a_full_disk_is_said_by_a_flush(database: Database, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Whether the system finds it or SQLite: the crawl ends as on every full disk."""
+
+    def full(folder: Path) -> None:
+        raise error
+
+    write(database, 1)
+    monkeypatch.setattr(sync, "sync_disk", full)
+    with pytest.raises(DiskFullError):
         ResultStore(database, None, run=1).flush()
     assert database.meta("synced") is None
 

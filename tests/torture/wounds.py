@@ -66,11 +66,21 @@ END = {
 OFTEN = [f"{_STORE}.write", *(f"{_FRONTIER}.{name}" for name in ("add", "refuse", "held", "done"))]
 """The calls to store and frontier that every commit makes."""
 
-ONCE = [f"{_STORE}.flush", *(f"{_FRONTIER}.{name}" for name in ("lease", "extend", "release", "stats", "finished"))]
+ONCE = [f"{_FRONTIER}.{name}" for name in ("lease", "extend", "release", "stats", "finished")]
 """Those that the smallest crawl makes once at least. (Nobody has to call `close`: both work on a database that the folder closes.)"""
 
+FLUSH = f"{_STORE}.flush"
+SYNC = "crawler.store.database.sync"
+"""The one call outside a transaction, and what it does: the disk of which it says that it is full is met there."""
+
+RARE = [f"{_FRONTIER}.{name}" for name in ("refusals", "withdraw")]
+"""Those that only a seed on its way to another host, and a trap, bring about."""
+
+READMIT = f"{_FRONTIER}.readmit"
+"""And the one that a user asks for."""
+
 WRITES = [
-    "crawler.store.database.sync", f"{_FILES}.stage", f"{_FILES}.place", f"{_SPOOL}.write",
+    SYNC, f"{_FILES}.stage", f"{_FILES}.place", f"{_SPOOL}.write",
     "crawler.store.folder.Folder.write",
 ]  # fmt: skip
 """What else writes to the disk."""
