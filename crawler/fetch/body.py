@@ -35,11 +35,13 @@ if not hasattr(getattr(_brotli, "Decompressor", None), "can_accept_more_data"):
 PIECE = 256 * 1024
 """A decoder gives out no more than about this at a time (Brotli: twice as much)."""
 
+_MAX_MEMBERS = 10_000  # blocked gzip (BGZF), which has the most, packs 64 KB into each
 _MAX_CODINGS = 5  # curl and urllib3 stop there too
-_NO_CODINGS = frozenset(
-    {"", "identity", "none", "binary", "7bit", "8bit", "utf-8", "utf8", "ascii", "us-ascii", "iso-8859-1", "windows-1252"}
+# What servers name here although it is no coding, and browsers pass over: nothing, the encoding of the letters, what a store was sent.
+_NO_CODING = re.compile(
+    r"|identity|none|null|undefined|plain|raw|binary|[78]bit|text(/.*)?|aws-chunked|amz-1\.0"
+    r"|(charset=)?(utf-?8|utf-?16|(us-)?ascii|iso-?8859-?\d+|latin-?1|(windows-|cp)\d+|koi8-[ru]|gbk|gb2312|big5|shift_jis|euc-(jp|kr))"
 )
-"""What servers call a body that has no coding: mostly the name of something else."""
 
 
 def accept_encoding() -> str:
@@ -77,8 +79,10 @@ class BodyReader:
         self.size = 0
 
     def decode(self, chunk: bytes) -> Iterator[bytes] | tuple[bytes]:
-        """The pieces of one chunk. Raises FetchFailure (`decode`)."""
+        """The pieces of one chunk. Raises FetchFailure (`decode`; `too_big` when what is received decodes to nothing without end)."""
         self.received += len(chunk)
+        if self.received > 2 * self._limit + PIECE:
+            raise too_big(self._limit)
         return _through(self._decoders, chunk) if self._decoders else (chunk,)
 
     def add(self, piece: bytes) -> bool:
@@ -138,7 +142,7 @@ def _through(decoders: tuple[Decoder, ...], data: bytes) -> Iterator[bytes]:
 
 def _decoders(content_encoding: str) -> tuple[Decoder, ...]:
     """The decoders for a Content-Encoding, in the order in which to undo them: the last coding first (RFC 9110, 8.4)."""
-    codings = [coding for part in content_encoding.split(",") if (coding := part.strip().lower()) not in _NO_CODINGS]
+    codings = [coding for part in content_encoding.split(",") if not _NO_CODING.fullmatch(coding := part.strip().lower())]
     if len(codings) > _MAX_CODINGS:
         raise FetchFailure("decode", f"the body has {len(codings)} content codings on top of each other")
     return tuple(_decoder(coding) for coding in reversed(codings))
@@ -164,6 +168,13 @@ def _cut(coding: str) -> FetchFailure:
     return FetchFailure("truncated", f"the {coding} stream ends before its end mark")
 
 
+def _one_more(members: int, coding: str) -> int:
+    """The number of members with the one that begins. Raises FetchFailure (`decode`) for thousands, which may hold nothing."""
+    if members >= _MAX_MEMBERS:
+        raise FetchFailure("decode", f"the body is more than {_MAX_MEMBERS:,} {coding} streams one after the other")
+    return members + 1
+
+
 def _inflate(stream: Any, data: bytes, coding: str) -> Iterator[bytes]:
     """All that a zlib stream makes of `data`, PIECE bytes at a time."""
     try:
@@ -185,6 +196,7 @@ class _Gzip:
     def __init__(self) -> None:
         self._stream: Any = _zlib.decompressobj(wbits=31)
         self._after = b""
+        self._members = 1
 
     def decode(self, data: bytes) -> Iterator[bytes]:
         while data:
@@ -196,7 +208,9 @@ class _Gzip:
                 if data[:2] != b"\x1f\x8b":
                     self._after = b"\0"  # never again the start of a member
                     return
+                self._members = _one_more(self._members, "gzip")
                 self._stream, self._after = _zlib.decompressobj(wbits=31), b""
+                yield b""  # a member takes its time, also when it holds nothing
             yield from _inflate(self._stream, data, "gzip")
             data = self._stream.unused_data if self._stream.eof else b""
 
@@ -263,6 +277,7 @@ class _Zstd:
     def __init__(self) -> None:
         self._stream: Any = self._new()
         self._after = b""
+        self._members = 1
 
     @staticmethod
     def _new() -> Any:
@@ -279,7 +294,9 @@ class _Zstd:
                     if not _FRAME.fullmatch(data[:4]):
                         self._after = b"\0\0\0\0"
                         return
+                    self._members = _one_more(self._members, "zstd")
                     self._stream, self._after = self._new(), b""
+                    yield b""  # a frame takes its time, also when it holds nothing
                 yield from self._frame(data)
                 data = self._stream.unused_data if self._stream.eof else b""
         except _zstd.ZstdError as error:

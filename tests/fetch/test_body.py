@@ -193,7 +193,10 @@ def test_zstd_frames_to_be_skipped(magic: int) -> None:
         assert fails("zstd", one + skipped[:cut]) == "truncated"
 
 
-@pytest.mark.parametrize("coding", ["", "identity", "none", "utf-8", "IDENTITY, binary", ", ,"])
+NO_CODINGS = ["", "identity", "none", "UTF-8", "IDENTITY, binary", ", ,", "aws-chunked", "text/html", "ISO-8859-1", "charset=utf-8", "8bit"]
+
+
+@pytest.mark.parametrize("coding", NO_CODINGS)
 def test_what_is_no_coding_is_left_alone(coding: str) -> None:
     """Some servers name here what is no coding, such as the encoding of the letters: the body is what it is."""
     assert read(coding, b"hel", b"lo") == b"hello"
@@ -207,6 +210,25 @@ def test_a_coding_we_cannot_undo(coding: str) -> None:
 
     assert caught.value.error.kind == "decode"
     assert coding.rpartition(", ")[2] in caught.value.error.detail
+
+
+def test_junk_without_end_is_too_big(coding: str) -> None:
+    """What follows a coding's end is ignored, but not for ever."""
+    assert fails(coding, CODINGS[coding](b"hello"), *[b"junk" * 1000] * 100, limit=1000) == "too_big"
+
+
+@pytest.mark.parametrize(
+    ("coding", "member"),
+    [("gzip", gzip.compress(b"")), ("zstd", struct.pack("<II", 0x184D2A50, 0)), ("zstd", bytes.fromhex("28b52ffd2000010000"))],
+)
+def test_members_without_end_are_no_body(coding: str, member: bytes) -> None:
+    """Thousands of members that hold nothing are soon left; between two of them others have their turn."""
+    first = CODINGS[coding](b"hello")
+    reader = BodyReader(coding, LIMIT, None)
+
+    assert list(reader.decode(first + member * 100)) == [b"hello", *[b""] * 100]
+    assert read(coding, first + member * 100) == b"hello"
+    assert fails(coding, first + member * 10_001) == "decode"
 
 
 def test_large_bodies_can_be_drained() -> None:
