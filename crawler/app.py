@@ -63,7 +63,7 @@ def run_synchronously(
                 started(engine)
             limit = float("inf") if settings.max_time is None else settings.max_time
             fetcher.end = time.perf_counter() + limit + AFTER_THE_LIMIT
-            with closing(engine.steps(opened.clock() + limit)) as steps:
+            with closing(engine.steps(opened.clock() + limit, AFTER_THE_LIMIT)) as steps:
                 for records in steps:
                     opened.tally.count(records, opened.clock())
                     yield records

@@ -103,6 +103,7 @@ class AsynchronousEngine:
                     for worker in workers:
                         worker.cancel()
                     await asyncio.wait(workers)
+                    self._commit.shorten(self._reason)
                     self._closing = True
                     self._work.set()
             except BaseExceptionGroup as errors:
@@ -354,8 +355,7 @@ class AsynchronousEngine:
         return not (self._busy or len(self._commit) or self._outbox or self._need or self._reason) and self._timer_at == float("inf")
 
     async def _write_batch(self) -> None:
-        batch = self._commit.cut()
-        committed = await self._writer.run(partial(self._commit.write, batch))
+        committed = await self._writer.run(partial(self._commit.write, self._commit.cut()))
         self._commit.acknowledge(committed)
         self._room.set()
         if self._commit.is_at_limit:

@@ -43,6 +43,8 @@ _OF_THE_LINK = frozenset({"requisite", "nofollow", "hook"})
 """Reasons that hang on the link, not on its URL: another page may link to the same URL as to a page."""
 
 
+_HURRIED: frozenset[FinishReason | None] = frozenset({"time limit", "interrupted", "terminated"})
+
 _AT_ONCE = 1000  # refusals that are judged again together
 
 JudgeAgain = Callable[[Refusal], Request | None]
@@ -223,6 +225,18 @@ class GroupCommit:
         if not unlisted:
             return state
         return replace(state, robots=tuple(facts for facts in state.robots if facts.origin not in unlisted))
+
+    def shorten(self, reason: FinishReason | None) -> None:
+        """At the end of a run that has to end in time: forgets visits that would take many commits. Their URLs go back untried, with
+        their leases; what they have brought so far stays."""
+        if reason not in _HURRIED:
+            return
+        long = [visit for _, visit in self._visits if visit.is_long]
+        self._visits = deque((lease, visit) for lease, visit in self._visits if not visit.is_long)
+        for visit in long:
+            _discard(visit.record)
+            self._waiting -= visit.weight
+            self._links -= visit.links
 
     def write(self, batch: Batch) -> Committed:
         """Commits a batch. When it returns, all of it is certain; when it raises, none of it is."""

@@ -57,9 +57,12 @@ class ParserProcess:
         self._deadline = deadline
         self._child: subprocess.Popen[bytes] | None = None
 
-    def read(self, request: Request, response: Response, given_up: threading.Event | None = None) -> Reading:
-        """What a response says. Without a child (no memory, no descriptors) it is read here. Once `given_up` is set it does not
-        matter what is returned."""
+    def read(
+        self, request: Request, response: Response, given_up: threading.Event | None = None, patience: float = float("inf")
+    ) -> Reading:
+        """What a response says. Without a child (no memory, no descriptors) it is read here. Once `given_up` is set, or `patience` has
+        run out (seconds), it ends at once, and it does not matter what is returned."""
+        end = monotonic() + patience
         job = pickle.dumps((request, response, self._wanted, self._deadline))
         why = ""
         for _ in range(_TRIES):
@@ -67,10 +70,10 @@ class ParserProcess:
                 child = self._child or self._started()
             except OSError:
                 return read(request, response, self._wanted)
-            if given_up is not None and given_up.is_set():
+            if monotonic() >= end or (given_up is not None and given_up.is_set()):
                 break
             try:
-                return self._converse(child, job)
+                return self._converse(child, job, end)
             except _Ended as error:
                 why = self._buried(str(error))
             except OSError:
@@ -112,8 +115,8 @@ class ParserProcess:
         code = child.returncode
         return why or (signal.Signals(-code).name if code < 0 else f"exit code {code}")
 
-    def _converse(self, child: subprocess.Popen[bytes], job: bytes) -> Reading:
-        end = monotonic() + self._deadline
+    def _converse(self, child: subprocess.Popen[bytes], job: bytes, end: float) -> Reading:
+        end = min(end, monotonic() + self._deadline)
         self._put(child, _LENGTH.pack(len(job)) + job, end)
         first = json.loads(self._piece(child, end))
         rest: list[Any] = []

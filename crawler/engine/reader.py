@@ -64,11 +64,12 @@ class Reader:
             return await asyncio.to_thread(_tried, read, request, response, self._wanted)
         return _tried(read, request, response, self._wanted, is_small=needed == "now")
 
-    def read_blocking(self, request: Request, response: Response) -> Reading | Exception:
-        """What a response says, for the synchronous mode."""
+    def read_blocking(self, request: Request, response: Response, patience: float = float("inf")) -> Reading | Exception:
+        """What a response says, for the synchronous mode. After `patience` seconds what takes long is given up: then it does not
+        matter what is returned."""
         needed = self.effort(request, response)
         if needed == "apart":
-            return _tried(self._process.read, request, response)
+            return _tried(self._process.read, request, response, patience=patience)
         return _tried(read, request, response, self._wanted, is_small=needed == "now")
 
 

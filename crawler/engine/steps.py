@@ -12,14 +12,15 @@ Steps = Generator[None, None, Result]
 """A generator that yields where others may have their turn, and returns the result."""
 
 
-def in_one_go(steps: Steps[Result]) -> Result:
-    """What comes of the steps, without a pause between them."""
+def in_one_go(steps: Steps[Result], between: Callable[[], object] = lambda: None) -> Result:
+    """What comes of the steps, without a pause between them. `between` may raise, and so end them."""
     while True:
         try:
             next(steps)
         except StopIteration as end:
             result: Result = end.value
             return result
+        between()
 
 
 async def in_turn(steps: Steps[Result], others: Callable[[], Awaitable[object]] | None = None) -> Result:

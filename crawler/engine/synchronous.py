@@ -25,7 +25,7 @@ POLL = 0.5
 
 
 class _TimeIsUp(Exception):
-    """The time limit came before the answer."""
+    """The time limit came before the answer, or before all of it was read and judged."""
 
 
 class SynchronousEngine:
@@ -53,12 +53,14 @@ class SynchronousEngine:
         self._reason: FinishReason | None = None
         self._stopped = threading.Event()
         self._end = float("inf")
+        self._last = float("inf")
         self._flying: tuple[str, float] | None = None
 
-    def steps(self, end: float = float("inf")) -> Generator[Sequence[Record], None, None]:
-        """Runs to the end, the time limit `end` at the latest, and yields the records of each commit. However it is left, leases
-        are given back and visits committed."""
-        self._end = end
+    def steps(self, end: float = float("inf"), grace: float = 0.0) -> Generator[Sequence[Record], None, None]:
+        """Runs to the end, the time limit `end` at the latest, and yields the records of each commit. The page that is under way then
+        gets `grace` seconds; after that it is released, neither tried nor failed. However it is left, leases are given back and
+        visits committed."""
+        self._end, self._last = end, end + grace
         try:
             with self._reader:
                 while self._reason is None:
@@ -88,7 +90,7 @@ class SynchronousEngine:
         return shown
 
     def stop(self, reason: FinishReason, grace: float) -> None:
-        """Ends after the page that is under way. `grace` has no meaning here: a blocking read cannot be cut off."""
+        """Ends after the page that is under way. `grace` has no meaning here: only the end of `steps` cuts that off."""
         del grace
         self._reason = self._reason or reason
         self._stopped.set()
@@ -98,6 +100,7 @@ class SynchronousEngine:
         return [(self._flying[0], self._clock() - self._flying[1])] if self._flying else []
 
     def _settle(self) -> None:
+        self._commit.shorten(self._reason)
         while len(self._commit):
             self._write_batch()
         self._commit.give_back(self._workbench.release_all())
@@ -162,8 +165,13 @@ class SynchronousEngine:
         self._workbench.leaves(request, self._clock())
         response = self._fetch(sent)
         verdict = self._judge.verdict(request, response)
-        reading = self._reader.read_blocking(request, response) if verdict is None else Reading()
-        return self._after(request, in_one_go(self._judge.visit(request, response, reading, verdict)))
+        reading = self._reader.read_blocking(request, response, self._last - self._clock()) if verdict is None else Reading()
+        self._check_time()
+        return self._after(request, in_one_go(self._judge.visit(request, response, reading, verdict), self._check_time))
+
+    def _check_time(self) -> None:
+        if self._clock() >= self._last:
+            raise _TimeIsUp
 
     def _fetch(self, request: Request) -> Response:
         response = self._fetcher.fetch(request)
@@ -201,7 +209,7 @@ class SynchronousEngine:
                 if self._stopped.wait(max(0.0, min(until, self._end) - self._clock())) or self._clock() >= self._end:
                     raise _TimeIsUp
             except StopIteration as end:
-                visit = in_one_go(self._judge.robots(request, end.value))
+                visit = in_one_go(self._judge.robots(request, end.value), self._check_time)
                 break
         if visit.requests or visit.refusals or self._judge.keeps_pace(request):
             self._collect(request, visit)

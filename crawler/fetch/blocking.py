@@ -168,9 +168,12 @@ class BlockingFetcher:
 def _explain(error: Exception, answer: Answer) -> PageError:
     """The kind and a sentence for whatever a blocking fetch has raised."""
     connecting = CONNECTING.get(None)
-    if connecting is not None and connecting.refusal and not connecting.sockets:
-        return PageError("blocked", connecting.refusal)
     root = tls_cause(error) or error
+    if connecting is not None and not connecting.sockets:
+        if connecting.refusal:
+            return PageError("blocked", connecting.refusal)
+        if isinstance(root, TimeoutError) and answer.waiting_for == "connection":
+            return answer.not_found()
     if isinstance(root, TimeoutError):
         return answer.timed_out()
     if isinstance(root, ConnectionError | http.client.IncompleteRead) and not isinstance(root, ConnectionRefusedError):

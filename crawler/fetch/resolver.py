@@ -1,11 +1,11 @@
-"""Looking up names beside the event loop, where a slow name server holds up nobody else."""
+"""Looking up names in other threads, where a slow name server holds up nobody else."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import threading
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -51,6 +51,27 @@ class Resolver(AbstractResolver):
 
     def _settled(self, found: asyncio.Future[list[Any]]) -> None:
         self._pending -= 1
+
+
+def look_up(host: str, port: int, patience: float) -> list[Any]:
+    """What getaddrinfo says of a name, within `patience` seconds. Raises what it does, and TimeoutError; the thread that still waits
+    for a name server then is left to it."""
+    answers: SimpleQueue[list[Any] | Exception] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:
+            answers.put(error)
+
+    threading.Thread(target=work, name="resolver", daemon=True).start()
+    try:
+        answer = answers.get(timeout=max(0.0, patience))
+    except Empty:
+        raise TimeoutError from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _text(address: tuple[Any, ...]) -> str:

@@ -23,6 +23,7 @@ from crawler.fetch.failures import FetchFailure, explain, one_line
 from crawler.fetch.guard import CONNECTING, AddressRefused, Guard
 from crawler.fetch.headers import is_header
 from crawler.fetch.options import MAX_HEADERS, MAX_LINE
+from crawler.fetch.resolver import look_up
 
 Key = tuple[str, str, int | None, str | None]
 """Where a connection leads: scheme, host and port of the target, and the proxy that it goes through."""
@@ -107,7 +108,7 @@ class Connections:
     def _dial(self, host: str, port: int) -> socket.socket:
         """A socket to the first address of a host that answers and is allowed. Raises OSError as the socket module does."""
         failure = OSError(f"{host} has no address")
-        for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        for info in look_up(host, port, self._left()):
             made = None
             try:
                 made = self._guard.socket(info)

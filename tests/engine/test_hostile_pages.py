@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,14 @@ from parsers import OBEDIENT
 from running import SECONDS, is_surrounding, no_surroundings, rows, stored
 from test_parser_process import is_gone
 
-from crawler import Crawler, Page, crawl
+from crawler import Crawler, Page, app, crawl
+from crawler.app import run_synchronously
+from crawler.assembly import Assembly
 from crawler.engine import parser_process
+from crawler.engine.hooks import Hooks
 from crawler.engine.reading import LARGE_BODY
+from crawler.model import Link
+from crawler.settings import Settings
 from crawler.testing import Site, answer
 
 pytestmark = pytest.mark.usefixtures(no_surroundings.__name__)
@@ -79,6 +84,39 @@ async def test_a_single_page_is_read_as_safely(site: Site, monkeypatch: pytest.M
     assert bad.error.kind == "internal"
     assert (large.title, len(children)) == ("T", 1)
     assert all(map(is_gone, children))
+
+
+def test_a_time_limit_does_not_wait_for_a_page(
+    site: Site, pages: Callable[..., list[Page]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A page that is being read for ever when the time is up is given up: neither tried nor failed."""
+    monkeypatch.setattr(parser_process, "PROGRAM", OBEDIENT)
+    monkeypatch.setattr(app, "AFTER_THE_LIMIT", 0.1)
+    site.page("/", HANGER)
+    begun = time.monotonic()
+    assert pages(site, output=str(tmp_path / "out"), max_time=0.5) == []
+    assert time.monotonic() - begun < 15
+    assert child_processes() == []
+    assert rows(tmp_path / "out", "SELECT state, attempts FROM urls WHERE url = ?", site.url("/")) == [("queued", 0)]
+    assert rows(tmp_path / "out", "SELECT finish_reason FROM runs") == [("time limit",)]
+
+
+def test_a_time_limit_does_not_wait_for_many_links(site: Site, tmp_path: Path) -> None:
+    """A page whose links are being judged one after the other when the time is up is asked for again by the next run."""
+    late = 0.0
+
+    def follow(page: Page, links: Sequence[Link]) -> Sequence[Link]:
+        nonlocal late
+        late = 3600.0  # from here on it is late
+        return links
+
+    site.page("/", links=[f"/{number}" for number in range(5_000)])
+    settings = Settings(seeds=(site.url(),), output=str(tmp_path / "out"), max_time=60)
+    with Assembly(settings, Hooks(follow=[follow]), lambda: time.monotonic() + late) as opened:
+        assert list(run_synchronously(opened)) == []
+        assert opened.reason == "time limit"
+    assert late
+    assert rows(tmp_path / "out", "SELECT state, attempts FROM urls WHERE role = 'page'") == [("queued", 0)]
 
 
 async def test_a_stop_does_not_wait_for_a_page(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

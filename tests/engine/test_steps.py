@@ -22,6 +22,17 @@ async def test_the_result_is_that_of_the_generator() -> None:
         assert await in_turn(story(steps)) == steps
 
 
+def test_steps_can_be_ended_between_two() -> None:
+    """Whoever looks at a clock between two steps ends them by raising; a single step nobody looks at."""
+
+    def late() -> None:
+        raise TimeoutError
+
+    assert in_one_go(story(0), late) == 0
+    with pytest.raises(TimeoutError):
+        in_one_go(story(1), late)
+
+
 async def test_others_have_their_turn_between_two_steps() -> None:
     """Callbacks of the loop, and what is to be waited for."""
     turns: list[str] = []

@@ -12,18 +12,21 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from running import SECONDS, Capture, assert_at_rest, ended, no_surroundings, rows, run, running, stored, value
 
 from crawler import Crawler, Page, Settings, crawl
-from crawler.app import run_asynchronously
+from crawler.app import run_asynchronously, run_synchronously
 from crawler.assembly import Assembly
 from crawler.core.workbench import Workbench
+from crawler.engine import commit
 from crawler.engine.asynchronous import AsynchronousEngine
 from crawler.engine.hooks import Hooks
+from crawler.engine.synchronous import SynchronousEngine
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import Record
 from crawler.store.results import ResultStore
@@ -463,6 +466,47 @@ async def test_a_later_stop_never_prolongs_an_earlier_one(web: Site, gate: Gate,
             assert await run_asynchronously(opened, deliver, engines.append) == "interrupted"
     assert_at_rest(tmp_path / "out")
     await goes_on(web, gate, tmp_path / "out", [])
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_a_stop_does_not_wait_for_the_commits_of_many_links(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: Literal["async", "sync"]
+) -> None:
+    """A page whose links are still being added, commit after commit, is given back untried; what was added stays, and the same crawl
+    completes."""
+    monkeypatch.setattr(commit, "AT_ONCE", 2)
+    stops: list[Callable[[], object]] = []
+    write = commit.GroupCommit.write
+
+    def stopped_by_it(self: commit.GroupCommit, batch: commit.Batch) -> commit.Committed:
+        if stops and any(visit.requests for _, visit in batch.visits):
+            stops.pop()()
+        return write(self, batch)
+
+    def started(engine: AsynchronousEngine | SynchronousEngine) -> None:
+        stop = partial(engine.stop, "terminated", 0.0)
+        stops.append(stop if mode == "sync" else partial(asyncio.get_running_loop().call_soon_threadsafe, stop))
+
+    monkeypatch.setattr(commit.GroupCommit, "write", stopped_by_it)
+    site.page("/", links=[f"/{number}" for number in range(200)])
+    for number in range(200):
+        site.page(f"/{number}")
+    settings = Settings(seeds=(site.url(),), output=str(tmp_path / "out"), mode=mode, sitemap="off")
+    with Assembly(settings, Hooks()) as opened:
+        if mode == "sync":
+            assert list(run_synchronously(opened, started)) == []
+        else:
+            assert asyncio.run(run_asynchronously(opened, no_pages, started)) == "terminated"
+        assert opened.reason == "terminated"
+    assert rows(tmp_path / "out", "SELECT state, attempts FROM urls WHERE url = ?", site.url("/")) == [("queued", 0)]
+    assert 1 < value(tmp_path / "out", "SELECT count(*) FROM urls") < 100
+    assert_at_rest(tmp_path / "out")
+    assert len(list(crawl(settings.seeds[0], output=settings.output, sitemap="off"))) == 201
+
+
+async def no_pages(records: Sequence[Record]) -> None:
+    """Is shown nothing."""
+    assert not records
 
 
 # -- signals -----------------------------------------------------------------------------------------------------------

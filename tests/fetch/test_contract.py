@@ -222,6 +222,22 @@ def test_a_name_that_does_not_exist(fetch: Fetch, host: str, monkeypatch: pytest
     assert outcome(fetch(f"http://{host}/")) == (0, b"", "dns")
 
 
+def test_a_name_server_that_is_silent(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that nobody answers for costs the time that was set, and is trouble of the host: `dns`."""
+    import socket
+
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **keywords: [over.wait(20)][1:])
+    begun = time.monotonic()
+    try:
+        response = fetch("http://silent.example/", timeout=0.1)
+    finally:
+        over.set()
+
+    assert str(response.error) == "dns: the name server did not answer within 0.1 s"
+    assert time.monotonic() - begun < 10
+
+
 # Answers that are not whole.
 
 

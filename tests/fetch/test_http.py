@@ -109,19 +109,6 @@ async def test_cancelling_a_fetch_cancels_it(server: RawServer) -> None:
             await task
 
 
-async def test_a_name_server_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that nobody answers for costs the time that was set, and is trouble of the host: `dns`."""
-    over = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **keywords: ignore(over.wait(5)))
-    try:
-        async with HttpFetcher(FetchOptions(timeout=0.1, trust_env=False)) as fetcher:
-            responses = await asyncio.gather(*(fetcher.fetch(request("http://silent.example/")) for _ in range(3)))
-    finally:
-        over.set()
-
-    assert [str(response.error) for response in responses] == ["dns: the name server did not answer within 0.1 s"] * 3
-
-
 @pytest.mark.parametrize("moment", ["open", "write"])
 async def test_cancelling_leaves_no_file(server: RawServer, tmp_path: Path, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large body that is not wanted any more leaves nothing in the spool folder, whenever that happens."""
