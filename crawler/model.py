@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from crawler.charset import charset_of, decode
+from crawler.redaction import redact
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -54,10 +55,13 @@ FinishReason = Literal[
 
 @dataclass(frozen=True, slots=True)
 class PageError:
-    """Why one page has no usable answer: a kind of the closed set, and a sentence with the details."""
+    """Why one page has no usable answer: a kind of the closed set, and a sentence with the details, without logins in URLs."""
 
     kind: ErrorKind
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", redact(self.detail))
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.detail}" if self.detail else self.kind
@@ -126,9 +130,7 @@ class Body:
 
     def read(self) -> bytes:
         """All of it. Reads the file of a large one: not on the event loop."""
-        if self.data is not None:
-            return self.data
-        return self.path.read_bytes() if self.path is not None else b""
+        return (self.path.read_bytes() if self.path is not None else b"") if self.data is None else self.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +163,6 @@ class Response:
     def all_headers(self, name: str) -> list[str]:
         """All headers of this name (any case), in their order."""
         return list(self._named.get(name.lower(), ()))
-
-
-# Every admitted URL ends in exactly one of these. `Retry` is the one that is no end.
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +217,7 @@ class Retry:
 
 
 Outcome = Fetched | Redirected | NotModified | Skipped | Failed | Retry
+"""What an admitted URL ends in: exactly one of these, of which `Retry` is no end."""
 
 
 @dataclass(frozen=True, slots=True)

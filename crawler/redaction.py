@@ -6,8 +6,24 @@ import re
 
 # Headers of these names say who somebody is: Authorization, Cookie, X-Api-Key, X-Auth-Token, X-Session-Id …
 _SECRET_NAME = re.compile(r"auth|cookie|token|key|secret|password|session|credential", re.IGNORECASE)
-# RFC 3986, 3.2: the authority ends at the first of these; "@" parts the user information from the host, and the last one does.
-_USER_INFORMATION = re.compile(r"(?<=://)[^/?#\\\s\"'<>]*@")
+# How a login may begin, and what follows up to the path: in whatever spelling a browser would take, and broken ones. Every match
+# takes all that it has looked at, so the time is linear.
+_AUTHORITY = re.compile(
+    r"""
+    (
+      (?<![a-z0-9+.-])(?:https?|wss?|ftp):[/\\\t\r\n]*          # for these any slashes do, or none (WHATWG URL, 4.4)
+    | (?<![a-z0-9._~%/\\-])[/\\][\t\r\n]*[/\\][/\\\t\r\n]*      # for all others two, which begin no path
+    | (?<![a-z0-9+.-])                                          # sip:user:password@host
+      (?!(?:mailto|sips?|xmpp|im|acct):[^:/?#]*@)               # an address holds no password
+      [a-z][a-z0-9+.-]*:(?=[^ /?#@:]+[:@])
+    )
+    (
+      (?:[^/?#]*@)?+[^/?#@\[:]*:(?!\d+[\s/?#\\"'<>,;)]|[/?#\\]).*@  # what is no port: a password with a slash in it
+    | [^/?#]*                                                   # RFC 3986, 3.2: here the authority ends
+    )
+    """,
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
 _LOGIN = re.compile(r"^([a-z]+://)?[^/?#\s]*@", re.IGNORECASE)
 # A line of a settings file that may hold a secret, and what of its value is hidden: all but what makes it TOML.
 _SECRET_LINE = re.compile(rf"header|proxy|login|@|{_SECRET_NAME.pattern}", re.IGNORECASE)
@@ -20,8 +36,16 @@ def is_secret(header: str) -> bool:
 
 
 def redact(text: str) -> str:
-    """The text with the user name and password of every URL in it replaced by `***`."""
-    return _USER_INFORMATION.sub("***@", text) if "@" in text else text
+    """The text with the user name and password of every URL in it replaced by `***`, whatever its scheme and spelling: rather too
+    much than too little. Mail addresses stay. Takes linear time."""
+    head, at, tail = text.rpartition("@")
+    return _AUTHORITY.sub(_without_user_information, head + at) + tail if at else text
+
+
+def _without_user_information(found: re.Match[str]) -> str:
+    # The last "@" parts the user information from the host.
+    login, _, host = found[2].rpartition("@")
+    return f"{found[1]}***@{host}" if login else found[0]
 
 
 def has_login(url: str) -> bool:

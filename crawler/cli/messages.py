@@ -10,14 +10,19 @@ from io import TextIOWrapper
 from typing import TextIO
 
 from crawler.errors import CrawlerError, DiskFullError
+from crawler.redaction import redact
 from crawler.text import printable
 
 INTERRUPTED = 130
 
 
 def error_text(error: CrawlerError) -> str:
-    """`error: WHAT`, `  why or where`, `  try: COMMAND`; what came from outside is escaped, line by line."""
-    return "\n".join(printable(line) for line in f"error: {error}".split("\n"))
+    """`error: WHAT`, `  why or where`, `  try: COMMAND`; what came from outside is escaped, line by line, without logins in URLs."""
+    return _harmless(f"error: {error}")
+
+
+def _harmless(text: str) -> str:
+    return "\n".join(printable(redact(line)) for line in text.split("\n"))
 
 
 def bug_text(error: BaseException) -> str:
@@ -44,7 +49,7 @@ def report(error: BaseException, debug: bool) -> int:
     if debug:
         import traceback
 
-        say("\n".join(printable(line) for line in "".join(traceback.format_exception(error)).rstrip().split("\n")))
+        say(_harmless("".join(traceback.format_exception(error)).rstrip()))
     if isinstance(error, KeyboardInterrupt):
         say("interrupted")
         return int(getattr(error, "exit_code", INTERRUPTED))

@@ -12,6 +12,7 @@ from crawler.core.urls import canonical, fingerprint, host_key, origin, resolve
 from crawler.engine.robots_story import robots_story
 from crawler.errors import SeedError, UsageError
 from crawler.model import Request
+from crawler.redaction import redact
 from crawler.settings import Settings
 from crawler.text import as_json, human_duration, printable
 
@@ -95,7 +96,7 @@ def _say_what_was_read(found: _Read, agent: str) -> None:
     ]
     say(printable(f"{found.where}: {' · '.join(facts)}"))
     for sitemap in found.robots.sitemaps[:5]:
-        say(f"  sitemap {printable(sitemap)}")
+        say(f"  sitemap {printable(redact(sitemap))}")
     if (more := len(found.robots.sitemaps) - 5) > 0:
         say(f"  and {more:,} more sitemaps")
 
@@ -106,6 +107,6 @@ def _values_of(found: _Read, agent: str, urls: list[str], decisions: list[Decisi
         "status": found.status,
         "agent": agent,
         "crawl_delay": found.robots.crawl_delay(agent),
-        "sitemaps": list(found.robots.sitemaps),
+        "sitemaps": list(map(redact, found.robots.sitemaps)),
         "decisions": [{"url": url, **decision._asdict()} for url, decision in zip(urls, decisions, strict=True)],
     }

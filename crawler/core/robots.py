@@ -7,33 +7,23 @@ RFC 9309 takes `%62` for `b` and `%24` for `$` in a URL, Google's matcher does n
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
+from crawler.core.robots_lines import CRAWL_DELAY, DISALLOW, SITEMAP, USER_AGENT, key_and_value, lines_of
 from crawler.text import without_controls
 
 # RFC 9309, 2.4: a cached robots.txt should not be used for more than a day.
 ROBOTS_MAX_AGE = 24 * 60 * 60
 # How long an older one is used that cannot be read again.
 ROBOTS_ASKED_AGAIN = 60 * 60
-# RFC 9309, 2.5: at least 500 kibibytes must be parsed.
-ROBOTS_MAX_SIZE = 500 * 1024
 # What a decision may cost: of patterns with stars so many parts are compared, the longest patterns first.
 _MOST_PARTS = 4_000
 LARGE_ROBOTS = 16 * 1024
 """Bytes of a robots.txt from which on `prepare_robots` is worth its while."""
-# Google's matcher ignores what lies further right: eight times the longest URL that browsers accept.
-_MAX_LINE = 2083 * 8 - 1
-
-_USER_AGENT = (b"user-agent", b"useragent", b"user agent")
-_DISALLOW = (b"disallow", b"dissallow", b"dissalow", b"disalow", b"diasllow", b"disallaw")
-_SITEMAP = (b"sitemap", b"site-map")
-_CRAWL_DELAY = (b"crawl-delay", b"crawldelay", b"crawl delay")
-
 _product_token = re.compile(rb"[A-Za-z_-]*").match
 _path_begin = re.compile("[/?;]").search
 _escape = re.compile("%[0-9A-Fa-f]{2}")
@@ -112,9 +102,8 @@ class Robots:
         delays: list[float] = []
         rules_ended = delays_ended = True
         for number, line in enumerate(lines, 1):
-            # What follows a NUL is not seen by Google's matcher either: its lines are strings of C.
-            key, value = _key_and_value(line[:_MAX_LINE].partition(b"\0")[0])
-            if key.startswith(_USER_AGENT):
+            key, value = key_and_value(line)
+            if key.startswith(USER_AGENT):
                 if rules_ended:
                     rules, rules_ended = [], False
                 if delays_ended:
@@ -123,13 +112,13 @@ class Robots:
             elif key.startswith(b"allow"):
                 rules.extend(_allow_rules(value, number))
                 rules_ended = delays_ended = True
-            elif key.startswith(_DISALLOW):
+            elif key.startswith(DISALLOW):
                 rules.extend(_rule(value, Decision(False, number, f"Disallow: {_text(value)}")))
                 rules_ended = delays_ended = True
-            elif key.startswith(_CRAWL_DELAY):
+            elif key.startswith(CRAWL_DELAY):
                 delays.extend(_seconds(value))
                 delays_ended = True
-            elif key.startswith(_SITEMAP) and value:
+            elif key.startswith(SITEMAP) and value:
                 sitemaps.append(_text(value))
         robots.sitemaps = tuple(sitemaps)
         return robots
@@ -164,11 +153,7 @@ def _remembered(body: bytes) -> Robots:
 
 
 def _parsed(body: bytes) -> Robots:
-    text = _as_utf8(body[:ROBOTS_MAX_SIZE])
-    lines = text.splitlines()
-    if len(body) > ROBOTS_MAX_SIZE and not text.endswith((b"\r", b"\n")):
-        lines.pop()
-    return Robots._parsed(lines)
+    return Robots._parsed(lines_of(body))
 
 
 def allow_all(rule: str) -> Robots:
@@ -295,19 +280,6 @@ def _matches(path: str, parts: Sequence[str], anchored: bool) -> bool:
     return path.find(last, position) >= 0
 
 
-def _key_and_value(line: bytes) -> tuple[bytes, bytes]:
-    """The directive in lower case and its value; without a colon, two words count as both. Empty when it is neither."""
-    line = line.partition(b"#")[0].strip()
-    key, colon, value = line.partition(b":")
-    if not colon:
-        words = line.replace(b"\t", b" ").split(b" ")
-        words = [word for word in words if word]
-        if len(words) != 2:
-            return b"", b""
-        key, value = words
-    return key.strip().lower(), value.strip()
-
-
 def _agent(value: bytes) -> str:
     """The product token a user-agent line names, in lower case; `*` may be followed by blank and more."""
     if value[:1] == b"*" and not value[1:2].strip():
@@ -385,15 +357,3 @@ def _decode_escape(escape: re.Match[str]) -> str:
 
 def _text(value: bytes) -> str:
     return without_controls(value.decode("utf-8", "replace"))
-
-
-def _as_utf8(body: bytes) -> bytes:
-    """The body as UTF-8 without its byte order mark, of which a part is skipped too; UTF-16 is known by its mark or its zeros."""
-    if body.startswith(codecs.BOM_UTF16_LE) or body[1:8:2] == b"\0\0\0\0":
-        return body.decode("utf-16-le", "replace").removeprefix("\ufeff").encode("utf-8", "replace")
-    if body.startswith(codecs.BOM_UTF16_BE) or body[0:8:2] == b"\0\0\0\0":
-        return body.decode("utf-16-be", "replace").removeprefix("\ufeff").encode("utf-8", "replace")
-    mark = 0
-    while mark < 3 and body[mark : mark + 1] == codecs.BOM_UTF8[mark : mark + 1]:
-        mark += 1
-    return body[mark:]

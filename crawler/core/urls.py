@@ -15,6 +15,7 @@ import xxhash
 
 from crawler.errors import UsageError
 from crawler.model import SkipReason
+from crawler.redaction import redact
 
 CANONICAL_RULES = 1
 """Version of the rules of `canonical`. Ids are hashes of canonical URLs, so folders with another version do not mix."""
@@ -61,7 +62,8 @@ def canonical(url: str, strip_query: frozenset[str] = frozenset()) -> str:
        `*`: `utm_*`. Keys are compared as they are written, case included.
 
     `/a` and `/a/`, `/a` and `/a?`, the order of parameters, `+` and `%20`, doubled slashes and a dot after the host stay
-    different. URLs of other schemes keep rules 1 and 2 only. Raises ValueError when the standard refuses the URL.
+    different. URLs of other schemes, which nobody asks for, keep rules 1 and 2, and `***` for a login. Raises ValueError when the
+    standard refuses the URL.
     """
     resolved = resolve(url, "")
     if resolved is None:
@@ -73,7 +75,7 @@ def _tidy(url: str, strip_query: frozenset[str]) -> str:
     """Rules 2 to 6 for a URL that the standard has serialised."""
     url = url.partition("#")[0]
     if not url.startswith(("http://", "https://")):
-        return url
+        return redact(url)
     if "@" in url:
         scheme, _, rest = url.partition("://")
         authority, slash, path = rest.partition("/")

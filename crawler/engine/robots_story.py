@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 
-from crawler.core.robots import ROBOTS_MAX_SIZE
+from crawler.core.robots_lines import ROBOTS_MAX_SIZE
 from crawler.core.urls import Resolver, origin
 from crawler.engine.commit import discard
 from crawler.engine.reading import REDIRECT_STATUS, location_of, retry_after

@@ -319,7 +319,7 @@ class Visitor:
         if not location:
             return PageError("protocol", "redirect without a Location")
         if target is None:
-            return PageError("protocol", f"redirect to {redact(location[:200])!r}, which is no URL")
+            return PageError("protocol", f"redirect to {redact(location)[:200]!r}, which is no URL")
         if target.id == request.id or target.id in request.chain:
             return PageError("redirect_loop", f"back to {target.url}")
         if len(request.chain) >= self._max_redirects:

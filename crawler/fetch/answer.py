@@ -6,7 +6,7 @@ from itertools import chain
 from time import perf_counter
 
 from crawler.core.retry import NO_CONNECTION
-from crawler.core.robots import ROBOTS_MAX_SIZE
+from crawler.core.robots_lines import ROBOTS_MAX_SIZE
 from crawler.core.sitemaps import MAX_SITEMAP_SIZE
 from crawler.fetch.body import BodyReader, too_big
 from crawler.fetch.failures import FetchFailure

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from crawler.core.robots_lines import without_logins
 from crawler.model import HostState, Request, RobotsFacts, Role, State, is_higher
 
 ADD = """INSERT INTO _frontier (id, url, host_id, role, depth, chain, parent, rank, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -82,8 +83,12 @@ def state_of(columns: Sequence[Any], robots: tuple[RobotsFacts, ...]) -> HostSta
 
 
 def dump_robots(facts: Sequence[RobotsFacts]) -> str:
-    """The column `hosts.robots`."""
-    return json.dumps([{**asdict(known), "text": None if known.text is None else known.text.decode("latin-1")} for known in facts])
+    """The column `hosts.robots`, without logins in URLs."""
+    return json.dumps([{**asdict(known), "text": _kept(known.text)} for known in facts])
+
+
+def _kept(robots: bytes | None) -> str | None:
+    return None if robots is None else without_logins(robots).decode("latin-1")
 
 
 def load_robots(text: str) -> tuple[RobotsFacts, ...]:

@@ -22,10 +22,21 @@ NewSite = Callable[..., Site]
 
 AUTHORIZATION, COOKIE, KEY, LOGIN, PROXY = "Bearer 1hUsH", "sid=2hUsH", "3hUsH", "user:4hUsH", "5hUsH"
 GIVEN, SET, LINKED, OF_HOST, OF_TABLE = "6hUsH", "7hUsH", "8hUsH", "9hUsH", "0hUsH"
-SECRET = re.compile("hUsH")
+SECRET = re.compile("hU ?sH")
 """What is in every secret, and in nothing else."""
 
 MODES = ("async", "sync")
+
+SPELLINGS = (
+    "//{login}@:99999/", "//{login}@127.0.0.2:{port}/a", "//{login}@127.0.0.9/a",
+    "http://{login} hU sH@:99999/", "http://{login}\"hU sH@127.0.0.2:{port}/b", "http://user:<{login}>@127.0.0.2:{port}/c",
+    "http:\\\\{login}@127.0.0.2:{port}/d", "/\\{login}@127.0.0.2:{port}/e", "http:\\\\{login}@:99999/", "https:{login}@127.0.0.9/f",
+    "https:/{login}@127.0.0.9/g", "http:////{login}@127.0.0.9/h", "http://user:a/b?{login}@127.0.0.2/", "http://me@here:a#{login}@127.0.0.2/",
+    "http://{login}" + "x" * 300 + "@:99999/",
+    "ftp://{login}@127.0.0.2/i", "FTP:\\\\{login}@127.0.0.2/", "ssh://{login}@127.0.0.2/j", "git+ssh://user:a\\{login}@127.0.0.2/",
+    "mailto:{login}@there.test", "sip:{login}@there.test;a=b", "{login}@127.0.0.2:99999/k", "view-source:http://{login}@127.0.0.2/",
+)  # fmt: skip
+"""Locations and links that hold a login, as a site may write them: what is no URL, and schemes that nobody asks for, among them."""
 
 
 @pytest.fixture
@@ -41,8 +52,13 @@ def site(new_site: NewSite, elsewhere: Site) -> Site:
     away = elsewhere.url("/from")
     linked = f"http://user:{LINKED}@127.0.0.2:{made.port}/linked"
     refused = f"http://user:{LINKED}@127.0.0.9/"
-    links = ("/redirect", "/loop", "/bad", linked, refused, away + "/link")
+    spelt = [spelling.format(login=f"user:{LINKED}", port=made.port) for spelling in SPELLINGS]
+    links = ("/redirect", "/loop", "/bad", linked, refused, away + "/link", *(f"/spelt{n}" for n in range(len(spelt))), *spelt)
     page = "".join(f"<a href='{link}'>x</a>" for link in links)
+    for n, spelling in enumerate(spelt):
+        made.page(f"/spelt{n}", answer(302, headers=[("Location", spelling), ("Refresh", f"9;url={spelling}")]))
+    lines = [f"{line} {spelling}\n" for spelling in spelt for line in ("Sitemap:", "#", "Disallow: x")]
+    elsewhere.page("/robots.txt", "User-agent: *\n" + "".join(lines))
     made.page("/", answer(body=page, headers=[("Set-Cookie", f"a={SET}; Path=/")]))
     made.page("/redirect", answer(302, headers=[("Location", away + "/redirect"), ("Set-Cookie", f"b={SET}; Domain=127.0.0.3")]))
     made.page("/bad", answer(302, headers=[("Location", f"http://user:{LINKED}@:99999/"), ("Set-Cookie2", f"c={SET}")]))
@@ -140,6 +156,12 @@ def test_credentials_stay_on_the_scheme_they_were_given_for(new_site: NewSite, t
 
 WRONG: list[tuple[str, ...]] = [
     ("http://user:{secret}@a.test/",),
+    ("ftp://user:{secret}@a.test/",),
+    ("htp://user:{secret} {secret}@a.test/",),
+    ("http:\\\\user:{secret}@a.test/",),
+    ("http:user:{secret}@a.test:99999/",),
+    ("//user:a/{secret}@a.test/",),
+    ("mailto:user:{secret}@a.test",),
     ("a.test", "--proxy", "socks5://user:{secret}@127.0.0.1:1"),
     ("a.test", "--proxy", "http://user:{secret}@"),
     ("a.test", "--proxy", "user:{secret}@:x"),

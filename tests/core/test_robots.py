@@ -16,7 +16,6 @@ from crawler.core.robots import (
     ALLOW_ALL,
     REFUSE_ALL,
     ROBOTS_MAX_AGE,
-    ROBOTS_MAX_SIZE,
     Decision,
     allow_all,
     parse_robots,
@@ -25,8 +24,21 @@ from crawler.core.robots import (
     robots_for_status,
     robots_url,
 )
+from crawler.core.robots_lines import ROBOTS_MAX_SIZE, without_logins
 
 HOST = "https://example.org"
+
+
+def test_a_robots_txt_without_logins_decides_the_same() -> None:
+    """Addresses of sitemaps and remarks lose theirs, in every encoding; what looks like one in a rule is a path, and stays."""
+    lines = "User-agent: *\r\nDisallow: //u:p@h/ # http://u:p@h\rAllow: *//a:b@\nSitemap: http://u:p@h/s\nDisallow: http://u:p@h/\n"
+    kept = b"User-agent: *\nDisallow: //u:p@h/ # http://***@h\nAllow: *//a:b@\nSitemap: http://***@h/s\nDisallow: http://***@h/"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"):
+        body = lines.encode(encoding)
+        assert without_logins(body) == kept
+        for path in ("//u:p@h/x", "/a//a:b@", "/"):
+            assert parse_robots(kept).decide("a", HOST + path) == parse_robots(body).decide("a", HOST + path)
+    assert without_logins(b"Allow: /\r\n") == b"Allow: /\r\n"
 
 
 def allowed(robots: str | bytes, path: str, agent: str = "asyncrawl") -> bool:

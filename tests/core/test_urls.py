@@ -234,6 +234,19 @@ def test_other_schemes_keep_their_content() -> None:
     assert canonical("mailto:%61@B.example?subject=%7e#x") == "mailto:%61@B.example?subject=%7e"
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("ftp://user:word@h/a@b", "ftp://***@h/a@b"), ("ssh://git@h/a", "ssh://***@h/a"), ("mailto:user:word@h", "mailto:***@h"),
+        ("user:word@h", "user:***@h"), ("view-source:http://user:word@h/", "view-source:http://***@h/"),
+    ],
+)  # fmt: skip
+def test_other_schemes_keep_no_login(url: str, expected: str) -> None:
+    """Nobody asks for them, but they are written down. Once is enough."""
+    assert canonical(url) == expected
+    assert canonical(expected) == expected
+
+
 def test_what_the_standard_refuses_has_no_canonical_form() -> None:
     """Refusals are errors with the value in them."""
     with pytest.raises(ValueError, match=r"http://h:x/"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from crawler import Crawler
-from crawler.core.robots import ROBOTS_MAX_SIZE, parse_robots
+from crawler.core.robots import parse_robots
+from crawler.core.robots_lines import ROBOTS_MAX_SIZE
 from crawler.engine.robots_story import robots_story
 from crawler.model import Body, PageError, Request, Response, RobotsFacts
 from crawler.testing import Site

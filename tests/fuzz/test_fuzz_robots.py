@@ -5,7 +5,8 @@ from __future__ import annotations
 from fuzzing import assert_linear, fuzz, soup
 from hypothesis import strategies as st
 
-from crawler.core.robots import ROBOTS_MAX_SIZE, parse_robots
+from crawler.core.robots import parse_robots
+from crawler.core.robots_lines import ROBOTS_MAX_SIZE
 
 # fmt: off
 LINES = (
