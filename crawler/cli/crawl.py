@@ -127,6 +127,7 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
         log = stack.enter_context(EventLog(Path(settings.log_file) if settings.log_file else opened.folder.path / "crawl.log"))
         log.write("started" if opened.is_new else "resumed", seeds=list(opened.seeds)[:100], run=opened.run, pid=os.getpid())
         show = Audience(opened, screen, log, stack.enter_context(closing(_open_jsonl(settings.jsonl))) if settings.jsonl else None)
+        signals.remember()  # what the first line promises holds from that line on
         screen.start(f"Crawling {printable(opened.seeds[0])}{_more(opened.seeds)}", settings.output, _facts(settings, opened.is_new))
         collect_rarely()
         try:
@@ -270,8 +271,8 @@ def _run_async(opened: Assembly, show: Audience, signals: Signals) -> FinishReas
                     show.progress(engine)
 
         signals.listen()
-        signals.obey = lambda number: loop.call_soon_threadsafe(stop, number)
         signals.wake = lambda: loop.call_soon_threadsafe(lambda: None)  # so that a loop at rest lets Python look at its signals
+        signals.obeyed_by(lambda number: loop.call_soon_threadsafe(stop, number))
         drawing = asyncio.create_task(redraw())
         try:
             return await run_asynchronously(opened, show.deliver, started)
@@ -305,24 +306,27 @@ def _run_sync(opened: Assembly, show: Audience, signals: Signals) -> FinishReaso
 
     def stop(number: int, _frame: object = None) -> None:
         stopped.append(number)
-        if not engines or len(stopped) == 2:
-            raise Interrupted(number)
         if len(stopped) == 1:
-            engines[0].stop(SIGNALS[number], GRACE)
+            for engine in engines:
+                engine.stop(SIGNALS[number], GRACE)
             # A read that blocks cannot be told, but interrupted.
             signal.setitimer(signal.ITIMER_REAL, GRACE)
             show.pausing(engines, number, GRACE)
+        elif len(stopped) == 2 and engines:
+            raise Interrupted(number)
+
+    def started(engine: Engine) -> None:
+        engines.append(engine)
+        if stopped:
+            engine.stop(SIGNALS[stopped[0]], 0.0)
 
     before = signal.signal(signal.SIGALRM, stop)
-    signals.obey = stop
     try:
-        with closing(run_synchronously(opened, engines.append)) as steps:
+        signals.obeyed_by(stop)
+        with suppress(KeyboardInterrupt), closing(run_synchronously(opened, started)) as steps:
             for records in steps:
                 show.pages(records)
                 show.progress(engines[0])
-    except KeyboardInterrupt:
-        if not engines:
-            raise
     finally:
         signals.obey = None
         signal.setitimer(signal.ITIMER_REAL, 0.0)

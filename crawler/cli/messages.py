@@ -51,7 +51,7 @@ def report(error: BaseException, debug: bool) -> int:
 
         say(_harmless("".join(traceback.format_exception(error)).rstrip()))
     if isinstance(error, KeyboardInterrupt):
-        say("interrupted")
+        say(getattr(error, "reason", "interrupted"))
         return int(getattr(error, "exit_code", INTERRUPTED))
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         _forget_standard_output()

@@ -35,15 +35,17 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, number: int) -> None:
         super().__init__()
-        self.exit_code = EXIT_CODES[SIGNALS.get(number, "interrupted")]
+        self.reason = SIGNALS.get(number, "interrupted")
+        self.exit_code = EXIT_CODES[self.reason]
 
 
 class Signals:
     """SIGINT, SIGTERM and SIGHUP under `with`, from the opening of a folder to the last line on the screen.
 
-    Each is handed to `obey` in the main thread; while that is None it raises `Interrupted` there. However it is obeyed, the
-    process ends `PATIENCE` seconds after the first signal and `IMPATIENCE` after the second, if need be as after kill -9, which
-    loses nothing that was stored. A thread keeps that deadline: the main one may be waiting for a disk. Only for the main thread.
+    Each is handed to `obey` in the main thread; while that is None it raises `Interrupted` there, and after `remember` it waits for
+    whoever is the next to obey. However it is obeyed, the process ends `PATIENCE` seconds after the first signal and `IMPATIENCE` after
+    the second, if need be as after kill -9, which loses nothing that was stored. A thread keeps that deadline: the main one may be
+    waiting for a disk. Only for the main thread.
     """
 
     def __init__(self, folder: str, leave: Callable[[int], object] = os._exit) -> None:
@@ -51,6 +53,9 @@ class Signals:
         self.wake: Callable[[], object] | None = None
         self._folder = folder
         self._leave = leave
+        self._early: list[int] = []
+        # Made beforehand: a signal may come in the middle of anything, of another signal's arrival too.
+        self._interruptions = {number: Interrupted(number) for number in SIGNALS}
         self._end = float("inf")
 
     def __enter__(self) -> Self:
@@ -74,13 +79,23 @@ class Signals:
         inside an event loop that wants to hear them itself."""
         return signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
 
+    def remember(self) -> None:
+        """From now on signals interrupt nobody: whoever calls `obeyed_by` hears of them."""
+        self.obey = self._early.append
+
+    def obeyed_by(self, obey: Callable[[int], object]) -> None:
+        """Has signals obeyed, and those that were remembered now."""
+        self.obey = obey
+        while self._early:
+            obey(self._early.pop(0))
+
     def left(self) -> float:
         """Seconds until the process ends; infinite before the first signal."""
         return self._end - time.monotonic()
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         if self.obey is None:
-            raise Interrupted(number)
+            raise self._interruptions[number]
         self.obey(number)
 
     def _watch(self) -> None:

@@ -8,12 +8,14 @@ import pty
 import select
 import signal
 import sqlite3
+import sys
 import termios
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from running import SECONDS, Capture, assert_at_rest, ended, no_surroundings, run, running, start, stored, value
@@ -74,11 +76,11 @@ def test_the_second_signal_is_less_patient(monkeypatch: pytest.MonkeyPatch) -> N
     with Signals("out", leaving) as caught:
         caught.obey = obeyed.append
         assert caught.left() == float("inf")
-        send(signal.SIGTERM)
-        woken = threading.Event()
-        caught.wake = woken.set
-        send(signal.SIGINT)
-        assert woken.wait(SECONDS)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            woken = threading.Event()
+            caught.wake = woken.set
+            send(number)
+            assert woken.wait(SECONDS)
         assert caught.left() <= signals.IMPATIENCE
         assert leaving.left.wait(SECONDS)
     assert (leaving.code, obeyed) == (143, [signal.SIGTERM, signal.SIGINT])
@@ -104,6 +106,79 @@ def test_before_and_after_a_crawl_a_signal_interrupts() -> None:
     with Signals("out"), pytest.raises(Interrupted) as caught:
         send(signal.SIGTERM)
     assert caught.value.exit_code == 143
+
+
+def test_a_signal_on_top_of_another_finds_nothing_half_made() -> None:
+    """What interrupts was made beforehand: from the arrival of a signal to its exception nothing is called that the next signal, or the
+    exception of the last one, could spoil."""
+    calls: list[object] = []
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        if event in ("call", "c_call") and frame.f_code.co_name != "note":
+            calls.append(frame.f_code.co_name if event == "call" else argument)
+
+    with Signals("out") as caught:
+        arrived = signal.getsignal(signal.SIGTERM)
+        assert callable(arrived)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            raised: list[KeyboardInterrupt] = []
+            sys.setprofile(note)
+            try:
+                arrived(number, None)
+            except Interrupted as error:
+                sys.setprofile(None)
+                raised.append(error)
+            finally:
+                sys.setprofile(None)
+            assert [getattr(error, "exit_code", None) for error in raised] == [signals.EXIT_CODES[signals.SIGNALS[number]]]
+        assert caught.obey is None
+    assert [call for call in calls if call is not sys.setprofile] == ["_arrived", "_arrived"]
+
+
+def test_what_comes_before_anybody_can_obey_is_remembered() -> None:
+    """From `remember` on nobody is interrupted; who obeys at last is told of all that came, in order, and of what comes then."""
+    obeyed: list[int] = []
+    with Signals("out", leave=Leaving()) as caught:
+        caught.remember()
+        send(signal.SIGTERM)
+        send(signal.SIGINT)
+        assert obeyed == []
+        caught.obeyed_by(obeyed.append)
+        send(signal.SIGHUP)
+    assert obeyed == [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_the_first_line_holds_what_it_promises(new_site: Callable[..., Site], tmp_path: Path, mode: str) -> None:
+    """`Ctrl-C pauses` is true as soon as it can be read: whoever is that quick gets the summary and the command that goes on, and the
+    folder knows why its run ended."""
+    web = new_site({"/": answer(links=[f"/{n}" for n in range(400)])}, otherwise="<p>page", latency=0.05)
+    ends = [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")] * 2
+    for number, (sent, code, reason) in enumerate(ends):
+        out = tmp_path / str(number)
+        with running(web.url(), "-o", out, "--mode", mode) as process:
+            assert process.stderr is not None
+            assert "Ctrl-C pauses" in process.stderr.readline()
+            process.send_signal(sent)
+            left = ended(process)
+        assert left.code == code, left.err
+        assert f"crawler resume {out}" in left.err
+        assert value(out, "SELECT finish_reason FROM runs WHERE ended IS NOT NULL") == reason
+        assert (out / "summary.json").is_file()
+        assert_at_rest(out)
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_two_signals_after_the_first_line(web: Site, out: Path, mode: str) -> None:
+    """Two at once, before there is an engine to stop, are no trouble either."""
+    with running(web.url(), "-o", out, "--mode", mode, environment=DEV) as process:
+        assert process.stderr is not None
+        assert "Ctrl-C pauses" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        left = ended(process)
+    assert left.code in (130, 143), left.err
+    assert f"crawler resume {out}" in left.err
 
 
 @pytest.mark.parametrize("mode", ["async", "sync"])
