@@ -287,6 +287,6 @@ class Head(http.client.HTTPResponse):
         # http.client takes "-1", "0x1f" and "1_0" for sizes, and calls all others a body that ended early.
         line = self.fp.readline(MAX_LINE + 1)
         size = line.partition(b";")[0].rstrip()
-        if line.endswith(b"\n") and not (line.endswith(b"\r\n") and _HEX.fullmatch(size)):
+        if len(line) > MAX_LINE or (line.endswith(b"\n") and not (line.endswith(b"\r\n") and _HEX.fullmatch(size))):
             raise FetchFailure("protocol", _BROKEN_CHUNKS)
         return int(size, 16)  # ValueError, for the end of the connection, becomes IncompleteRead

@@ -312,6 +312,15 @@ def test_what_is_no_valid_http_is_not_guessed_at(server: RawServer, fetch: Fetch
     assert (response.body.size, response.error and response.error.kind) == (0, "protocol")
 
 
+def test_a_chunk_extension_never_becomes_the_body(server: RawServer, fetch: Fetch) -> None:
+    """However long the line of a chunk's size is, what follows in it is no part of the body."""
+    extension = b"a" * (64 * 1024 - 1) + b"12345"
+
+    response = fetch(server.answer(CHUNKED + b"5;" + extension + b"\r\n0\r\n\r\n", pause, b"\r\n0\r\n\r\n"))
+
+    assert outcome(response) in ((200, b"0\r\n\r\n", "ok"), (200, b"", "protocol"))
+
+
 def test_answers_of_others(server: RawServer, fetch_all: FetchAll, corpora: Path) -> None:
     """llhttp's cases: each ends with an answer or an error from the network's side of the set; what is called whole is what llhttp
     reads, and what llhttp refuses is not (a lone LF for CRLF excepted, which RFC 9112, 2.2, lets us read)."""
