@@ -34,7 +34,9 @@ def robots_story(request: Request) -> Generator[Request, Response, RobotsAnswer]
         # A byte more than is read of it tells that there was more: then its last line is not whole.
         text = response.body.read()[: ROBOTS_MAX_SIZE + 1] if 200 <= status < 300 else b""
         discard(response.body)
-        if (error := response.error) is not None and error.kind != "too_big":
+        # A 4xx says all there is to say by its status: its body may be broken.
+        is_absent = 400 <= status < 500 and status != 429
+        if (error := response.error) is not None and error.kind != "too_big" and not is_absent:
             if redirected:  # the host did answer
                 error = replace(error, detail=f"robots.txt redirects to {step.url}: {error.detail}")
             return RobotsAnswer(RobotsFacts(place, status or redirected, None, 0.0, str(error)))

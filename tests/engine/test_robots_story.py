@@ -86,12 +86,15 @@ def test_more_redirects_mean_that_there_is_none() -> None:
         (Response("", 0, error=PageError("reset", "cut off")), None, "reset: cut off"),
         (Response("", 200, error=PageError("timeout", "no data for 15 s")), None, "timeout: no data for 15 s"),
         (Response("", 200, error=PageError("truncated", "half of it")), None, "truncated: half of it"),
+        (Response("", 404, error=PageError("decode", "no valid gzip")), True, ""),
+        (Response("", 429, error=PageError("decode", "no valid gzip")), None, "decode: no valid gzip"),
         (robots(b"<html><p>Not here</p></html>"), True, ""),
         (robots(b""), True, ""),
     ],
 )
 def test_what_each_answer_means(response: Response, allows: bool | None, error: str) -> None:
-    """4xx and no rules allow all; 5xx, 429 and no whole answer allow nothing for now (RFC 9309, 2.3.1.3 and 2.3.1.4)."""
+    """4xx, whatever comes with it, and no rules allow all; 5xx, 429 and no whole answer allow nothing for now (RFC 9309, 2.3.1.3 and
+    2.3.1.4)."""
     _, facts = told(response)
 
     assert facts.error == error
