@@ -70,6 +70,7 @@ class Assembly:
         self.settings = settings
         self.clock = clock
         self.reason: FinishReason = "error"
+        self._ended = False
         self.seeds = read_seeds(settings)
         self.hooks = hooks
         self.rules = politeness_of(settings, frozenset(map(host_key, self.seeds)))
@@ -91,6 +92,8 @@ class Assembly:
         with self._stack:
             if self.run and isinstance(error, DiskFullError):  # wherever that was: on the disk of the log, perhaps
                 self.finish("disk full")
+            elif self.run and not self._ended and isinstance(error, KeyboardInterrupt):  # while there was no engine to stop yet
+                self.finish(getattr(error, "reason", "interrupted"))
 
     def _open(self, again: bool) -> None:
         settings = self.settings
@@ -241,6 +244,7 @@ class Assembly:
 
     def finish(self, reason: FinishReason) -> None:
         """Writes down why the run ended. After a full disk nothing more can be written, and nothing has to be."""
+        self._ended = True
         try:
             end_run(self.database, self.run, reason, round(self.clock() - self._began, 3))
         except DiskFullError:

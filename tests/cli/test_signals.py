@@ -168,6 +168,20 @@ def test_the_first_line_holds_what_it_promises(new_site: Callable[..., Site], tm
         assert_at_rest(out)
 
 
+def test_a_run_that_never_began_has_an_end_too(web: Site, out: Path, tmp_path: Path) -> None:
+    """Interrupted before its first line, while it waits for a reader of its rows, a run says why it ended all the same."""
+    pipe = tmp_path / "rows"
+    os.mkfifo(pipe)
+    with running(web.url(), "-o", out, "--jsonl", pipe) as process:
+        while not ((out / "crawl.log").is_file() and (out / "crawl.log").stat().st_size):
+            assert process.poll() is None
+            os.sched_yield()
+        process.send_signal(signal.SIGTERM)
+        left = ended(process)
+    assert (left.code, left.err) == (143, "terminated\n")
+    assert value(out, "SELECT finish_reason FROM runs WHERE ended IS NOT NULL") == "terminated"
+
+
 @pytest.mark.parametrize("mode", ["async", "sync"])
 def test_two_signals_after_the_first_line(web: Site, out: Path, mode: str) -> None:
     """Two at once, before there is an engine to stop, are no trouble either."""
