@@ -180,7 +180,7 @@ class Crawler:
 
     async def fetch_all(self, urls: Iterable[str], timeout: float | None = None) -> list[Page]:
         """A batch of pages in the order of the URLs. Errors are values; what is unfinished after `timeout` seconds is cancelled
-        and stands in its place as an error `timeout`."""
+        and stands in its place as an error `timeout`, which says what came of the attempt before."""
         wanted = list(urls)
         return await (await self._get_courier(wanted)).fetch_all(wanted, timeout)
 

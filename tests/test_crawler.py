@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running import no_surroundings, rows, stored, value
@@ -454,6 +456,30 @@ async def test_a_batch_comes_in_its_order(new_site: NewSite, refused: int) -> No
     assert [page.url for page in pages] == urls
     assert [page.error and page.error.kind for page in pages] == [None, "refused", "protocol", None, None]
     assert [page.ok for page in pages] == [True, False, False, False, True]
+
+
+async def test_what_is_unfinished_says_what_came_of_the_attempt_before(new_site: NewSite, refused: int) -> None:
+    """A port that refuses is tried again until the time is over: that it refused, or what status came, is in the detail."""
+    web = new_site({"/": answer(503)})
+    async with Crawler() as crawler:
+        pages = await crawler.fetch_all([f"http://127.0.0.1:{refused}/", web.url()], timeout=0.3)
+    assert [page.error and page.error.kind for page in pages] == ["timeout", "timeout"]
+    assert str(pages[0].error).startswith("timeout: unfinished after 0.3 s; last: refused: ")
+    assert str(pages[1].error) == "timeout: unfinished after 0.3 s; last: HTTP 503"
+
+
+@pytest.mark.parametrize("seed", [3, None, b"http://127.0.0.1:1/", ["http://127.0.0.1:1/"]])
+async def test_a_seed_that_is_no_text_is_said_so(seed: Any) -> None:
+    """UsageError with the value, from every way in; in a batch it is the error of its page."""
+    with pytest.raises(UsageError, match=re.escape(f"{seed!r}")):
+        next(crawl(seed))
+    async with Crawler() as crawler:
+        with pytest.raises(UsageError, match=re.escape(f"seed {seed!r} is no text")):
+            await anext(crawler.crawl(seed))
+        with pytest.raises(UsageError, match="is no text"):
+            await crawler.fetch(seed)
+        [page] = await crawler.fetch_all([seed])
+        assert (page.outcome, str(page.error)) == ("error", f"protocol: seed {seed!r} is no text")
 
 
 async def test_what_is_unfinished_at_the_timeout_stands_in_its_place(new_site: NewSite) -> None:

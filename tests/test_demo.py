@@ -158,4 +158,6 @@ def test_a_port_that_is_taken_is_said_so(capsys: pytest.CaptureFixture[str]) -> 
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         assert main(["demo", "--port", str(taken.getsockname()[1])]) == 2
-    assert "try: crawler demo --port 0" in capsys.readouterr().err
+        port = taken.getsockname()[1]
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"error: port {port} cannot be used", "  Address already in use", "  try: crawler demo --port 0"]

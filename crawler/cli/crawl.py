@@ -21,7 +21,7 @@ from crawler.cli.rows import Rows
 from crawler.cli.screen import choose_screen, wants_color
 from crawler.cli.signals import EXIT_CODES, SIGNALS, Interrupted, Signals
 from crawler.effective import Effective
-from crawler.errors import CrawlerError, OutputError, SeedError
+from crawler.errors import CrawlerError, OutputError, SeedError, UsageError
 from crawler.model import FinishReason
 from crawler.settings import Settings
 from crawler.text import as_json, printable
@@ -71,6 +71,9 @@ def run_settings(effective: Effective, again: bool = False, same: str = "") -> i
     # Once for all: standard input can be read once, and crawl.toml has to name the seeds.
     settings = replace(settings, seeds=read_seeds(settings), input_file=None)
     settings = replace(settings, output=settings.output or default_folder(settings.seeds[0]))
+    if settings.release and (settings.fresh or not (Path(settings.output or "") / "crawl.db").exists()):
+        why = "a crawl that begins anew has nothing in quarantine"  # said before a folder is made, or emptied
+        raise UsageError(f"{settings.release[0]} is not in quarantine", why, "the same command without --release")
     if not plain:
         return _crawl(settings, again, same)
     over_http = replace(settings, seeds=read_seeds(replace(settings, seeds=(f"http://{plain}",))))

@@ -64,7 +64,7 @@ def _started(arguments: Namespace) -> Site:
     try:
         return serve_demo(port, arguments.pages, arguments.latency, arguments.size).start()
     except OSError as error:
-        raise UsageError(f"port {port} cannot be used", str(error), "crawler demo --port 0") from error
+        raise UsageError(f"port {port} cannot be used", error.strerror or str(error), "crawler demo --port 0") from error
 
 
 @contextmanager

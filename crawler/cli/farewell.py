@@ -197,11 +197,12 @@ def _found(summary: Summary) -> Iterator[tuple[str, str]]:
         )
     if summary.broken_links:
         several = f", {human_count(summary.broken_links_shared)} of them from more than one page" if summary.broken_links_shared else ""
-        yield f"{plural(summary.broken_links, 'broken link')}{several}", "select * from broken_links"
+        yield f"{plural(summary.broken_links, 'broken link')}{several}", "select target, count(*) from broken_links group by target"
     if summary.errors and not summary.closed_hosts:
         kinds = ", ".join(f"{human_count(group.urls)} {printable(group.kind)}" for group in summary.error_kinds[:_MOST_EXAMPLES])
+        more = ", …" if len(summary.error_kinds) > _MOST_EXAMPLES else ""
         yield (
-            f"{plural(summary.errors, 'page')} without an answer: {kinds}",
+            f"{plural(summary.errors, 'page')} without an answer: {kinds}{more}",
             "select url, error, error_detail from pages where outcome = 'error'",
         )
     if summary.shared_title_pages:

@@ -63,7 +63,10 @@ class Parser(argparse.ArgumentParser):
         if self.command == "resume" and flag in parser_of("crawl")._option_string_actions:
             why = "seeds, scope and what is kept stay as the folder has them"
             return UsageError(f"{flag} cannot change when a crawl goes on", why, f"crawler crawl URL -o ANOTHER {flag} …")
-        near = nearest(flag, [name for name in self._option_string_actions if name.startswith("--")]) if flag.startswith("--") else None
+        known = ["--version", *(name for name in self._option_string_actions if name.startswith("--"))]
+        near = nearest(flag, known) if flag.startswith("--") else None
+        if near == "--version":
+            return UsageError(f"there is no flag {flag} here", "did you mean `crawler --version`?", "crawler --version")
         why = f"did you mean {near}?" if near else f"usage: {self.usage}"
         return UsageError(f"there is no flag {flag}", why, f"crawler {self.command} --help")
 

@@ -136,13 +136,16 @@ _EXAMPLE = "crawler https://example.org"
 _CREDENTIALS = re.compile(r"(?:https?:)?(?://)?[^/?#]*@([^/?#]*)", re.IGNORECASE | re.ASCII)
 
 
-def normalize_seed(text: str) -> str:
+def normalize_seed(text: object) -> str:
     """The canonical URL of what somebody typed as a seed.
 
     Without a scheme it is a host: https, or http on this machine (`localhost:8000`, `127.0.0.1`), where certificates are
     rare. White space around it is dropped, spaces in a path are encoded, international names become punycode. Raises
-    UsageError for other schemes (naming the likely one), invisible characters, credentials, and what the standard refuses.
+    UsageError for what is no text, other schemes (naming the likely one), invisible characters, credentials, and what the
+    standard refuses.
     """
+    if not isinstance(text, str):
+        raise UsageError(f"seed {text!r} is no text", "a seed is a URL or a host name", _EXAMPLE)
     seed = text.strip()
     shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in seed)
     if shown != seed:

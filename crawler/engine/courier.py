@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from crawler.core import retry
 from crawler.core.politeness import Pace, Politeness
@@ -54,6 +56,7 @@ class Courier:
         self._reader = Reader(wanted)
         self._gates: dict[str, _Gate] = {}
         self._tasks: set[asyncio.Task[Page]] = set()
+        self._last: WeakKeyDictionary[asyncio.Task[Any], str] = WeakKeyDictionary()  # what came of the attempt before
         self._visitor = Visitor(Scope([], "any", allow_private=True), SeenFilter(2), SeenFilter(2), sitemaps=False)
 
     async def fetch(self, url: str) -> Page:
@@ -70,7 +73,7 @@ class Courier:
 
     async def fetch_all(self, urls: Iterable[str], timeout: float | None = None) -> list[Page]:
         """The pages of a batch, in the order of the URLs. After `timeout` seconds what is unfinished is cancelled and stands in
-        its place as an error `timeout`."""
+        its place as an error `timeout`, which says what came of the attempt before."""
         wanted = list(urls)
         tasks = [self._begin(url) for url in wanted]
         try:
@@ -78,7 +81,8 @@ class Courier:
                 await asyncio.wait(tasks, timeout=timeout)
         finally:
             answers = await _ended(tasks)
-        return [self._in_its_place(url, answer, timeout) for url, answer in zip(wanted, answers, strict=True)]
+        ends = zip(wanted, tasks, answers, strict=True)
+        return [self._in_its_place(url, answer, timeout, self._last.get(task, "")) for url, task, answer in ends]
 
     async def as_completed(self, urls: Iterable[str]) -> AsyncIterator[Page]:
         """The pages of a batch, first come, first served. Leaving the loop cancels the rest."""
@@ -105,14 +109,15 @@ class Courier:
         try:
             return await self.fetch(url)
         except UsageError as error:
-            return Page(url, 0, outcome="error", error=PageError("protocol", error.what))
+            return Page(str(url), 0, outcome="error", error=PageError("protocol", error.what))
 
-    def _in_its_place(self, url: str, answer: Page | BaseException, timeout: float | None) -> Page:
+    def _in_its_place(self, url: str, answer: Page | BaseException, timeout: float | None, last: str) -> Page:
         if isinstance(answer, Page):
             return answer
         if isinstance(answer, asyncio.CancelledError):
             request = seed_request(normalize_seed(url))
-            error = PageError("timeout", f"unfinished after {timeout:g} s" if timeout is not None else "cancelled")
+            detail = f"unfinished after {timeout:g} s" if timeout is not None else "cancelled"
+            error = PageError("timeout", f"{detail}; last: {last}" if last else detail)
             return Page(request.url, request.id, outcome="error", error=error)
         raise answer
 
@@ -123,6 +128,8 @@ class Courier:
             try:
                 response = await self._ask(gate, request)
                 wait = self._judge(gate, request, response, started)
+                if (task := asyncio.current_task()) is not None:
+                    self._last[task] = "" if wait is None else str(response.error or f"HTTP {response.status}")
                 if wait is None:
                     return await self._page(request, response)
             finally:

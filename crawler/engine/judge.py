@@ -95,6 +95,6 @@ class Judge:
     def robots(self, request: Request, answer: RobotsAnswer) -> Steps[Visit]:
         """Tells the workbench of a robots.txt. The visit holds the sitemaps to ask for: it is to be collected first."""
         facts = replace(answer.facts, read_at=self._clock())
-        visit = yield from self._visitor.sitemaps_of(request, facts)
+        visit = yield from self._visitor.sitemaps_of(request, facts, self._workbench.agent)
         self._workbench.robots(request, self._clock(), facts, answer.ttfb, answer.retry_after)
         return self._told(visit)

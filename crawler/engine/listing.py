@@ -28,11 +28,15 @@ class Listing:
         self._seen = seen
         self._requisites = requisites
 
-    def of_robots(self, request: Request, facts: RobotsFacts) -> Steps[Listed]:
-        """The sitemaps to ask for once an origin's robots.txt is known: those it names, else /sitemap.xml."""
+    def of_robots(self, request: Request, facts: RobotsFacts, agent: str | None = None) -> Steps[Listed]:
+        """The sitemaps to ask for once an origin's robots.txt is known: those it names, else /sitemap.xml. That one is a guess:
+        where `agent` may not ask for it, it is no URL of the crawl, as nobody has named it."""
         if facts.text is None or not self._bounds.has_sitemap(request.host):
             return [], [], []
-        named = parse_robots(facts.text).sitemaps or (f"{facts.origin}/sitemap.xml",)
+        robots, guess = parse_robots(facts.text), f"{facts.origin}/sitemap.xml"
+        if not robots.sitemaps and agent is not None and not robots.decide(agent, guess).allowed:
+            return [], [], []
+        named = robots.sitemaps or (guess,)
         targets = yield from self._bounds.targets(f"{facts.origin}/robots.txt", named)
         return [], *self._sitemaps(targets, None, ())
 

@@ -328,11 +328,11 @@ class Visitor:
 
     # -- robots.txt and sitemaps -----------------------------------------------------------------------------------------
 
-    def sitemaps_of(self, request: Request, facts: RobotsFacts) -> Steps[Visit]:
-        """The sitemaps to ask for once an origin's robots.txt is known: those it names, else /sitemap.xml."""
+    def sitemaps_of(self, request: Request, facts: RobotsFacts, agent: str | None) -> Steps[Visit]:
+        """The sitemaps to ask for once an origin's robots.txt is known; `agent` is as which it is obeyed, None: it is not."""
         if not self._sitemaps:
             return Visit(None)
-        _, requests, refusals = yield from self._listing.of_robots(request, facts)
+        _, requests, refusals = yield from self._listing.of_robots(request, facts, agent)
         return Visit(None, None, requests, refusals, robots=facts.origin)
 
     def _sitemap_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Steps[Visit]:

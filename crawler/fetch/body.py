@@ -127,7 +127,7 @@ class BodyReader:
 
 def too_big(limit: int) -> FetchFailure:
     """The failure for a body beyond its limit in bytes."""
-    size = f"{limit / 2**20:g} MiB" if limit >= 2**20 else f"{limit} bytes"
+    size = f"{limit / 2**20:g} MB" if limit >= 2**20 else f"{limit} bytes"
     return FetchFailure("too_big", f"the body is larger than {size}")
 
 

@@ -86,11 +86,14 @@ WHERE outcome = 'ok' AND role = 'page' AND content_type IN ('text/html', 'applic
 ORDER BY depth, row LIMIT 3
 """
 
-# Seeds are found nowhere; what a seed redirects to has its depth and a hop. NULL as outcome: never asked for.
+# Seeds are found nowhere; what a seed redirects to has its depth and a hop, or was refused (and then has no host here, as sitemaps that
+# were refused). NULL as outcome: never asked for.
 FAILED_SEEDS = """
 SELECT u.url, u.state, u.reason, u.detail, p.status, p.error, p.error_detail
 FROM urls u LEFT JOIN pages p ON p.id = u.id
-WHERE u.depth = 0 AND u.role = 'page' AND (u.parent IS NULL OR u.hops > 0)
+WHERE u.depth = 0 AND u.role = 'page'
+  AND (u.parent IS NULL AND u.host IS NOT NULL OR u.hops > 0
+       OR EXISTS (SELECT 1 FROM pages s WHERE s.id = u.parent AND s.redirect_id = u.id))
   AND (u.state IN ('failed', 'skipped') OR p.outcome IN ('http_error', 'error'))
 ORDER BY p.row, u.url LIMIT 100
 """

@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +23,8 @@ LOCK_NAME = ".lock"
 COOKIES_NAME = "cookies.json"
 # What `--fresh` removes: what a crawl made, and nothing else.
 _OURS = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "pages", "crawl.toml", "crawl.log", COOKIES_NAME, "summary.json", "report.html")
+# The fact in `meta` that says so while that is done.
+_REMOVED = "removed"
 # Files on their way to their names.
 _PARTS = (".crawl.toml.part", ".summary.json.part", f"{COOKIES_NAME}.part")
 
@@ -40,12 +43,7 @@ class Folder:
             if not (path / FILE_NAME).exists() and any(entry.name != LOCK_NAME for entry in path.iterdir()):
                 raise OutputError(f"{path}/ is not a crawl folder", "it holds other files and no crawl.db", "-o another-folder")
             refuse_link(path / FILE_NAME)
-            if fresh and (path / FILE_NAME).exists():
-                Database(path / FILE_NAME).close()  # raises for a database of something else
-                _remove_crawl(path)
-            for name in _OURS:
-                refuse_link(path / name)
-            self.database = Database(path / FILE_NAME)
+            self.database = self._open(fresh)
             try:
                 self._sweep()
             except BaseException:
@@ -67,6 +65,19 @@ class Folder:
             self.database.close()
             os.close(self._lock)
             self._lock = -1
+
+    def _open(self, fresh: bool) -> Database:
+        """The folder's database: a new one when the crawl is to be removed, or a kill came while it was. A database of something else
+        raises before anything is removed."""
+        for name in () if fresh else _OURS:
+            refuse_link(self.path / name)
+        database = Database(self.path / FILE_NAME)
+        if database.is_new or not (fresh or database.meta(_REMOVED)):
+            return database
+        with closing(database), suppress(DiskFullError), database.transaction():
+            database.set_meta(**{_REMOVED: "yes"})
+        _remove_crawl(self.path)
+        return Database(self.path / FILE_NAME)
 
     def _sweep(self) -> None:
         """Removes what a kill left on its way to its name, before anything asks for the room that it takes."""
@@ -203,7 +214,7 @@ def _has_locked(descriptor: int) -> bool:
 
 
 def _remove_crawl(path: Path) -> None:
-    for name in _OURS:
+    for name in reversed(_OURS):  # the database last: it knows that the rest is to go
         target = path / name
         if target.is_dir() and not target.is_symlink():
             shutil.rmtree(target)

@@ -20,7 +20,7 @@ from running import Capture, Ran, assert_at_rest, error_lines, no_surroundings, 
 
 from crawler.cli.commands import COMMANDS
 from crawler.store.folder import Folder
-from crawler.testing import Gate, PageValue, Site, answer, site
+from crawler.testing import Gate, PageValue, Site, answer, redirect, site
 
 pytestmark = pytest.mark.usefixtures(no_surroundings.__name__)
 
@@ -74,6 +74,10 @@ TYPED: list[tuple[list[str], list[str]]] = [
     (["crwal", "lamps.invalid"], ["crwal", "did you mean crawl?", "try: crawler crawl"]),
     (["lamps"], ["there is no command 'lamps'", "try: crawler crawl lamps, if it is a host"]),
     (["crawl", "lamps.invalid", "--max-page", "3"], ["there is no flag --max-page", "did you mean --max-pages?"]),
+    (["--versoin"], ["there is no flag --versoin", "did you mean `crawler --version`?", "try: crawler --version"]),
+    (["crawl", "--version"], ["there is no flag --version here", "try: crawler --version"]),
+    (["--verbos", "lamps.invalid"], ["did you mean --verbose?"]),
+    (["crawl", "lamps.invalid", "--release", "/a/{n}"], ["/a/{n} is not in quarantine", "nothing in quarantine"]),
     (["crawl", "lamps.invalid", "--frobnicate"], ["there is no flag --frobnicate", "try: crawler crawl --help"]),
     (["crawl", "lamps.invalid", "--max-pages", "many"], ["--max-pages", "many"]),
     (["crawl", "lamps.invalid", "--max-pages"], ["--max-pages", "needs a value"]),
@@ -258,6 +262,15 @@ def test_a_start_page_that_gives_nothing(new_site: NewSite, fail: Callable[..., 
     first, second = fail(web.url())
     assert first == f"error: no seed could be fetched: {web.url()}"
     assert second.strip().startswith(why)
+
+
+@pytest.mark.parametrize("target", ["http://192.168.1.1/", "http://10.0.0.1:8080/admin"])
+def test_a_start_page_that_leads_to_a_private_address(new_site: NewSite, fail: Callable[..., list[str]], target: str) -> None:
+    """What it redirects to is named, and that it is private: nobody has to look into the database."""
+    web = new_site({"/": redirect(target)})
+    first, second = fail(web.url())
+    assert first == f"error: no seed could be fetched: {target}"
+    assert second.strip().startswith("private: ")
 
 
 def test_what_failed_is_said_again_until_it_is_mended(new_site: NewSite, out: Path, capfd: Capture) -> None:

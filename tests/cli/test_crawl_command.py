@@ -526,6 +526,36 @@ Done in TIME: 8 pages, SIZE, RATE pages/s finished: queue empty
 """
 
 
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_what_the_screen_counts_is_what_its_query_shows(new_site: NewSite, out: Path, capfd: Capture, mode: str) -> None:
+    """As many broken links are named as the printed query has rows, however many pages link to each."""
+    pages: dict[str, PageValue] = {f"/{n}": answer(links=["/", "/gone", "/lost", f"/gone/{n}"]) for n in range(5)}
+    web = new_site({"/": answer(links=list(pages)), **pages})
+    ran = run(capfd, web.url(), "-o", out, "--mode", mode)
+    told = re.search(r'(\d+) broken links, (\d+) of them from more than one page\s+sqlite3 \S+ "(.+)"', ran.err)
+    assert told is not None, ran.err
+    found = rows(out, told[3])
+    assert (int(told[1]), int(told[2])) == (len(found), sum(count > 1 for _, count in found)) == (7, 2)
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_a_guess_that_robots_txt_forbids_is_not_counted(new_site: NewSite, out: Path, capfd: Capture, mode: str) -> None:
+    """What nobody has named, /sitemap.xml, is no skipped URL; a sitemap that robots.txt names and forbids is one. What it
+    allows is guessed."""
+    web = new_site({"/robots.txt": "User-agent: *\nDisallow: /\n", "/": "here"})
+    ran = run(capfd, web.url(), "-o", out, "--mode", mode)
+    assert ran.code == 3
+    assert "skipped  1 robots.txt" in ran.err
+    assert rows(out, "SELECT url FROM skipped") == [(web.url(),)]
+    web.page("/robots.txt", f"User-agent: *\nDisallow: /\nSitemap: {web.url('/list.xml')}\n")
+    run(capfd, web.url(), "-o", out, "--mode", mode, "--fresh")
+    assert sorted(rows(out, "SELECT url FROM skipped")) == [(web.url(),), (web.url("/list.xml"),)]
+    assert web.count("/sitemap.xml") == 0
+    web.page("/robots.txt", "User-agent: *\nDisallow: /closed\n")
+    assert run(capfd, web.url(), "-o", out, "--mode", mode, "--fresh").code == 0
+    assert web.count("/sitemap.xml") == 1
+
+
 def normal(text: str, site: Site) -> str:
     """The text without what differs from run to run."""
     text = text.replace(f"{site.host}:{site.port}", "SITE")

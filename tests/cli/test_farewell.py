@@ -56,7 +56,7 @@ Done in 49 s: 1,483 pages, 52 MB, 30 pages/s             finished: queue empty
     crawler resume crawl-example.org --release '/cal/{{n}}/{{n}}'
 
   Look at first
-    31 broken links, 9 of them from more than one page   {SQL} "select * from broken_links"
+    31 broken links, 9 of them from more than one page   {SQL} "select target, count(*) from broken_links group by target"
     3 pages without an answer: 2 timeout, 1 dns          {SQL} "{ERRORS}"
     18 pages share a title                               {SQL} "select * from duplicate_titles"
     1 page looks JavaScript-only (/app)
@@ -75,7 +75,7 @@ Done in 49 s: 1,483 pages, 52 MB, 30 pages/s             finished: queue empty
 
   Look at first
     31 broken links, 9 of them from more than one page
-      {SQL} "select * from broken_links"
+      {SQL} "select target, count(*) from broken_links group by target"
     3 pages without an answer: 2 timeout, 1 dns
       {SQL} "{ERRORS}"
     18 pages share a title
@@ -103,7 +103,7 @@ finished: queue empty
   Look at first
     31 broken links, 9 of them from more
       than one page
-      {SQL} "select * from broken_links"
+      {SQL} "select target, count(*) from broken_links group by target"
     3 pages without an answer: 2
       timeout, 1 dns
       {SQL} "{ERRORS}"
@@ -218,6 +218,13 @@ def test_at_most_five_findings_the_gravest_first() -> None:
         "1 page looks JavaScript-only (/app)",
     ]
     assert "without an answer" not in render(everything), "the hosts that were given up say it already"
+
+
+def test_kinds_of_errors_that_are_not_named_leave_a_sign() -> None:
+    """Three are named, the most frequent; an ellipsis stands for the others."""
+    kinds = tuple(ErrorGroup(kind, 1) for kind in ("redirect_loop", "reset", "timeout", "dns"))
+    assert "4 pages without an answer: 1 redirect_loop, 1 reset, 1 timeout, …" in render(replace(SUMMARY, errors=4, error_kinds=kinds), 200)
+    assert "1 timeout   " in render(replace(SUMMARY, errors=3, error_kinds=kinds[:3]), 200)
 
 
 def test_a_seed_that_asks_for_a_login_says_what_helps() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,6 +61,29 @@ def test_opening_sweeps_what_a_kill_left(tmp_path: Path) -> None:
     with Folder(tmp_path / "out"):
         assert not any(path.exists() for path in left)
         assert stays.exists()
+
+
+def test_a_removal_that_was_cut_off_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill while `fresh` deletes a crawl leaves none that is half there: the next start, with `fresh` or without, has a new one."""
+    path = tmp_path / "out"
+    for fresh in (True, False):
+        with Folder(path, fresh=True) as folder:
+            folder.database.set_meta(identity="old")
+            folder.files()
+            folder.write("summary.json", "old")
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "rmtree", killed)
+            with pytest.raises(KeyboardInterrupt):
+                Folder(path, fresh=True)
+        assert (path / "pages").exists()
+        with Folder(path, fresh=fresh) as folder:
+            assert folder.database.meta("identity") is None
+            assert not (path / "pages").exists()
+            assert not (path / "summary.json").exists()
+
+
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_small_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
