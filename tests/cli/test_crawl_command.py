@@ -517,7 +517,7 @@ Done in TIME: 8 pages, SIZE, RATE pages/s finished: queue empty
 
  Look at first
  2 broken links
- sqlite3 out/crawl.db "select * from broken_links"
+ sqlite3 out/crawl.db "select target, count(*) from broken_links group by target"
  2 pages share a title
  sqlite3 out/crawl.db "select * from duplicate_titles"
 
