@@ -239,7 +239,7 @@ async def run_asynchronously(
             if started is not None:
                 started(engine)
             opened.reason = await engine.run()
-    except (asyncio.CancelledError, BrokenPipeError):  # whoever reads has gone
+    except asyncio.CancelledError:  # whoever reads has gone
         opened.reason = "interrupted"
         raise
     except DiskFullError:

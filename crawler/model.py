@@ -49,7 +49,7 @@ LinkKind = Literal[
 ]  # fmt: skip
 
 FinishReason = Literal[
-    "queue empty", "page limit", "depth limit", "size limit", "time limit", "interrupted", "terminated", "disk full", "error",
+    "queue empty", "page limit", "depth limit", "size limit", "time limit", "interrupted", "terminated", "no reader", "disk full", "error",
 ]  # fmt: skip
 
 

@@ -18,8 +18,8 @@ _AUTHORITY = re.compile(
       [a-z][a-z0-9+.-]*:(?=[^ /?#@:]+[:@])
     )
     (
-      (?:[^/?#]*@)?+[^/?#@\[:]*:(?!\d+[\s/?#\\"'<>,;)]|[/?#\\]).*@  # what is no port: a password with a slash in it
-    | [^/?#]*                                                   # RFC 3986, 3.2: here the authority ends
+      (?:[^/?#\\\s"'<>]*@)?+[^/?#\\@\[:]*:(?!\d*[/?#\\]).*@     # what is no port: a password that no URL may hold so
+    | [^/?#\\\s"'<>]*                                           # RFC 3986, 3.2: here the authority ends
     )
     """,
     re.IGNORECASE | re.DOTALL | re.VERBOSE,

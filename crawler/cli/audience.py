@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from crawler.cli.rows import Rows
@@ -25,6 +26,8 @@ class Audience:
         self._screen = screen
         self._log = log
         self._rows = rows
+        self.engines: list[Engine] = []
+        """What runs the crawl: stopped when nobody reads the rows any more."""
         self._verbose = opened.settings.verbose
         if self._verbose > 1:
             opened.judge.on_refusal = self._refuse
@@ -33,14 +36,25 @@ class Audience:
     def pages(self, records: Sequence[Record]) -> None:
         """Takes what a commit stored."""
         if self._rows is not None:
-            self._rows.put(self._lines(records))
+            with self._reader():
+                self._rows.put(self._lines(records))
         self._name(records)
 
     async def deliver(self, records: Sequence[Record]) -> None:
         """The same, for the asynchronous engine."""
         if self._rows is not None:
-            await self._rows.deliver(self._lines(records))
+            with self._reader():
+                await self._rows.deliver(self._lines(records))
         self._name(records)
+
+    @contextmanager
+    def _reader(self) -> Iterator[None]:
+        """Pauses the crawl when whoever reads the rows has left."""
+        try:
+            yield
+        except BrokenPipeError:
+            for engine in self.engines:
+                engine.stop("no reader", 0.0)
 
     def give_up(self) -> None:
         """Waits no longer for whoever reads the rows."""
@@ -72,11 +86,11 @@ class Audience:
         """Redraws the screen."""
         self._screen.update(self._opened.progress(engine))
 
-    def pausing(self, engines: Sequence[Engine], number: int, grace: float) -> None:
+    def pausing(self, number: int, grace: float) -> None:
         """Says at once that a signal was heard, for what is in flight may take a while."""
         from crawler.cli.screen_text import pausing_line
 
-        in_flight = sum(len(engine.flying()) for engine in engines)
+        in_flight = sum(len(engine.flying()) for engine in self.engines)
         self._screen.tell(pausing_line(in_flight, grace, "Ctrl-C again" if number == signal.SIGINT else "a second signal"))
 
 

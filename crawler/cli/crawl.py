@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crawler.cli.audience import Audience
-from crawler.cli.messages import say
+from crawler.cli.messages import put, say
 from crawler.cli.parser import settings_from
 from crawler.cli.rows import Rows
 from crawler.cli.screen import choose_screen, wants_color
@@ -183,7 +183,7 @@ def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
     if opened.folder is not None and not (opened.folder.path / "summary.json").exists():
         _keep_summary(opened.folder, summary)  # a kill came before it was written
     if settings.json:
-        print(as_json(summary.to_json(), indent=2, ascii=True))
+        put(as_json(summary.to_json(), indent=2, ascii=True))
     pages = plural(summary.pages, "page")
     if summary.finish_reason == "queue empty" and not settings.quiet:
         say(f"{folder}/ holds this crawl, finished: {pages}. Nothing is left to do (--fresh begins anew).")
@@ -205,8 +205,10 @@ def _say_summary(summary: Summary, settings: Settings, same: str) -> None:
     from crawler.cli.screen_text import encodable
 
     if settings.json:
-        print(as_json(summary.to_json(), indent=2, ascii=True))
+        put(as_json(summary.to_json(), indent=2, ascii=True))
     if not settings.quiet:
+        if summary.finish_reason == "no reader":
+            say("Paused: the reader of the rows has left. The same command goes on.\n")
         width = shutil.get_terminal_size().columns if sys.stderr.isatty() else 100
         color = wants_color(settings.color, sys.stderr, os.environ)
         shown = render_summary(summary, settings.output or "", width, color, same=same)
@@ -249,14 +251,14 @@ def _run_async(opened: Assembly, show: Audience, signals: Signals) -> FinishReas
     from crawler.app import GRACE, run_asynchronously
 
     async def main() -> FinishReason:
-        engines: list[Engine] = []
+        engines = show.engines
         asked: list[FinishReason] = []
         loop = asyncio.get_running_loop()
 
         def stop(number: int) -> None:
             grace = 0.0 if asked else GRACE
             if not asked:
-                show.pausing(engines, number, grace)
+                show.pausing(number, grace)
             asked.append(SIGNALS[number])
             for engine in engines:
                 engine.stop(asked[0], grace)
@@ -304,7 +306,7 @@ def _run_loop(main: Coroutine[object, object, FinishReason]) -> FinishReason:
 def _run_sync(opened: Assembly, show: Audience, signals: Signals) -> FinishReason:
     from crawler.app import GRACE, run_synchronously
 
-    engines: list[Engine] = []
+    engines = show.engines
     stopped: list[int] = []
 
     def stop(number: int, _frame: object = None) -> None:
@@ -314,7 +316,7 @@ def _run_sync(opened: Assembly, show: Audience, signals: Signals) -> FinishReaso
                 engine.stop(SIGNALS[number], GRACE)
             # A read that blocks cannot be told, but interrupted.
             signal.setitimer(signal.ITIMER_REAL, GRACE)
-            show.pausing(engines, number, GRACE)
+            show.pausing(number, GRACE)
         elif len(stopped) == 2 and engines:
             raise Interrupted(number)
 

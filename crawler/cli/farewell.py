@@ -19,7 +19,7 @@ _INDENT = MARGIN * 2
 _ALONE = MARGIN * 3
 _BOLD, _YELLOW, _CYAN, _PLAIN = "\x1b[1m", "\x1b[33m", "\x1b[36m", "\x1b[0m"
 
-_PAUSED = ("interrupted", "terminated")
+_PAUSED = ("interrupted", "terminated", "no reader")
 _RAISED = {"page limit": " --max-pages N", "depth limit": " --max-depth N", "size limit": " --max-size SIZE"}
 _SKIPPED_AS = {
     "robots": "robots.txt",

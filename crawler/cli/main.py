@@ -7,18 +7,18 @@ import sys
 from collections.abc import Sequence
 
 from crawler.cli.commands import COMMANDS
-from crawler.cli.messages import escape_what_cannot_be_encoded, report, say, wants_debug
+from crawler.cli.messages import escape_what_cannot_be_encoded, open_closed_streams, report, say, wants_debug
 from crawler.errors import UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code. Errors are said on standard error, data goes to standard output."""
     words = list(sys.argv[1:] if argv is None else argv)
+    open_closed_streams()
     escape_what_cannot_be_encoded()
     try:
         code = run(words)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return code
     except (Exception, KeyboardInterrupt) as error:
         return report(error, wants_debug(words, os.environ))

@@ -40,6 +40,14 @@ def say(text: str, stream: TextIO | None = None) -> None:
         pass
 
 
+def put(text: str) -> None:
+    """Writes a line to standard output, at once; nobody reading it any more changes nothing."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        _forget_standard_output()
+
+
 def report(error: BaseException, debug: bool) -> int:
     """Says what went wrong, and returns the exit code for it."""
     if isinstance(error, BrokenPipeError):
@@ -75,6 +83,14 @@ def escape_what_cannot_be_encoded() -> None:
     """Makes standard output escape what its encoding lacks, as standard error does; a page's title must not end a crawl."""
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def open_closed_streams() -> None:
+    """Opens what the shell has closed (`2>&-`): nobody hears, and no file or socket gets the number of a standard stream."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest free number, which is the right one in this order; open to the end, as any standard stream.
+            setattr(sys, name, open(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def wants_debug(argv: Sequence[str], environment: Mapping[str, str]) -> bool:

@@ -15,8 +15,8 @@ class Rows:
     """Lines on a descriptor, which `close` closes; `name` says in messages where they go.
 
     `deliver` leaves the writing to a thread: a reader that stands still holds up the crawl, but no signal. Once `give_up` was
-    called nothing is waited for and nothing more is written. Both raise DiskFullError, OSError, BrokenPipeError when nobody
-    reads any more.
+    called nothing is waited for and nothing more is written. Both raise DiskFullError, OSError, and BrokenPipeError once: when
+    nobody reads any more. What comes after that is dropped.
     """
 
     def __init__(self, descriptor: int, name: str) -> None:
@@ -24,13 +24,17 @@ class Rows:
         self._descriptor = descriptor
         self._written: asyncio.Future[None] | None = None
         self._given_up = False
+        self._reader_left = False
 
     def put(self, text: str) -> None:
         """Writes at once; returns when all is written."""
         left = memoryview(text.encode())
         try:
-            while left:
+            while left and not self._reader_left:
                 left = left[os.write(self._descriptor, left) :]
+        except BrokenPipeError:
+            self._reader_left = True
+            raise
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise DiskFullError.writing(self._name) from error

@@ -19,7 +19,8 @@ from crawler.text import printable
 SIGNALS: dict[int, FinishReason] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 if hasattr(signal, "SIGHUP"):
     SIGNALS[signal.SIGHUP] = "terminated"
-EXIT_CODES: dict[FinishReason, int] = {"interrupted": 130, "terminated": 143}
+# 128 and the number of the signal, as shells say it; 13 is SIGPIPE, of which Python makes an error of the write.
+EXIT_CODES: dict[FinishReason, int] = {"interrupted": 130, "terminated": 143, "no reader": 141}
 
 PATIENCE = 4.5
 """Seconds from the first signal to the end of the process, whatever hangs."""

@@ -112,8 +112,8 @@ class AsynchronousEngine:
                 self._stop_timer()
                 if not self._closed:
                     await to_the_end(asyncio.create_task(self._abandon()))
-            if self._reason == "size limit":  # unless nothing is left beyond it
-                self._reason = await self._writer.run(self._commit.finished) or "size limit"
+            if self._reason in ("size limit", "no reader"):  # unless nothing is left
+                self._reason = await self._writer.run(self._commit.finished) or self._reason
         assert self._reason is not None
         return self._reason
 

@@ -43,7 +43,7 @@ _OF_THE_LINK = frozenset({"requisite", "nofollow", "hook"})
 """Reasons that hang on the link, not on its URL: another page may link to the same URL as to a page."""
 
 
-_HURRIED: frozenset[FinishReason | None] = frozenset({"time limit", "interrupted", "terminated"})
+_HURRIED: frozenset[FinishReason | None] = frozenset({"time limit", "interrupted", "terminated", "no reader"})
 
 _AT_ONCE = 1000  # refusals that are judged again together
 

@@ -70,8 +70,8 @@ class SynchronousEngine:
                     yield from self._shown()
         finally:
             self._settle()
-        if self._reason == "size limit":  # unless nothing is left beyond it
-            self._reason = self._commit.finished() or "size limit"
+        if self._reason in ("size limit", "no reader"):  # unless nothing is left
+            self._reason = self._commit.finished() or self._reason
         yield from self._shown()
 
     def run(self) -> FinishReason:

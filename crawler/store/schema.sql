@@ -11,7 +11,7 @@ CREATE TABLE runs (            -- one row each time the crawl was started or res
   started TEXT NOT NULL,       -- UTC, RFC 3339
   ended TEXT,                  -- NULL while running, and after a kill
   seconds REAL,                -- how long it ran, however the clock was set meanwhile; NULL as above
-  finish_reason TEXT,          -- queue empty, page limit, depth limit, size limit, time limit, interrupted, terminated, disk full, error
+  finish_reason TEXT,          -- queue empty, page limit, depth limit, size limit, time limit, interrupted, terminated, no reader, disk full, error
   version TEXT NOT NULL,       -- of the crawler
   settings TEXT NOT NULL       -- JSON, without secrets
 );

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import socket
@@ -454,18 +455,68 @@ def test_rows_in_a_file(crawl: Callable[..., Ran], web: Site, tmp_path: Path) ->
 
 @pytest.mark.parametrize("mode", ["async", "sync"])
 def test_a_reader_who_has_seen_enough(new_site: NewSite, out: Path, mode: str) -> None:
-    """`crawler … --jsonl - | head -1` ends quietly, and the folder goes on."""
+    """`crawler … --jsonl - | head -1` pauses: the exit code is that of a pipe that nobody reads, all say so, and the folder goes on."""
     site = new_site({"/": answer(links=[f"/{n}" for n in range(2000)])}, otherwise="<p>page", latency=0.001)
-    with running(site.url(), "-o", out, "--jsonl", "-", "-q", "--mode", mode) as process:
+    with running(site.url(), "-o", out, "--jsonl", "-", "--mode", mode) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["url"] == site.url()
         process.stdout.close()
         process.stdout = None
         left = ended(process)
+    assert left.code == 141
+    assert "\nPaused: the reader of the rows has left. The same command goes on.\n" in left.err
+    assert f"  Next: crawler resume {out}" in left.err
+    assert "Traceback" not in left.err
+    assert_at_rest(out)
+    assert value(out, "SELECT finish_reason FROM runs") == "no reader"
+    summary = json.loads((out / "summary.json").read_text("utf-8"))
+    assert (summary["finish_reason"], summary["complete"]) == ("no reader", False)
+    assert 0 < len(stored(out)) < 2001
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_a_reader_who_leaves_at_the_end_pauses_nothing(new_site: NewSite, out: Path, mode: str) -> None:
+    """When nothing is left to do the crawl is complete, whoever has read of it."""
+    site = new_site({"/": "<p>alone"})
+    read, write = os.pipe()
+    os.close(read)
+    with running(site.url(), "-o", out, "--jsonl", "-", "--sitemap", "off", "--mode", mode, stdout=write) as process:
+        os.close(write)
+        left = ended(process)
+    assert left.code == 0
+    assert "Paused" not in left.err
+    assert value(out, "SELECT finish_reason FROM runs") == "queue empty"
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+@pytest.mark.parametrize(("closed", "way"), [((2,), ["-q"]), ((0, 1, 2), ["-v", "--jsonl", "-"])])
+def test_a_stream_that_is_closed_means_that_nobody_hears(
+    new_site: NewSite, out: Path, mode: str, closed: tuple[int, ...], way: list[str]
+) -> None:
+    """`crawler … 2>&-` crawls like any other, and writes nothing into a file that has got the number of the stream."""
+    site = new_site({"/": answer(links=["/1", "/2"])}, otherwise="<p>page")
+
+    def close() -> None:
+        for descriptor in closed:
+            os.close(descriptor)
+
+    with running(site.url(), "-o", out, "--mode", mode, *way, preexec_fn=close) as process:
+        left = ended(process)
     assert (left.code, left.err) == (0, "")
     assert_at_rest(out)
-    assert value(out, "SELECT finish_reason FROM runs") == "interrupted"
-    assert 0 < len(stored(out)) < 2001
+    assert stored(out) == sorted(site.reachable())
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_nobody_reads_the_summary(new_site: NewSite, out: Path, mode: str) -> None:
+    """`--json | true`: the exit code tells how the crawl ended all the same."""
+    site = new_site({"/": answer(links=["/1", "/2"])}, otherwise="<p>page")
+    read, write = os.pipe()
+    os.close(read)
+    with running(site.url(), "-o", out, "--json", "-q", "--max-pages", 1, "--strict", "--mode", mode, stdout=write) as process:
+        os.close(write)
+        left = ended(process)
+    assert (left.code, left.err) == (5, "")
 
 
 NUMBERS = {

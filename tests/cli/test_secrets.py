@@ -114,6 +114,18 @@ def test_nothing_secret_is_written_or_said(site: Site, tmp_path: Path, capfd: Ca
     nothing_secret(tmp_path / "out", resumed.out, resumed.err, status.out, status.err)
 
 
+def test_looking_shows_no_login(site: Site, elsewhere: Site, tmp_path: Path, capfd: Capture) -> None:
+    """`links`, `robots` and `show`, as text and as JSON."""
+    run(capfd, site.url(), "-o", tmp_path / "out", "-q", "--allow-private")
+    looks = [["links", site.url()], ["robots", elsewhere.url()], ["show", tmp_path / "out", site.url("/spelt1")]]
+    for words in looks:
+        for more in ([], ["--json"]):
+            ran = run(capfd, *words, *more)
+            assert ran.code in (0, 4), ran.err
+            assert ran.out
+            nothing_secret(tmp_path / "none", ran.out, ran.err)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_cookie_is_named_and_its_value_left_out(site: Site, tmp_path: Path, capfd: Capture, mode: str) -> None:
     """The headers of a page are kept as they came, but for the values of the cookies that they set."""

@@ -311,7 +311,7 @@ def test_a_reader_of_rows_who_leaves_ends_a_crawl_that_hangs(new_site: Callable[
         process.stdout.close()
         process.stdout = None
         left = ended(process)
-    assert (left.code, left.err) == (0, "")
+    assert (left.code, left.err) == (141, "")
     assert_at_rest(out)
-    assert value(out, "SELECT finish_reason FROM runs") == "interrupted"
+    assert value(out, "SELECT finish_reason FROM runs") == "no reader"
     assert value(out, "SELECT state FROM urls WHERE url = ?", web.url("/hangs")) == "queued"
