@@ -114,6 +114,7 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
     """One crawl from its folder to its exit code; with `may_be_plain` one that finds nobody who speaks https raises _NoHttpsError
     instead of showing that."""
     from crawler.assembly import Assembly
+    from crawler.cli.screen_text import cut_off_line
     from crawler.engine.hooks import Hooks
     from crawler.heap import collect_rarely
     from crawler.store.log import EventLog
@@ -132,6 +133,8 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
         show = Audience(opened, screen, log, stack.enter_context(closing(_open_jsonl(settings.jsonl))) if settings.jsonl else None)
         signals.remember()  # what the first line promises holds from that line on
         screen.start(f"Crawling {printable(opened.seeds[0])}{_more(opened.seeds)}", settings.output, _facts(settings, opened.is_new))
+        if opened.suspects:
+            screen.tell(cut_off_line(len(opened.suspects)))
         collect_rarely()
         try:
             reason = (_run_async if settings.mode == "async" else _run_sync)(opened, show, signals)

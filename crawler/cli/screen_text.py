@@ -43,6 +43,12 @@ def plain_progress(progress: Progress) -> str:
     return "   ".join((clock, *numbers, _statuses(progress)))
 
 
+def cut_off_line(in_hand: int) -> str:
+    """What is said when the last run ended without a word: that a page is suspected, and what is done about it."""
+    them = "The URL it had in hand is" if in_hand == 1 else f"The {in_hand:,} URLs it had in hand are"
+    return f"The last run was cut off: it was killed, or a page brought it down. {them} read in a process apart."
+
+
 def pausing_line(in_flight: int, grace: float, again: str) -> str:
     """What is said as soon as a crawl is asked to pause: how long that may take, and how it ends sooner."""
     gets = "gets" if in_flight == 1 else "get"

@@ -164,10 +164,9 @@ def last_end(database: Database) -> str | None:
 
 
 def suspects(database: Database) -> frozenset[int]:
-    """The ids of the URLs that were being worked on when the crawl was cut off, if that was the second time in a row: the page of one
-    of them may have ended the process. To be asked before the leases are voided."""
-    ends = database.connection.execute("SELECT ended FROM runs ORDER BY run DESC LIMIT 2").fetchall()
-    if ends != [(None,), (None,)]:
+    """The ids of the URLs that the last run had in hand when it was cut off, if it was: the page of one of them may have ended the
+    process. To be asked before the leases are voided."""
+    if database.connection.execute("SELECT ended FROM runs ORDER BY run DESC LIMIT 1").fetchone() != (None,):
         return frozenset()
     return frozenset(identity for (identity,) in database.connection.execute("SELECT id FROM _frontier WHERE state = 'leased'"))
 

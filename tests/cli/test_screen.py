@@ -17,6 +17,7 @@ from crawler.cli.screen import Screen, choose_screen, wants_color
 from crawler.cli.screen_live import LiveScreen
 from crawler.cli.screen_plain import JsonScreen, MessageScreen, PlainScreen, SilentScreen
 from crawler.cli.screen_text import (
+    cut_off_line,
     encodable,
     flow,
     page_line,
@@ -431,6 +432,13 @@ def test_what_is_told_is_there_at_once(clock: Clock) -> None:
 def test_what_a_pause_says(in_flight: int, expected: str) -> None:
     """How long it may take, and how it ends sooner."""
     assert pausing_line(in_flight, 3.0, "Ctrl-C again") == expected
+
+
+@pytest.mark.parametrize(("in_hand", "them"), [(1, "The URL it had in hand is"), (1200, "The 1,200 URLs it had in hand are")])
+def test_what_is_said_after_a_run_that_was_cut_off(in_hand: int, them: str) -> None:
+    """That a page is suspected, and what is done about it."""
+    expected = f"The last run was cut off: it was killed, or a page brought it down. {them} read in a process apart."
+    assert cut_off_line(in_hand) == expected
 
 
 def test_plain_lines_come_every_ten_seconds(clock: Clock) -> None:
