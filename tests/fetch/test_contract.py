@@ -375,9 +375,10 @@ def drip(*pieces: bytes) -> Step:
 )  # fmt: skip
 def test_nobody_keeps_us_waiting(server: RawServer, fetch: Fetch, steps: tuple[Step, ...], status: int, words: str) -> None:
     """Headers have one deadline, each read of the body has one, and the body has a lowest speed: all end as `timeout`, in time."""
+    patience = SHORT | {"read_timeout": 2.0} if "KB/s" in words else SHORT  # a drip may be late, with a machine that is busy
     began = time.monotonic()
 
-    response = fetch(server.answer(*steps), **SHORT)
+    response = fetch(server.answer(*steps), **patience)
 
     assert outcome(response) == (status, b"", "timeout")
     assert response.error is not None
