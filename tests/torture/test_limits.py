@@ -158,6 +158,9 @@ def unnamed(roll: random.Random) -> dict[str, PageValue]:
 def test_time_limit(torture: Torture, new_site: NewSite, tmp_path: Path, capfd: Capture) -> None:
     """`--max-time` is passed by two seconds at most, whatever takes long: a server, a page that is huge, the looking up of a name."""
     roll = torture.random
+    if torture.is_long:  # what is loaded once is no part of it
+        for mode in ("async", "sync"):
+            run(capfd, new_site({"/": ""}).url(), "-o", tmp_path / mode, "--mode", mode, *WIDE)
     for number in range(torture.draw(short=1, long=30)):
         kind = roll.choice([hanging, huge, unnamed])
         site, folder = new_site(kind(roll)), tmp_path / str(number)
