@@ -147,10 +147,15 @@ class _Reader:
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._data
         parser.EntityDeclHandler = self._entity
+        parser.AttlistDeclHandler = self._attribute
         parser.Parse(text, True)
 
     def _entity(self, *_: object) -> None:
         raise _Refused("entity declarations are refused")
+
+    def _attribute(self, *_: object) -> None:
+        # Each is compared with all others, and every element is given all of them.
+        raise _Refused("attribute declarations are refused")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth += 1
