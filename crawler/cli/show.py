@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
-import shutil
-import sqlite3
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 
-from crawler.cli.screen import wants_color
-from crawler.cli.screen_text import MARGIN, encodable, paragraph, plural, shortened
-from crawler.errors import OutputError
-from crawler.report.folder import open_folder
+from crawler.cli.facts import print_facts, reading
+from crawler.cli.screen_text import MARGIN, paragraph, plural, shortened
 from crawler.report.show import LinkShown, Shown, Step, show
 from crawler.report.summary import in_words
 from crawler.text import as_json, human_count, human_duration, human_size, printable
@@ -29,17 +22,9 @@ _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 def run(arguments: argparse.Namespace) -> int:
     """Prints what the crawl in `arguments.folder` knows of `arguments.url`. Raises OutputError when that holds no crawl, UsageError when
     the crawl does not know the URL."""
-    folder = Path(arguments.folder)
-    try:
-        with closing(open_folder(folder)) as connection:
-            found = show(connection, arguments.url, shlex.quote(arguments.folder))
-    except sqlite3.DatabaseError as error:
-        raise OutputError(f"cannot read {folder}", str(error), "crawler crawl URL -o DIR") from error
-    if arguments.json:
-        print(as_json(found.to_json(), indent=2, ascii=True))
-        return 0
-    color = wants_color("auto", sys.stdout, os.environ)
-    print(encodable(render(found, arguments.folder, shutil.get_terminal_size().columns, color), sys.stdout.encoding))
+    with reading(Path(arguments.folder)) as connection:
+        found = show(connection, arguments.url, shlex.quote(arguments.folder))
+    print_facts(found, render, arguments)
     return 0
 
 

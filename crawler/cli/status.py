@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import sqlite3
-import sys
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+from crawler.cli.facts import print_facts, reading
 from crawler.cli.farewell import resume_command
-from crawler.cli.screen import wants_color
-from crawler.cli.screen_text import MARGIN, aligned, encodable, flow, paragraph, per_second, plural, shortened, two_columns
-from crawler.errors import OutputError
-from crawler.report.folder import holder, open_folder
+from crawler.cli.screen_text import MARGIN, aligned, flow, paragraph, per_second, plural, shortened, two_columns
+from crawler.report.folder import holder
 from crawler.report.status import HostStatus, Status, status
-from crawler.text import as_json, human_clock, human_count, human_size, printable
+from crawler.text import human_clock, human_count, human_size, printable
 
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _LONGEST_HOST, _LONGEST_WHY = 40, 60
@@ -26,16 +20,9 @@ _LONGEST_HOST, _LONGEST_WHY = 40, 60
 def run(arguments: argparse.Namespace) -> int:
     """Prints the status of `arguments.folder`, as JSON with `arguments.json`. Raises OutputError when it holds no crawl."""
     folder = Path(arguments.folder)
-    try:
-        with closing(open_folder(folder)) as connection:
-            found = status(connection, holder(folder), datetime.now(UTC))
-    except sqlite3.DatabaseError as error:
-        raise OutputError(f"cannot read {folder}", str(error), "crawler crawl URL -o DIR") from error
-    if arguments.json:
-        print(as_json(found.to_json(), indent=2, ascii=True))
-        return 0
-    color = wants_color("auto", sys.stdout, os.environ)
-    print(encodable(render_status(found, arguments.folder, shutil.get_terminal_size().columns, color), sys.stdout.encoding))
+    with reading(folder) as connection:
+        found = status(connection, holder(folder), datetime.now(UTC))
+    print_facts(found, render_status, arguments)
     return 0
 
 
