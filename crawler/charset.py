@@ -109,10 +109,7 @@ def detect_charset(body: bytes, content_type: str = "") -> str:
     Never fails: an unknown label counts as none. Source: HTML, 13.2.3.2, where the steps for valid UTF-8 and for letters stand for
     what browsers call autodetection.
     """
-    for mark, name in _BOMS:
-        if body.startswith(mark):
-            return name
-    if content_type and (named := charset_of(content_type)):
+    if named := _named_around(body, content_type):
         return named
     if declared := prescan(body):
         return declared
@@ -125,15 +122,20 @@ def detect_charset(body: bytes, content_type: str = "") -> str:
     return "utf-8"
 
 
+def _named_around(body: bytes, content_type: str) -> str | None:
+    """The encoding by byte order mark or Content-Type, which come before anything that a text says of itself."""
+    for mark, name in _BOMS:
+        if body.startswith(mark):
+            return name
+    return charset_of(content_type) if content_type else None
+
+
 _STYLE_CHARSET = re.compile(rb'@charset "([^"]{0,40})";')
 
 
 def style_charset(body: bytes, content_type: str = "") -> str:
     """The encoding of a style sheet: byte order mark, Content-Type, `@charset`, else UTF-8. Source: CSS Syntax 3, 3.2."""
-    for mark, name in _BOMS:
-        if body.startswith(mark):
-            return name
-    if content_type and (named := charset_of(content_type)):
+    if named := _named_around(body, content_type):
         return named
     declared = _STYLE_CHARSET.match(body)
     return (_not_utf16(encoding_of(declared[1].decode("latin-1"))) if declared else None) or "utf-8"

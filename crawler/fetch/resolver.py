@@ -57,14 +57,7 @@ def look_up(host: str, port: int, patience: float) -> list[Any]:
     """What getaddrinfo says of a name, within `patience` seconds. Raises what it does, and TimeoutError; the thread that still waits
     for a name server then is left to it."""
     answers: SimpleQueue[list[Any] | Exception] = SimpleQueue()
-
-    def work() -> None:
-        try:
-            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except Exception as error:
-            answers.put(error)
-
-    threading.Thread(target=work, name="resolver", daemon=True).start()
+    threading.Thread(target=lambda: answers.put(_answer(host, port)), name="resolver", daemon=True).start()
     try:
         answer = answers.get(timeout=max(0.0, patience))
     except Empty:
@@ -80,14 +73,17 @@ def _text(address: tuple[Any, ...]) -> str:
     return f"{address[0]}%{scope}" if scope and "%" not in address[0] else str(address[0])
 
 
+def _answer(host: str, port: int, family: int = socket.AF_UNSPEC, flags: int = 0) -> list[Any] | Exception:
+    try:
+        return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, flags)
+    except Exception as error:
+        return error
+
+
 def _work(jobs: SimpleQueue[Job | None]) -> None:
     while (job := jobs.get()) is not None:
         loop, found, host, port, family = job
-        answer: list[Any] | Exception
-        try:
-            answer = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)
-        except Exception as error:
-            answer = error
+        answer = _answer(host, port, family, socket.AI_ADDRCONFIG)
         try:
             loop.call_soon_threadsafe(_settle, found, answer)
         except RuntimeError:
