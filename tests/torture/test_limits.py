@@ -112,10 +112,14 @@ def test_size_limit(torture: Torture, new_site: NewSite, tmp_path: Path, capfd: 
             assert value(folder, "SELECT finish_reason FROM runs ORDER BY run DESC LIMIT 1") == "size limit"
             assert_at_rest(folder)
         asked = [hit.path for hit in site.log if hit.path in sizes]
-        wasted += len(asked) - len(stored(folder)) + 1
+        thrown_away = len(asked) - len(stored(folder)) + 1
+        # What is in flight when the limit is reached is all that a run may fetch in vain, and there were two runs.
+        torture.figure("fetched in vain under --max-size, a run", thrown_away / 2, at_most=100, unit="pages")
+        wasted += thrown_away
         fetched += len(asked)
         site.stop()
-    torture.figure("of what is fetched under --max-size is thrown away", 100 * wasted / fetched, at_most=10, unit="%")
+    if torture.is_long:  # A share of a few pages swings with the moment of the stop; of forty crawls' it does not.
+        torture.figure("of what is fetched under --max-size is thrown away", 100 * wasted / fetched, at_most=10, unit="%")
 
 
 @pytest.fixture
