@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from unicodedata import combining, east_asian_width
 
 _UNITS = ("KB", "MB", "GB", "TB")
 
@@ -51,6 +52,38 @@ _SPACES = frozenset((0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x300
 def _escaped(character: str) -> str:
     # Surrogates go through unicode_escape as well, so the result can always be encoded.
     return character.encode("unicode_escape").decode("ascii")
+
+
+def width_of(text: str) -> int:
+    """How many columns of a terminal a text takes that `printable` has seen: Chinese, Japanese, Korean and emoji take two a character."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def _columns(character: str) -> int:
+    if combining(character) or character in "\u200c\u200d\ufe0e\ufe0f":
+        return 0
+    return 2 if east_asian_width(character) in "WF" else 1
+
+
+def shortened(text: str, room: int) -> str:
+    """The text in at most `room` columns: what is too much goes from the middle, for the end tells pages apart."""
+    room = max(room, 1)
+    if width_of(text) <= room:
+        return text
+    end = (room - 1) // 3
+    if text.isascii():
+        return f"{text[: room - 1 - end]}…{text[len(text) - end :]}"
+    return f"{_as_much(text, room - 1 - end)}…{_as_much(text[::-1], end)[::-1]}"
+
+
+def _as_much(text: str, room: int) -> str:
+    """The beginning of the text that has room."""
+    taken = 0
+    for number, character in enumerate(text):
+        taken += _columns(character)
+        if taken > room:
+            return text[:number]
+    return text
 
 
 def human_size(size: float) -> str:

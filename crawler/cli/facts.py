@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -16,6 +16,8 @@ from crawler.cli.screen import wants_color
 from crawler.cli.screen_text import encodable
 from crawler.errors import OutputError
 from crawler.report.folder import open_folder
+from crawler.report.formats import Format, formatted
+from crawler.report.table import Row
 from crawler.text import as_json
 
 
@@ -44,3 +46,19 @@ def print_facts(found: _Found, render: Callable[[_Found, str, int, bool], str], 
         return
     color = wants_color("auto", sys.stdout, os.environ)
     print(encodable(render(found, arguments.folder, shutil.get_terminal_size().columns, color), sys.stdout.encoding))
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Row], format: Format | None = None) -> None:
+    """Prints rows as they come. Without a format: a table on a terminal, lines with tabs elsewhere."""
+    is_terminal = sys.stdout.isatty()
+    if format is None:
+        format = "table" if is_terminal else "tsv"
+    width = shutil.get_terminal_size().columns if is_terminal else 0
+    if format == "table":
+        for text in formatted(format, columns, rows, width):
+            sys.stdout.write(encodable(text, sys.stdout.encoding))
+        return
+    # JSON is UTF-8 (RFC 8259, 8.1), and a file of the others should not depend on who wrote it.
+    sys.stdout.flush()
+    for text in formatted(format, columns, rows):
+        sys.stdout.buffer.write(text.encode())

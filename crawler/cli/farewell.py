@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
-from crawler.cli.screen_text import COLUMN, MARGIN, paragraph, per_second, plural, shortened, two_columns, without_scheme
+from crawler.cli.screen_text import COLUMN, MARGIN, paragraph, per_second, plural, two_columns, without_scheme
 from crawler.model import SkipReason
 from crawler.report.summary import LIMITS, FailedSeed, SkippedGroup, Summary
-from crawler.text import human_count, human_duration, human_size, printable
+from crawler.text import human_count, human_duration, human_size, printable, shortened
 
 _MOST_FINDINGS = 5
 _MOST_EXAMPLES = 3

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crawler.cli.parser import settings_from
-from crawler.cli.screen_text import encodable, shortened
+from crawler.cli.screen_text import encodable
 from crawler.core.urls import normalize_seed
 from crawler.errors import UsageError
 from crawler.fetch.blocking import BlockingFetcher
 from crawler.settings import Settings
-from crawler.text import printable
+from crawler.text import printable, shortened
 
 
 def settings_of(arguments: Namespace) -> Settings:

@@ -8,7 +8,7 @@ from textwrap import wrap
 from crawler.model import Page, Refusal
 from crawler.progress import Progress
 from crawler.redaction import redact
-from crawler.text import human_clock, human_count, human_duration, human_size, printable
+from crawler.text import human_clock, human_count, human_duration, human_size, printable, shortened
 
 COLUMN = 57
 """Where the second column begins when there is room."""
@@ -158,15 +158,6 @@ def per_second(rate: float) -> str:
 def without_scheme(url: str) -> str:
     """A URL as people say it, harmless."""
     return printable(url.removeprefix("https://").removeprefix("http://"))
-
-
-def shortened(text: str, room: int) -> str:
-    """The text in at most `room` characters: what is too much goes from the middle, for the end tells pages apart."""
-    room = max(room, 1)
-    if len(text) <= room:
-        return text
-    end = (room - 1) // 3
-    return f"{text[: room - 1 - end]}…{text[len(text) - end :]}"
 
 
 def _seconds(delay: float) -> str:

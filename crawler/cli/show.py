@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from crawler.cli.facts import print_facts, reading
-from crawler.cli.screen_text import MARGIN, paragraph, plural, shortened
+from crawler.cli.screen_text import MARGIN, paragraph, plural
 from crawler.report.show import LinkShown, Shown, Step, show
 from crawler.report.summary import in_words
-from crawler.text import as_json, human_count, human_duration, human_size, printable
+from crawler.text import as_json, human_count, human_duration, human_size, printable, shortened
 
 _MOST = 8
 _LONGEST = 200

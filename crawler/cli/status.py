@@ -8,10 +8,10 @@ from pathlib import Path
 
 from crawler.cli.facts import print_facts, reading
 from crawler.cli.farewell import resume_command
-from crawler.cli.screen_text import MARGIN, aligned, flow, paragraph, per_second, plural, shortened, two_columns
+from crawler.cli.screen_text import MARGIN, aligned, flow, paragraph, per_second, plural, two_columns
 from crawler.report.folder import holder
 from crawler.report.status import HostStatus, Status, status
-from crawler.text import human_clock, human_count, human_size, printable
+from crawler.text import human_clock, human_count, human_size, printable, shortened
 
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _LONGEST_HOST, _LONGEST_WHY = 40, 60

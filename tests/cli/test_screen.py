@@ -25,12 +25,12 @@ from crawler.cli.screen_text import (
     pausing_line,
     plain_progress,
     render_progress,
-    shortened,
     start_line,
     two_columns,
 )
 from crawler.model import Body, Page, PageError
 from crawler.progress import HostProgress, Progress
+from crawler.text import shortened, width_of
 
 PROGRESS = Progress(
     elapsed=41.3,
@@ -242,10 +242,10 @@ def test_a_paragraph_keeps_every_word_whole(text: str, width: int) -> None:
 
 @given(text=st.text(max_size=300), room=st.integers(-3, 120))
 def test_shortened_fits(text: str, room: int) -> None:
-    """At most `room` characters, the beginning and the end kept; a text that fits is left alone."""
+    """At most `room` columns of a terminal, the beginning and the end kept; a text that fits is left alone."""
     short = shortened(text, room)
-    assert len(short) <= max(room, 1)
-    assert short == text if len(text) <= max(room, 1) else "…" in short
+    assert width_of(short) <= max(room, 1)
+    assert short == text if width_of(text) <= max(room, 1) else "…" in short
 
 
 def test_columns_and_flow() -> None:
