@@ -9,9 +9,10 @@ from dataclasses import replace
 from crawler.cli.looking import fetcher_for, file_or_url, settings_of, show_rows
 from crawler.cli.messages import say
 from crawler.cli.screen_text import plural
+from crawler.core.following import REDIRECT_STATUS
 from crawler.core.html import parse_header_links
 from crawler.core.urls import Resolver, canonical, normalize_seed
-from crawler.engine.reading import REDIRECT_STATUS, Reading, Wanted, location_of, read
+from crawler.engine.reading import Reading, Wanted, location_of, read
 from crawler.engine.visit import seed_request
 from crawler.errors import SeedError, UsageError
 from crawler.fetch.blocking import BlockingFetcher

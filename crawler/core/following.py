@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from crawler.core.urls import Verdict
 
 FOLLOWED_KINDS = frozenset({"a", "area", "iframe", "frame", "link", "refresh", "header", "redirect", "sitemap", "form"})
+REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 # Rels of a Link header that name parts of the page, or hosts to connect to, not pages.
 _PARTS = frozenset({"preload", "modulepreload", "stylesheet", "icon"})
 _HELPERS = _PARTS | {"prefetch", "preconnect", "dns-prefetch"}

@@ -22,7 +22,6 @@ from crawler.text import without_controls
 XML_TYPES = frozenset({"application/xml", "text/xml", "application/rss+xml", "application/atom+xml", "application/rdf+xml"})
 _LIST_ROOT = re.compile(rb"<(?:\w+:)?(?:(urlset|sitemapindex)|rss|feed|RDF)\b")
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
-REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 LARGE_BODY = 256 * 1024
 """Bodies above this many bytes are read in a process of their own."""
 

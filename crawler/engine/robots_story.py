@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 
+from crawler.core.following import REDIRECT_STATUS
 from crawler.core.robots_lines import ROBOTS_MAX_SIZE
 from crawler.core.urls import Resolver, origin
 from crawler.engine.commit import discard
-from crawler.engine.reading import REDIRECT_STATUS, location_of, retry_after
+from crawler.engine.reading import location_of, retry_after
 from crawler.model import Request, Response, RobotsFacts
 
 ROBOTS_REDIRECTS = 5

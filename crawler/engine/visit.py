@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from crawler.core.following import Following
+from crawler.core.following import REDIRECT_STATUS, Following
 from crawler.core.html import ParsedPage, parse_header_links, parse_refresh
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
@@ -18,7 +18,7 @@ from crawler.core.urls import Target, canonical, fingerprint, host_key
 from crawler.engine.bounds import STEP, Bounds
 from crawler.engine.commit import Visit, as_failed
 from crawler.engine.listing import Listing, sitemap_problem
-from crawler.engine.reading import HTML_TYPES, REDIRECT_STATUS, Reading, location_of, media_type, robots_meta_of
+from crawler.engine.reading import HTML_TYPES, Reading, location_of, media_type, robots_meta_of
 from crawler.engine.steps import Steps, in_one_go
 from crawler.engine.watch import Watch
 from crawler.errors import DiskFullError

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from time import perf_counter
 
+from crawler.core.following import REDIRECT_STATUS
 from crawler.core.retry import NO_CONNECTION
 from crawler.core.robots_lines import ROBOTS_MAX_SIZE
 from crawler.core.sitemaps import MAX_SITEMAP_SIZE
@@ -16,7 +17,7 @@ from crawler.model import Body, PageError, Request, Response, Role
 _NOTHING = Body()
 # More than robots.txt are read for, by as much as may come in one piece.
 ROBOTS_BEGINNING = 2 * ROBOTS_MAX_SIZE
-_READ_HERE = frozenset({"content-encoding", "content-length", "set-cookie", "transfer-encoding"})
+_READ_HERE = frozenset({"content-encoding", "content-length", "location", "set-cookie", "transfer-encoding"})
 
 
 def _limit(role: Role, max_body: int) -> int:
@@ -29,7 +30,8 @@ def _limit(role: Role, max_body: int) -> int:
 class Answer:
     """Collects one answer. `waiting_for` tells what a timeout would mean; after `end` (as `perf_counter` counts) nothing is waited for.
 
-    Of a robots.txt the beginning is enough: what lies beyond is left, and no error (RFC 9309, 2.5).
+    Of a robots.txt the beginning is enough: what lies beyond is left, and no error (RFC 9309, 2.5). Of a redirect the headers are:
+    whatever is wrong with its body is no error, and nothing of it is kept.
     """
 
     __slots__ = (
@@ -39,6 +41,7 @@ class Answer:
         "_headers",
         "_known",
         "_limit",
+        "_moved",
         "_options",
         "_reader",
         "_started",
@@ -54,6 +57,7 @@ class Answer:
         self.url = request.url
         self._asked = request.headers
         self._beginning = request.role == "robots"
+        self._moved = False
         self._limit = _limit(request.role, options.max_body)
         self.status = 0
         self.body = _NOTHING
@@ -94,6 +98,7 @@ class Answer:
         transfer = self._known.get("transfer-encoding")
         if transfer and [coding.strip().lower() for coding in transfer] not in (["chunked"], ["identity"]):
             raise FetchFailure("protocol", f"Transfer-Encoding {', '.join(transfer)} was not asked for")
+        self._moved = status in REDIRECT_STATUS and "location" in self._known
 
     @property
     def _asked_for_a_part(self) -> bool:
@@ -162,7 +167,7 @@ class Answer:
         if self._beginning and error.kind == "too_big" and self._reader is not None:
             self.body = self._reader.rest()
             return
-        self.error = error
+        self.error = None if self._moved else error
         self.body = _NOTHING
 
     def response(self) -> Response:

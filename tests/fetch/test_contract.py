@@ -112,6 +112,29 @@ def test_other_statuses_are_answers(server: RawServer, fetch: Fetch, status: str
     assert len(server.heads) == 1
 
 
+MOVED = b"HTTP/1.1 301 Moved\r\nLocation: /b\r\n"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Length: 100\r\n\r\nhalf",
+        b"Content-Length: 999999999999\r\n\r\nx",
+        b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain",
+        b"Content-Encoding: nobody-knows\r\nContent-Length: 5\r\n\r\nplain",
+        b"Transfer-Encoding: chunked\r\n\r\nff\r\nhalf",
+    ],
+    ids=["cut", "huge", "no-gzip", "unknown-coding", "half-a-chunk"],
+)
+def test_of_a_redirect_the_headers_are_enough(server: RawServer, fetch: Fetch, rest: bytes) -> None:
+    """Whatever is wrong with the body of a redirect, it leads on, as in browsers; one that leads nowhere has its error."""
+    response = fetch(server.answer(MOVED + rest, close))
+
+    assert outcome(response) == (301, b"", "ok")
+    assert response.header("location") == "/b"
+    assert fetch(server.answer(MOVED.replace(b"Location", b"Elsewhere") + rest, close, path="/nowhere")).error is not None
+
+
 PART = http(b"hello", "Content-Range: bytes 0-4/1000", status="206 Partial Content")
 
 
