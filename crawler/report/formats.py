@@ -14,7 +14,8 @@ direction, line ends) is escaped in all of them: as `\\x1b` in the formats for p
 | lists and objects | JSON | as they are |
 
 CSV is RFC 4180 with `\\n` at the end of lines. A text that a spreadsheet would take for a formula (it begins with `=`, `+`, `-`, `@`, or
-with a wide form of one) has a `'` in front of it; for exact texts there is JSON. Markdown is GitHub's: no text becomes markup, URLs are links.
+with a wide form of one) has a `'` in front of it; for exact texts there is JSON.
+Markdown is GitHub's: no text becomes markup, URLs are links.
 """
 
 from __future__ import annotations
