@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 from crawler.model import ErrorKind, PageError
@@ -109,8 +110,8 @@ class _Gardener:
         """What is no fault."""
         return [
             self.one_hop, self.one_hop, self.several_to_one, self.title_of_an_error, self.title_in_other_letters, self.empty_documents,
-            self.almost_slow, self.large_and_long, self.small_text, self.small_but_not_thin, self.script_with_a_link, self.listed_and_linked,
-            self.listed_and_linked_by_an_orphan, self.listed_and_redirected_to, self.tried_again, self.fragments,
+            self.almost_slow, self.large_and_long, self.small_text, self.small_but_not_thin, self.script_with_a_link,
+            self.listed_and_linked, self.listed_and_linked_by_an_orphan, self.listed_and_redirected_to, self.tried_again, self.fragments,
         ]  # fmt: skip
 
     # -- ground ------------------------------------------------------------------------------------------------------------
@@ -214,7 +215,7 @@ class _Gardener:
         return paths
 
     def redirects(self, paths: Sequence[str]) -> None:
-        for here, there in zip(paths, paths[1:], strict=False):
+        for here, there in pairwise(paths):
             self.made.story[here] = redirect(there, self.chance.choice((301, 302, 303, 307, 308)))
 
     def chain(self) -> None:
