@@ -12,48 +12,18 @@ store, to get from the frontier or how long to wait, and tell what came of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from crawler.core import retry
 from crawler.core.leased import LeasedHost, Veto, refused_by
 from crawler.core.politeness import Pace, Politeness
 from crawler.core.robots import robots_url
+from crawler.core.turns import IDLE, Need, Renewal, Step, Wait
 from crawler.core.urls import fingerprint, origin
 from crawler.model import Failed, HostState, Lease, Leases, PageError, Request, Retry, RobotsFacts, Skipped
 from crawler.progress import HostProgress
 
 Rules = Callable[[str], Politeness]
-Renewal = tuple[Lease, HostState]
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing may start before `until`."""
-
-    until: float
-
-
-@dataclass(frozen=True, slots=True)
-class Idle:
-    """Nothing to start until an answer, an acknowledgement or new URLs arrive."""
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """A trip to the frontier: give back `release`, renew `renew`, renew and top up `extend`, then lease up to `hosts` further
-    hosts."""
-
-    hosts: int
-    per_host: int
-    renew: tuple[Lease, ...] = ()
-    extend: tuple[Lease, ...] = ()
-    release: tuple[Renewal, ...] = ()
-
-
-Step = Request | Skipped | Failed | Need | Wait | Idle
-
-IDLE = Idle()
 
 PUT_OFF = 0.25
 """Seconds for which a silent host lets others go first."""

@@ -16,8 +16,10 @@ from contextlib import suppress
 from functools import partial
 
 from crawler.core.robots import LARGE_ROBOTS
-from crawler.core.workbench import Idle, Need, Wait, Workbench
-from crawler.engine.commit import GroupCommit, Visit
+from crawler.core.turns import Idle, Need, Wait
+from crawler.core.workbench import Workbench
+from crawler.engine.batch import Visit
+from crawler.engine.commit import GroupCommit
 from crawler.engine.hooks import Hooks, Skip
 from crawler.engine.judge import Judge
 from crawler.engine.reader import Reader

@@ -6,31 +6,23 @@ Store, then add, then done, then show. What a crash leaves undone is fetched aga
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import replace
 from itertools import islice
 
 from crawler.core.robots import prepare_robots
 from crawler.core.seen import SeenFilter
-from crawler.core.workbench import Need, Workbench
-from crawler.model import Body, Fetched, FinishReason, HostState, Lease, Leases, Outcome, Record, Refusal, Request, Retry, Stats
+from crawler.core.turns import Need
+from crawler.core.workbench import Workbench
+from crawler.engine.batch import Batch, Committed, JudgeAgain, Listed, Visit, discard_record, fence_of, listings, size_of
+from crawler.model import FinishReason, HostState, Lease, Leases, Outcome, Refusal, Request, Retry
 from crawler.ports import Frontier, Store, Transaction
-from crawler.store.files import PageFiles
 
 AT_RISK = 64
 """Visits that are not committed, in all: those being written and those that wait. With what is in flight, all that a kill can cost."""
 
 BATCH = AT_RISK // 2
 """Visits in one commit, at most: as many may wait while they are written."""
-
-LINKS = 100
-"""So many links count as one visit more, so that pages of thousands do not fill the memory."""
-
-HEAVIEST = 16
-"""Visits that one may count for: a single page of many links does not stop all others."""
-
-AT_ONCE = 2_000
-"""URLs that one visit brings into a commit. What it has more of is added before, in commits of their own, so that none takes long."""
 
 MUCH = 20_000
 """Links that may wait to be committed before another page of many is read."""
@@ -46,74 +38,6 @@ _OF_THE_LINK = frozenset({"requisite", "nofollow", "hook"})
 _HURRIED: frozenset[FinishReason | None] = frozenset({"time limit", "interrupted", "terminated", "no reader"})
 
 _AT_ONCE = 1000  # refusals that are judged again together
-
-JudgeAgain = Callable[[Refusal], Request | None]
-
-_Listing = tuple[str, int, str]
-"""Host and token of a lease, and an origin of whose robots.txt the sitemaps are to be asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """What one attempt leaves behind: its outcome, a record for the store, admitted URLs, refused ones.
-
-    `judge_again` comes with a visit that has widened the scope: what a URL that was refused for it is now, in any thread. `trap` is the
-    shape of URLs on its host that it has put into quarantine. `robots` is the origin whose robots.txt names the sitemaps in `requests`:
-    what is known of it is kept with the last of them, not before.
-    """
-
-    outcome: Outcome | None
-    record: Record | None = None
-    requests: Sequence[Request] = ()
-    refusals: Sequence[Refusal] = ()
-    judge_again: JudgeAgain | None = None
-    trap: str | None = None
-    robots: str = ""
-
-    @property
-    def weight(self) -> int:
-        """How many visits this one counts for."""
-        return min(1 + self.links // LINKS, HEAVIEST)
-
-    @property
-    def links(self) -> int:
-        """How many links its page has."""
-        return 0 if self.record is None else len(self.record.links)
-
-    @property
-    def is_long(self) -> bool:
-        """Whether it brings more URLs than one commit should add."""
-        return len(self.requests) + len(self.refusals) > AT_ONCE
-
-    def parted(self) -> tuple[Visit, Visit]:
-        """URLs to add in advance, and the visit without them."""
-        refusals = max(0, AT_ONCE - len(self.requests))
-        early = Visit(None, None, self.requests[:AT_ONCE], self.refusals[:refusals])
-        return early, replace(self, requests=self.requests[AT_ONCE:], refusals=self.refusals[refusals:])
-
-
-@dataclass(slots=True)
-class Batch:
-    """Visits that are committed together, by lease, with the state of each host at the time of the cut."""
-
-    visits: list[tuple[Lease, Visit]] = field(default_factory=list)
-    states: dict[str, HostState] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What a commit made certain. `requeued` names the hosts that got URLs back, or got some that had been refused; `listed` the
-    robots.txt whose sitemaps are known now."""
-
-    records: Sequence[Record]
-    acknowledged: Sequence[tuple[Lease, int]]
-    requeued: set[str]
-    lost: Sequence[Lease]
-    admitted: Iterable[Request]
-    refused: Iterable[Refusal]
-    added: int
-    stats: Stats
-    listed: Set[_Listing]
 
 
 class GroupCommit:
@@ -139,7 +63,7 @@ class GroupCommit:
         self._refused = refused
         self._max_size = max_size
         self._keeps_robots = keeps_robots
-        self._unlisted: set[_Listing] = set()  # those that are collected and not committed
+        self._unlisted: set[Listed] = set()  # those that are collected and not committed
         self._visits: deque[tuple[Lease, Visit]] = deque()
         self._waiting = 0  # the weight of these visits
         self._writing = 0  # the weight of those that were cut and are not acknowledged
@@ -156,16 +80,16 @@ class GroupCommit:
     def collect(self, lease: Lease | None, visit: Visit, now: float) -> None:
         """Takes a visit for the next commit. Without a lease it belongs to a host that was lost: others fetch it again."""
         if lease is None:
-            _discard(visit.record)
+            discard_record(visit.record)
             return
         if not self._visits:
             self._oldest = now
         self._visits.append((lease, visit))
         if visit.robots:
-            self._unlisted.add((*_fence(lease), visit.robots))
+            self._unlisted.add((*fence_of(lease), visit.robots))
         self._waiting += visit.weight
         self._links += visit.links
-        self._unstored += _size_of(visit)
+        self._unstored += size_of(visit)
 
     @property
     def has_much(self) -> bool:
@@ -214,14 +138,14 @@ class GroupCommit:
             self._links -= visits[-1][1].links
         self._waiting -= weight
         self._writing += weight
-        listed = _listings(visits)
+        listed = listings(visits)
         return Batch(visits, {lease.host: self._kept(lease, self._workbench.state_of(lease), listed) for lease, _ in visits})
 
-    def _kept(self, lease: Lease, state: HostState, listed: Set[_Listing] = frozenset()) -> HostState:
+    def _kept(self, lease: Lease, state: HostState, listed: Set[Listed] = frozenset()) -> HostState:
         """What is kept of a host now: whoever knows a robots.txt does not ask for it again, so its sitemaps have to be certain."""
         if not self._keeps_robots:
             return replace(state, robots=()) if state.robots else state
-        unlisted = {origin for *fence, origin in self._unlisted - listed if tuple(fence) == _fence(lease)}
+        unlisted = {origin for *fence, origin in self._unlisted - listed if tuple(fence) == fence_of(lease)}
         if not unlisted:
             return state
         return replace(state, robots=tuple(facts for facts in state.robots if facts.origin not in unlisted))
@@ -234,18 +158,18 @@ class GroupCommit:
         long = [visit for _, visit in self._visits if visit.is_long]
         self._visits = deque((lease, visit) for lease, visit in self._visits if not visit.is_long)
         for visit in long:
-            _discard(visit.record)
+            discard_record(visit.record)
             self._waiting -= visit.weight
             self._links -= visit.links
 
     def write(self, batch: Batch) -> Committed:
         """Commits a batch. When it returns, all of it is certain; when it raises, none of it is."""
         # By token: one batch may hold visits of a lost lease and of the next one of the same host.
-        leases = {_fence(lease): lease for lease, _ in batch.visits}
+        leases = {fence_of(lease): lease for lease, _ in batch.visits}
         with self._transaction():
             # The fence first: a lost lease's bodies must not be renamed into place.
-            held = {_fence(lease): lease for lease in self._frontier.held(list(leases.values()))}
-            visits = self._within_size([(lease, visit) for lease, visit in batch.visits if _fence(lease) in held])
+            held = {fence_of(lease): lease for lease in self._frontier.held(list(leases.values()))}
+            visits = self._within_size([(lease, visit) for lease, visit in batch.visits if fence_of(lease) in held])
             records = self._store.write([visit.record for _, visit in visits if visit.record is not None])
             admitted = _once(request for _, visit in visits for request in visit.requests)
             refused = {refusal.id: refusal for _, visit in visits for refusal in visit.refusals}
@@ -266,11 +190,11 @@ class GroupCommit:
         acknowledged = [(lease, len(outcomes[lease.host])) for lease in held.values()]
         lost = [lease for fence, lease in leases.items() if fence not in held]
         for lease, visit in batch.visits:
-            if _fence(lease) not in held:
-                _discard(visit.record)
+            if fence_of(lease) not in held:
+                discard_record(visit.record)
         requeued = {host for host, ended in outcomes.items() if any(isinstance(outcome, Retry) for outcome in ended)}
         return Committed(
-            records, acknowledged, requeued | again, lost, admitted.values(), refused.values(), added, stats, _listings(batch.visits)
+            records, acknowledged, requeued | again, lost, admitted.values(), refused.values(), added, stats, listings(batch.visits)
         )
 
     def _add_refused(self, visits: Sequence[Visit], refused: Iterable[Refusal]) -> set[str]:
@@ -296,17 +220,17 @@ class GroupCommit:
         size, kept = self._frontier.stats().size, []
         for lease, visit in visits:
             if size >= self._max_size and visit.record is not None and visit.outcome is not None:
-                _discard(visit.record)
+                discard_record(visit.record)
                 visit = Visit(Retry(visit.outcome.request, 0.0, "size limit", counted=False))
             else:
-                size += _size_of(visit)
+                size += size_of(visit)
             kept.append((lease, visit))
         return kept
 
     def acknowledge(self, committed: Committed) -> None:
         """Tells the filters and the workbench what is certain now."""
         self._writing = 0
-        self._unstored = sum(_size_of(visit) for _, visit in self._visits) if self._max_size is not None else 0
+        self._unstored = sum(size_of(visit) for _, visit in self._visits) if self._max_size is not None else 0
         self.stats = committed.stats
         self._seen.update(_known_as(request) for request in committed.admitted if request.role in ("page", "requisite"))
         self._refused.update(refusal.id for refusal in committed.refused if refusal.reason not in _OF_THE_LINK)
@@ -345,10 +269,6 @@ class GroupCommit:
         self._store.flush()
 
 
-def _listings(visits: Iterable[tuple[Lease, Visit]]) -> set[_Listing]:
-    return {(*_fence(lease), visit.robots) for lease, visit in visits if visit.robots}
-
-
 def _once(found: Iterable[Request]) -> dict[int, Request]:
     """Each URL once, as the page that it is if it is also found as a sitemap (what it lists is read either way), at its least depth."""
     once: dict[int, Request] = {}
@@ -359,30 +279,6 @@ def _once(found: Iterable[Request]) -> dict[int, Request]:
     return once
 
 
-def _size_of(visit: Visit) -> int:
-    return visit.outcome.size if isinstance(visit.outcome, Fetched) else 0
-
-
 def _known_as(request: Request) -> int:
     """A URL in the filter: what is known as a part of pages may be unknown as a page."""
     return request.id if request.role == "page" else ~request.id
-
-
-def _fence(lease: Lease) -> tuple[str, int]:
-    return lease.host, lease.token
-
-
-def discard(body: Body) -> None:
-    """Removes the temporary file of a body that will not be stored."""
-    if body.path is not None:
-        PageFiles.discard([body.path])
-
-
-def _discard(record: Record | None) -> None:
-    if record is not None:
-        discard(record.page.content)
-
-
-def as_failed(record: Record, **changes: object) -> Record:
-    """The same record with other facts about its page and without links."""
-    return Record(replace(record.page, file=None, **changes))  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from crawler.core.retry import FIRST_DELAY
 from crawler.core.robots import prepare_robots
 from crawler.core.workbench import Workbench
-from crawler.engine.commit import Visit, discard
+from crawler.engine.batch import Visit, discard
 from crawler.engine.hooks import Skip, SteeringError
 from crawler.engine.reading import Reading, retry_after
 from crawler.engine.robots_story import RobotsAnswer

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from crawler.core.following import REDIRECT_STATUS
 from crawler.core.robots_lines import ROBOTS_MAX_SIZE
 from crawler.core.urls import Resolver, origin
-from crawler.engine.commit import discard
+from crawler.engine.batch import discard
 from crawler.engine.reading import location_of, retry_after
 from crawler.model import Request, Response, RobotsFacts
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 
-from crawler.core.workbench import Idle, Need, Wait, Workbench
-from crawler.engine.commit import GroupCommit, Visit
+from crawler.core.turns import Idle, Need, Wait
+from crawler.core.workbench import Workbench
+from crawler.engine.batch import Visit
+from crawler.engine.commit import GroupCommit
 from crawler.engine.hooks import Hooks, Skip
 from crawler.engine.judge import Judge
 from crawler.engine.reader import Reader

@@ -15,8 +15,8 @@ from crawler.core.html import ParsedPage, parse_header_links, parse_refresh
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
 from crawler.core.urls import Target, canonical, fingerprint, host_key
+from crawler.engine.batch import Visit, as_failed
 from crawler.engine.bounds import STEP, Bounds
-from crawler.engine.commit import Visit, as_failed
 from crawler.engine.listing import Listing, sitemap_problem
 from crawler.engine.reading import HTML_TYPES, Reading, location_of, media_type, robots_meta_of
 from crawler.engine.steps import Steps, in_one_go

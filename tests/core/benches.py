@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from crawler.core.leased import Veto
 from crawler.core.politeness import Politeness
+from crawler.core.turns import Idle, Need, Wait
 from crawler.core.urls import fingerprint, host_key
-from crawler.core.workbench import Idle, Need, Wait, Workbench
+from crawler.core.workbench import Workbench
 from crawler.model import Failed, HostState, Lease, Leases, Request, RobotsFacts, Skipped
 
 NEVER = float("inf")

@@ -10,8 +10,9 @@ from benches import NEVER, answer_need, bench_of, knowing_robots, lease_of, page
 
 from crawler.core.leased import Veto
 from crawler.core.politeness import Politeness
+from crawler.core.turns import Idle, Need, Wait
 from crawler.core.urls import Verdict
-from crawler.core.workbench import Idle, Need, Wait, Workbench
+from crawler.core.workbench import Workbench
 from crawler.model import Failed, HostState, Lease, Leases, PageError, Request, Retry, RobotsFacts, Skipped
 
 DAY = 86400.0

@@ -11,7 +11,8 @@ from random import Random
 from benches import page
 
 from crawler.core.politeness import Politeness
-from crawler.core.workbench import Idle, Need, Wait, Workbench
+from crawler.core.turns import Idle, Need, Wait
+from crawler.core.workbench import Workbench
 from crawler.model import Failed, HostState, Lease, Leases, PageError, Request, Retry, RobotsFacts, Skipped
 
 HOST = "a.test"

@@ -11,7 +11,8 @@ from itertools import count
 from benches import page
 
 from crawler.core.politeness import Politeness
-from crawler.core.workbench import Idle, Need, Wait, Workbench
+from crawler.core.turns import Idle, Need, Wait
+from crawler.core.workbench import Workbench
 from crawler.model import HostState, Lease, Leases, PageError, Request, RobotsFacts
 
 TTL = 60.0

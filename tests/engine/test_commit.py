@@ -14,8 +14,10 @@ from frontiers import START, Clock, check_counts, request, rows_of
 
 from crawler.core.politeness import Politeness
 from crawler.core.seen import SeenFilter
-from crawler.core.workbench import Need, Workbench
-from crawler.engine.commit import AT_ONCE, AT_RISK, BATCH, HEAVIEST, INTERVAL, LINKS, MUCH, GroupCommit, Visit
+from crawler.core.turns import Need
+from crawler.core.workbench import Workbench
+from crawler.engine.batch import AT_ONCE, HEAVIEST, LINKS, Visit
+from crawler.engine.commit import AT_RISK, BATCH, INTERVAL, MUCH, GroupCommit
 from crawler.errors import DiskFullError
 from crawler.frontier.rows import load_robots
 from crawler.frontier.sqlite import SqliteFrontier

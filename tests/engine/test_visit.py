@@ -11,7 +11,7 @@ import pytest
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
 from crawler.core.urls import fingerprint
-from crawler.engine.commit import Visit
+from crawler.engine.batch import Visit
 from crawler.engine.reading import read
 from crawler.engine.visit import Visitor, hook_failed, seed_request
 from crawler.errors import DiskFullError

@@ -14,8 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from crawler.core.politeness import Politeness
 from crawler.core.seen import SeenFilter
-from crawler.core.workbench import Idle, Need, Wait, Workbench
-from crawler.engine.commit import GroupCommit, Visit
+from crawler.core.turns import Idle, Need, Wait
+from crawler.core.workbench import Workbench
+from crawler.engine.batch import Visit
+from crawler.engine.commit import GroupCommit
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import (
     Failed,

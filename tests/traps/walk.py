@@ -15,7 +15,7 @@ from honest import Web
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
 from crawler.core.traps import Traps
-from crawler.engine.commit import Visit
+from crawler.engine.batch import Visit
 from crawler.engine.reading import read
 from crawler.engine.visit import Visitor, seed_request
 from crawler.engine.watch import Watch
