@@ -438,7 +438,7 @@ def crawled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connec
 
 
 def statements(text: str) -> Iterator[str]:
-    """The SQL of a page: in blocks of its own, and as an argument of sqlite3."""
+    """The SQL of a page: in blocks of its own, and as an argument of sqlite3 and of `crawler query`."""
     for block in fenced(text, "sql"):
         statement = ""
         for line in block.splitlines(keepends=True):
@@ -447,7 +447,7 @@ def statements(text: str) -> Iterator[str]:
                 yield statement
                 statement = ""
         assert not statement.strip(), f"unfinished: {statement}"
-    yield from re.findall(r'sqlite3 [^"\n]*"(select [^"]*)"', text, re.IGNORECASE)
+    yield from re.findall(r'(?:sqlite3|crawler query) [^"\n]*"(select [^"]*)"', text, re.IGNORECASE)
 
 
 @pages

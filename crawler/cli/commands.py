@@ -21,6 +21,9 @@ COMMANDS = {
     "show": Command(
         "crawler.cli.show", "run", "DIR URL [--json]", "all that is known of one URL: state and reason, the way there, answer, links"
     ),
+    "query": Command(
+        "crawler.cli.query", "run", 'DIR "SQL" [--csv|--json|--jsonl|--md]', "asks the database in SQL, read-only, also while a crawl runs"
+    ),
     "robots": Command("crawler.cli.robots", "run", "URL|FILE [PATH...] [options]", "what robots.txt decides, and by which line"),
     "links": Command("crawler.cli.links", "run", "URL|FILE [options]", "which links a page, style sheet, sitemap or feed holds"),
     "config": Command(

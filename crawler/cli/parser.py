@@ -202,6 +202,29 @@ def _show(parser: Parser) -> None:
     parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
 
 
+def _query(parser: Parser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="The folder of the crawl.")
+    parser.add_argument("sql", metavar="SQL", nargs="?", default=None, help="One statement that reads (- is standard input).")
+    parser.add_argument("--list", action="store_true", default=False, help="Shows all tables and views, their columns and first rows.")
+    add_formats(parser, "table", "csv", "json", "jsonl", "md")
+    parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
+
+
+_FORMATS = {
+    "table": "Prints an aligned table, which a terminal gets anyway.",
+    "csv": "Prints CSV with a head; formulas are quoted.",
+    "json": "Prints one JSON array; ids are strings.",
+    "jsonl": "Prints a JSON object a line; ids are strings.",
+    "md": "Prints a Markdown table.",
+}
+
+
+def add_formats(parser: Parser, *formats: str) -> None:
+    """Adds a flag for each of the formats of rows; `format` is None without one."""
+    for name in formats:
+        parser.add_argument(f"--{name}", dest="format", action="store_const", const=name, default=None, help=_FORMATS[name])
+
+
 def _looking(parser: Parser, place: str, *wanted: str) -> None:
     """A command that looks at one thing, and asks for it as a crawl would."""
     parser.add_argument("place", metavar="URL|FILE", help=place)
@@ -283,6 +306,7 @@ _ARGUMENTS = {
     "resume": _resume,
     "status": _status,
     "show": _show,
+    "query": _query,
     "robots": _robots,
     "links": _links,
     "config": _config,

@@ -164,7 +164,7 @@ def test_a_url_alone_is_crawled(words: str, command: str) -> None:
     [
         ("crwal example.org", "error: there is no command 'crwal'\n  did you mean crawl?\n  try: crawler crawl …\n"),
         ("intranet", "error: there is no command 'intranet'\n"
-         "  there are crawl, resume, status, show, robots, links, config, demo, bench, completion\n"
+         f"  there are {', '.join(COMMANDS)}\n"
          "  try: crawler crawl intranet, if it is a host\n"),
         ("-q status out", "error: flags come after the command: status\n  a flag first means `crawler crawl`\n  try: crawler status …\n"),
         ("ex\x1b31m", "error: there is no command 'ex\\x1b31m'\n"),
