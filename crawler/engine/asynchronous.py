@@ -148,6 +148,7 @@ class AsynchronousEngine:
         next start voids what stays leased; the error that brought us here is the one to raise."""
         await self._writer.rest()
         self._take()
+        self._commit.shorten("interrupted")
         with suppress(Exception):
             while len(self._commit):
                 batch = self._commit.cut()
