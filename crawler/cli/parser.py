@@ -240,6 +240,14 @@ def _robots(parser: Parser) -> None:
     )
 
 
+def _health(parser: Parser) -> None:
+    parser.add_argument("folder", metavar="DIR", nargs="?", default=".", help="The crawl's folder, or one with some in it (this one).")
+    within = duration("2m")
+    parser.add_argument(
+        "--within", action=Checked, kind=within, default=within.read("2m"), help="How long nothing may come without a reason (2m)."
+    )
+
+
 def _links(parser: Parser) -> None:
     parser.add_argument("--base", metavar="URL", default=None, help="Where the page of a file lies, for its relative links.")
     parser.add_argument("-p", "--page-requisites", action="store_true", default=False, help="Also what styles inside of the page load.")
@@ -305,6 +313,7 @@ _ARGUMENTS = {
     "crawl": _crawl,
     "resume": _resume,
     "status": _status,
+    "health": _health,
     "show": _show,
     "query": _query,
     "robots": _robots,

@@ -50,6 +50,21 @@ SELECT run, started, ended, finish_reason,
 FROM runs ORDER BY run DESC LIMIT 1
 """
 
+# When a crawl was last seen to do something.
+LAST_SIGN = """
+SELECT what, at FROM (
+  SELECT * FROM (SELECT 'the last page came' AS what, fetched_at AS at FROM pages ORDER BY row DESC LIMIT 1)
+  UNION ALL
+  SELECT * FROM (SELECT 'the run began', started FROM runs ORDER BY run DESC LIMIT 1)
+) ORDER BY at DESC LIMIT 1
+"""
+
+# The host that may be asked first, and when (monotonic seconds).
+NEXT_DUE = """
+SELECT max(next_at, due_at) AS at, host, queued FROM hosts
+WHERE closed = '' AND (queued > 0 OR leased_until IS NOT NULL) ORDER BY at LIMIT 1
+"""
+
 # The first condition is that of a partial index.
 ERROR_KINDS = """
 SELECT error AS kind, count(*) AS urls FROM pages
