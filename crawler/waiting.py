@@ -18,3 +18,11 @@ async def to_the_end(task: asyncio.Task[Any]) -> None:
         task.exception()  # looked at, so that nobody complains that nobody did
     if cancelled is not None:
         raise cancelled
+
+
+def first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first exception of a group that is no group itself."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -21,10 +21,11 @@ import crawler
 import crawler.testing
 from crawler import errors, model
 from crawler.cli import reference
+from crawler.cli.arguments import parser_of
 from crawler.cli.commands import COMMANDS
 from crawler.cli.farewell import render_summary
 from crawler.cli.main import command_of
-from crawler.cli.parser import parser_of, settings_from
+from crawler.cli.parser import settings_from
 from crawler.cli.schema_page import folder_page, relations
 from crawler.cli.screen_text import render_progress, start_line
 from crawler.cli.signals import EXIT_CODES

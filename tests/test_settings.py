@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.cli import reference
-from crawler.cli.parser import parser_of
+from crawler.cli.arguments import parser_of
 from crawler.configuration.layers import presets
 from crawler.configuration.option import as_toml
 from crawler.configuration.values import read_duration, read_size, write_duration, write_size

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from crawler.cli.arguments import SHELLS, parser_of
 from crawler.cli.commands import COMMANDS
-from crawler.cli.parser import SHELLS, parser_of
 from crawler.configuration.layers import presets
 
 

@@ -48,7 +48,7 @@ def show(words: Sequence[str]) -> int:
 
 def text_of(command: str, overview: bool = False, width: int = 0) -> str:
     """All of a command's help, `width` columns wide (0: as wide as the terminal); with `overview` the list of commands as well."""
-    from crawler.cli.parser import parser_of
+    from crawler.cli.arguments import parser_of
 
     width = width or terminal_width()
     parser = parser_of(command)

@@ -41,7 +41,7 @@ def run(words: list[str]) -> int:
     if words[0] in ("-h", "--help"):
         return help.show(words)
     command, rest = command_of(words)
-    from crawler.cli.parser import parser_of
+    from crawler.cli.arguments import parser_of
 
     arguments = parser_of(command).read(rest)
     if getattr(arguments, "help", False):

@@ -10,12 +10,10 @@ from typing import Any, NoReturn
 
 from crawler.cli.commands import COMMANDS
 from crawler.configuration.option import Alias, Option
-from crawler.configuration.values import BOOLEAN, Kind, OneOf, choice, duration, integer, meant_by, nearest, parts, several, size, wrong
+from crawler.configuration.values import BOOLEAN, Kind, OneOf, integer, meant_by, nearest, parts, wrong
 from crawler.effective import Effective, load
 from crawler.errors import UsageError
-from crawler.settings import CONFIGURATION, HTTP, KEEP, OPTIONS
-
-SHELLS = ("bash", "zsh", "fish")
+from crawler.settings import OPTIONS
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -60,7 +58,7 @@ class Parser(argparse.ArgumentParser):
         if not word.startswith("-"):
             return UsageError(f"`{word}` is one argument too many", f"usage: {self.usage}", f"crawler {self.command} --help")
         flag = word.split("=", 1)[0]
-        if self.command == "resume" and flag in parser_of("crawl")._option_string_actions:
+        if self.command == "resume" and any(flag in strings_of(option) for option in OPTIONS.values()):
             why = "seeds, scope and what is kept stay as the folder has them"
             return UsageError(f"{flag} cannot change when a crawl goes on", why, f"crawler crawl URL -o ANOTHER {flag} …")
         known = ["--version", *(name for name in self._option_string_actions if name.startswith("--"))]
@@ -163,6 +161,11 @@ def help_of(option: Option) -> str:
     return " ".join([text, *([f"Also {', '.join(same)}."] if same else []), *others])
 
 
+def strings_of(option: Option) -> tuple[str, ...]:
+    """All flags that set a setting, its other spellings included."""
+    return (*option.flags, *option.off, *(alias.flag for alias in option.aliases))
+
+
 def add_settings(parser: argparse.ArgumentParser, wanted: Callable[[Option], bool], hidden: bool = False) -> None:
     """Adds the flags of the settings that are wanted, in their groups."""
     groups: dict[str, Any] = {}
@@ -176,160 +179,6 @@ def add_settings(parser: argparse.ArgumentParser, wanted: Callable[[Option], boo
         group.add_argument(*strings, dest=name, action=Given, option=option, metavar=metavar, help=help)
         for alias in option.aliases:
             group.add_argument(alias.flag, dest=name, action=Given, option=option, alias=alias, metavar=metavar, help=argparse.SUPPRESS)
-
-
-def _crawl(parser: Parser) -> None:
-    seeds = OPTIONS["seeds"]
-    parser.add_argument("seeds", nargs="*", metavar="URL", default=argparse.SUPPRESS, help=seeds.help)
-    add_settings(parser, lambda option: True)
-
-
-def _resume(parser: Parser) -> None:
-    parser.add_argument("folder", metavar="DIR", help="The folder of the crawl.")
-    add_settings(parser, lambda option: not option.fixed and option.group not in (KEEP, CONFIGURATION))
-
-
-def _status(parser: Parser) -> None:
-    parser.add_argument("folder", metavar="DIR", help="The folder of the crawl.")
-    parser.add_argument("--json", action="store_true", default=False, help="Prints JSON.")
-    parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
-
-
-def _show(parser: Parser) -> None:
-    parser.add_argument("folder", metavar="DIR", help="The folder of the crawl.")
-    parser.add_argument("url", metavar="URL", help="The URL, or a path of the first seed's site.")
-    parser.add_argument("--json", action="store_true", default=False, help="Prints JSON, with up to a thousand links each way.")
-    parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
-
-
-def _query(parser: Parser) -> None:
-    parser.add_argument("folder", metavar="DIR", help="The folder of the crawl.")
-    parser.add_argument("sql", metavar="SQL", nargs="?", default=None, help="One statement that reads (- is standard input).")
-    parser.add_argument("--list", action="store_true", default=False, help="Shows all tables and views, their columns and first rows.")
-    add_formats(parser, "table", "csv", "json", "jsonl", "md")
-    parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
-
-
-_FORMATS = {
-    "table": "Prints an aligned table, which a terminal gets anyway.",
-    "csv": "Prints CSV with a head; formulas are quoted.",
-    "json": "Prints one JSON array; ids are strings.",
-    "jsonl": "Prints a JSON object a line; ids are strings.",
-    "md": "Prints a Markdown table.",
-}
-
-
-def add_formats(parser: Parser, *formats: str) -> None:
-    """Adds a flag for each of the formats of rows; `format` is None without one."""
-    for name in formats:
-        parser.add_argument(f"--{name}", dest="format", action="store_const", const=name, default=None, help=_FORMATS[name])
-
-
-def _looking(parser: Parser, place: str, *wanted: str) -> None:
-    """A command that looks at one thing, and asks for it as a crawl would."""
-    parser.add_argument("place", metavar="URL|FILE", help=place)
-    parser.add_argument("--json", dest="as_json", action="store_true", default=False, help="Prints JSON.")
-    names = {*wanted, "user_agent", "contact", "debug"}
-    add_settings(parser, lambda option: option.name in names or (option.group == HTTP and option.name != "retries"))
-
-
-def _robots(parser: Parser) -> None:
-    _looking(parser, "The site, or a robots.txt (- is standard input).", "robots_agent")
-    parser.add_argument(
-        "paths", metavar="PATH", nargs="*", default=[], help="Paths or URLs of the site to decide on; the URL itself when left out."
-    )
-
-
-def _health(parser: Parser) -> None:
-    parser.add_argument("folder", metavar="DIR", nargs="?", default=".", help="The crawl's folder, or one with some in it (this one).")
-    within = duration("2m")
-    parser.add_argument(
-        "--within", action=Checked, kind=within, default=within.read("2m"), help="How long nothing may come without a reason (2m)."
-    )
-
-
-def _links(parser: Parser) -> None:
-    parser.add_argument("--base", metavar="URL", default=None, help="Where the page of a file lies, for its relative links.")
-    parser.add_argument("-p", "--page-requisites", action="store_true", default=False, help="Also what styles inside of the page load.")
-    parser.add_argument("--forms", action="store_true", default=False, help="Also where forms that are sent with GET go.")
-    _looking(parser, "The page, or a file (- is standard input).")
-
-
-def _config(parser: Parser) -> None:
-    parser.add_argument(
-        "action",
-        metavar="show|check",
-        action=Checked,
-        kind=choice("show", "check"),
-        help="What to do; show takes all flags of `crawler crawl`.",
-    )
-    parser.add_argument(
-        "name", metavar="PRESET|FILE", nargs="?", default=None, help="The preset to show, or the file to check (- is standard input)."
-    )
-    parser.add_argument("--json", dest="as_json", action="store_true", default=False, help="Prints JSON.")
-    add_settings(parser, lambda option: option.name != "json", hidden=True)
-
-
-def _site(parser: Parser, pages: int, latency: str) -> None:
-    parser.add_argument("--pages", action=Checked, kind=integer(1, pages), default=pages, help=f"How many pages ({pages}).")
-    seconds = duration("50ms")
-    parser.add_argument(
-        "--latency", action=Checked, kind=seconds, default=seconds.read(latency), help=f"Time before each answer ({latency})."
-    )
-    bytes_ = size("30KB")
-    parser.add_argument("--size", action=Checked, kind=bytes_, default=bytes_.read("30KB"), help="About how large a page is (30KB).")
-
-
-def _demo(parser: Parser) -> None:
-    port = integer(0, 8000, 65535)
-    parser.add_argument("--port", action=Checked, kind=port, default=None, help="The port, 0 for a free one (8000; free with --crawl).")
-    _site(parser, 200, "0s")
-    parser.add_argument("--crawl", action="store_true", default=False, help="Crawls the site at once, with all flags of `crawler crawl`.")
-    add_settings(parser, lambda option: True, hidden=True)
-
-
-def _bench(parser: Parser) -> None:
-    parser.add_argument("url", metavar="URL", nargs="?", default=None, help="The site; a generated one on this machine when left out.")
-    _site(parser, 500, "50ms")
-    parser.add_argument("--repeat", action=Checked, kind=integer(1, 5, 1000), default=5, help="How often each mode runs (5).")
-    modes = several(Kind("sync or numbers of requests at once, e.g. sync,1,32,128", _mode, metavar="LIST"), ",")
-    parser.add_argument("--modes", action=Checked, kind=modes, default=("sync", "1", "32", "128"), help="What to compare (sync,1,32,128).")
-    parser.add_argument("--yes", action="store_true", default=False, help="The site is yours: more than 100 of its pages may be fetched.")
-    parser.add_argument("-o", "--output", metavar="DIR", default=None, help="Where bench.json goes (the current folder).")
-    parser.add_argument("--json", action="store_true", default=False, help="Prints bench.json on standard output.")
-    parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
-
-
-def _mode(value: Any) -> str:
-    text = str(value).strip().lower().removeprefix("async").strip(" :")
-    return text if text == "sync" else str(integer(1, 32, 10_000).read(text))
-
-
-def _completion(parser: Parser) -> None:
-    parser.add_argument("shell", metavar="|".join(SHELLS), action=Checked, kind=choice(*SHELLS), help="The shell.")
-
-
-_ARGUMENTS = {
-    "crawl": _crawl,
-    "resume": _resume,
-    "status": _status,
-    "health": _health,
-    "show": _show,
-    "query": _query,
-    "robots": _robots,
-    "links": _links,
-    "config": _config,
-    "demo": _demo,
-    "bench": _bench,
-    "completion": _completion,
-}
-
-
-def parser_of(command: str) -> Parser:
-    """The parser of a command."""
-    parser = Parser(command)
-    _ARGUMENTS[command](parser)
-    return parser
 
 
 def settings_from(

@@ -30,7 +30,7 @@ from crawler.engine.visit import hook_failed
 from crawler.engine.writer import Writer
 from crawler.model import Failed, FinishReason, Leases, Record, Request, Response, Skipped
 from crawler.ports import Fetcher
-from crawler.waiting import to_the_end
+from crawler.waiting import first_of, to_the_end
 
 PATIENCE = 0.02
 """Seconds for judging URLs without asking for them, in one go."""
@@ -109,7 +109,7 @@ class AsynchronousEngine:
                     self._closing = True
                     self._work.set()
             except BaseExceptionGroup as errors:
-                raise _first(errors) from None
+                raise first_of(errors) from None
             finally:
                 self._stop_timer()
                 if not self._closed:
@@ -391,11 +391,3 @@ class AsynchronousEngine:
                 return
             self._mail.clear()
             await self._mail.wait()
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first exception of a group that is no group itself."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

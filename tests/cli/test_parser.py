@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from crawler.cli import main as command_line
+from crawler.cli.arguments import parser_of
 from crawler.cli.commands import COMMANDS
 from crawler.cli.completion import flags_of, script
 from crawler.cli.help import SHORT, text_of
 from crawler.cli.main import command_of
-from crawler.cli.parser import parser_of, settings_from
+from crawler.cli.parser import settings_from
 from crawler.errors import UsageError
 from crawler.settings import OPTIONS, Settings
 
