@@ -34,6 +34,7 @@ from crawler.errors import DiskFullError, UsageError
 from crawler.fetch import descriptors
 from crawler.fetch.options import FetchOptions
 from crawler.frontier.repair import repair
+from crawler.frontier.revisit import Conditions, keeps_the_same, queue_again, update_of
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import FinishReason, Record
 from crawler.ports import BlockingFetcher as BlockingFetcherPort
@@ -121,7 +122,15 @@ class Assembly:
             self.is_finished = ended is not None and ended == last_end(self.database)
             if again or not self.is_finished or not self.frontier.stats().ok_pages:
                 self.is_finished = not self.frontier.reopen_hosts() and self.is_finished
+            if is_begun_anew := self.is_finished and settings.update:
+                self.frontier.reopen_hosts()
+                self.is_finished = False
             self.run = 0 if self.is_finished else start_run(self.database, __version__, json.dumps(to_plain(settings)))
+            if is_begun_anew:
+                queue_again(self.database, self.run)
+            self.update = update_of(self.database)
+            if self.folder is not None and self.update and keeps_the_same(self.database, self.update, to_plain(settings)):
+                self.frontier.conditions = Conditions(self.database, self.update, self.folder.path if self.files is not None else None)
         if self.folder is not None and not self.is_finished:
             self.folder.write("crawl.toml", to_toml(replace(settings, seeds=self.seeds, input_file=None)))
         self.store = ResultStore(
@@ -199,8 +208,9 @@ class Assembly:
         self.tally = Tally(self.clock(), *self._stored())
 
     def _stored(self) -> tuple[dict[tuple[int, str], int], int, int]:
-        """What the folder holds already: pages by status and outcome, how many requisites, and the bytes of both."""
-        query = "SELECT status, outcome, role, count(*), sum(bytes) FROM pages GROUP BY 1, 2, 3"
+        """What the folder holds already, or its update: pages by status and outcome, how many requisites, and the bytes of both."""
+        since = f"WHERE run >= {self.update}" if self.update else ""
+        query = f"SELECT status, outcome, role, count(*), sum(bytes) FROM pages {since} GROUP BY 1, 2, 3"
         pages, requisites, size = dict[tuple[int, str], int](), 0, 0
         for status, outcome, role, count, of_these in self.database.connection.execute(query):
             size += of_these

@@ -184,7 +184,7 @@ class Redirected:
 
 @dataclass(frozen=True, slots=True)
 class NotModified:
-    """304: the stored page is still the page."""
+    """304: the stored page is still the page, and counts as one that was fetched well."""
 
     request: Request
 

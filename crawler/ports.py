@@ -72,7 +72,8 @@ class Store(Protocol):
 
     def write(self, records: Sequence[Record]) -> Sequence[Record]:
         """Keeps pages, links and bodies; a page written again replaces the one before, except that a failure never replaces
-        an ok one in the same run, nor one without any answer that of an earlier run. Returns the records as kept: a large body
+        an ok one in the same run, nor one without any answer that of an earlier run; one that was not modified keeps what is stored of
+        it. Returns the records as kept: a large body
         is read from its place in the folder from then on."""
 
     def flush(self) -> None:

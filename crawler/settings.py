@@ -283,6 +283,10 @@ class Settings:
         example='["price=span.price::text"]',
     )
     fresh: bool = setting(False, "Deletes the crawl the folder holds and begins anew.", KEEP, in_file=False, in_environment=False)
+    update: bool = setting(
+        False, "Crawls a finished crawl once more: asks for what has changed since, and for what is new.", KEEP,
+        in_file=False, in_environment=False,
+    )  # fmt: skip
 
     quiet: bool = setting(False, "Says nothing but errors.", OUTPUT, flags=("-q",))
     verbose: int = setting(
@@ -368,6 +372,8 @@ def checked(settings: Settings) -> Settings:
         raise UsageError("`jsonl` to standard output and `json` cannot go together", "both would print there", "--jsonl FILE")
     if settings.input_file == "-" and settings.config == "-":
         raise UsageError("`input_file` and `config` are both -", "standard input can be read once", "a file for one of them")
+    if settings.fresh and settings.update:
+        raise UsageError("`fresh` and `update` cannot go together", "one deletes what the other asks about again", "one of them")
     if settings.quiet and settings.verbose:
         raise UsageError("`quiet` and `verbose` cannot go together", "one says less, the other more", "one of them")
     return settings

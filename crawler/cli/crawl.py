@@ -42,19 +42,36 @@ _AFTER_SUMMARY = 0.5
 
 
 def run(arguments: Namespace) -> int:
-    """`crawler crawl URL…`."""
+    """`crawler crawl URL…`; with `--update` also `crawler crawl --update DIR`."""
+    if (folder := _folder_to_update(arguments)) is not None:
+        del arguments.seeds
+        return run_settings(settings_of(folder, arguments))
     return run_settings(settings_from(arguments))
+
+
+def _folder_to_update(arguments: Namespace) -> Path | None:
+    """The folder of a crawl that was typed in place of the URL. Raises OutputError for another folder."""
+    seeds: Sequence[str] = getattr(arguments, "seeds", ())
+    if not getattr(arguments, "update", False) or len(seeds) != 1 or "://" in seeds[0] or not (folder := Path(seeds[0])).is_dir():
+        return None
+    if not (folder / "crawl.db").is_file():
+        raise OutputError(f"{folder}/ is not a crawl folder", "it has no crawl.db", f"crawler crawl --update URL -o {folder}")
+    return folder
 
 
 def resume(arguments: Namespace) -> int:
     """`crawler resume DIR`: the stored seeds and settings, and the flags that were typed."""
-    folder = Path(arguments.folder)
+    return run_settings(settings_of(Path(arguments.folder), arguments), again=True)
+
+
+def settings_of(folder: Path, arguments: Namespace) -> Effective:
+    """The settings that a crawl's folder holds, and the flags that were typed. Raises OutputError."""
     toml = folder / "crawl.toml"
     if not toml.is_file():
         why = "it has no crawl.toml" if folder.is_dir() else "there is no such folder"
         raise OutputError(f"{folder}/ is not a crawl folder", why, "crawler crawl URL")
     effective = settings_from(arguments, file=toml)
-    return run_settings(replace(effective, settings=replace(effective.settings, output=str(folder))), again=True)
+    return replace(effective, settings=replace(effective.settings, output=str(folder)))
 
 
 def run_settings(effective: Effective, again: bool = False, same: str = "") -> int:
@@ -129,10 +146,15 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
             return _say_finished(opened, settings, same)
         assert opened.folder is not None
         log = stack.enter_context(EventLog(Path(settings.log_file) if settings.log_file else opened.folder.path / "crawl.log"))
-        log.write("started" if opened.is_new else "resumed", seeds=list(opened.seeds)[:100], run=opened.run, pid=os.getpid())
+        log.write(
+            "started" if opened.is_new else "updated" if opened.run == opened.update else "resumed",
+            seeds=list(opened.seeds)[:100],
+            run=opened.run,
+            pid=os.getpid(),
+        )
         show = Audience(opened, screen, log, stack.enter_context(closing(_open_jsonl(settings.jsonl))) if settings.jsonl else None)
         signals.remember()  # what the first line promises holds from that line on
-        screen.start(f"Crawling {printable(opened.seeds[0])}{_more(opened.seeds)}", settings.output, _facts(settings, opened.is_new))
+        screen.start(f"Crawling {printable(opened.seeds[0])}{_more(opened.seeds)}", settings.output, _facts(settings, opened))
         if opened.suspects:
             screen.tell(cut_off_line(len(opened.suspects)))
         collect_rarely()
@@ -166,7 +188,7 @@ def _more(seeds: Sequence[str]) -> str:
     return f" and {len(seeds) - 1:,} more" if len(seeds) > 1 else ""
 
 
-def _facts(settings: Settings, is_new: bool) -> list[str]:
+def _facts(settings: Settings, opened: Assembly) -> list[str]:
     """A few words on how, for the first line."""
     from crawler.fetch import descriptors
 
@@ -174,7 +196,7 @@ def _facts(settings: Settings, is_new: bool) -> list[str]:
     facts = ["polite" if polite else "fast", "robots.txt obeyed" if settings.robots == "obey" else "robots.txt ignored"]
     if settings.concurrency > (most := descriptors.most_requests()):
         facts.append(f"only {most} requests at once (ulimit -n)")
-    return [*([] if is_new else ["goes on"]), *facts, "Ctrl-C pauses"]
+    return [*([] if opened.is_new else ["updates" if opened.run == opened.update else "goes on"]), *facts, "Ctrl-C pauses"]
 
 
 def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
@@ -189,7 +211,7 @@ def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
         put(as_json(summary.to_json(), indent=2, ascii=True))
     pages = plural(summary.pages, "page")
     if summary.finish_reason == "queue empty" and not settings.quiet:
-        say(f"{folder}/ holds this crawl, finished: {pages}. Nothing is left to do (--fresh begins anew).")
+        say(f"{folder}/ holds this crawl, finished: {pages}. Nothing is left to do (--update asks what has changed, --fresh begins anew).")
         if summary.closed_hosts:
             say(f"  {plural(summary.closed_hosts, 'host')} given up, {plural(summary.given_up, 'URL')} never asked for")
             say(f"  try: {resume_command(folder, None, same)}")
@@ -225,7 +247,7 @@ def _exit_code(opened: Assembly, summary: Summary, reason: str | None) -> int:
     settings = opened.settings
     if reason is not None and reason in EXIT_CODES:
         return EXIT_CODES[reason]
-    if not summary.ok and reason == "queue empty":
+    if reason == "queue empty" and not (summary.ok and opened.commit.stats.ok_pages):  # of an update, nothing now
         raise _no_seed(opened, summary)
     if any(has_finding(opened.database.connection, finding) for finding in settings.fail_on):
         return 4

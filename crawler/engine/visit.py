@@ -15,6 +15,7 @@ from crawler.core.html import ParsedPage, parse_header_links, parse_refresh
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
 from crawler.core.urls import Target, canonical, fingerprint, host_key
+from crawler.core.validators import doubt
 from crawler.engine.batch import Visit, as_failed
 from crawler.engine.bounds import STEP, Bounds
 from crawler.engine.listing import Listing, sitemap_problem
@@ -108,6 +109,8 @@ class Visitor:
         status = response.status
         if status == 304 and not any(name.lower().startswith("if-") for name, _ in request.headers):
             return self._failed(request, response, PageError("protocol", "304 to a request without a condition"), fetched_at)
+        if status == 304 and (why := doubt(request.headers, response.header("etag"), response.header("last-modified"))):
+            return Visit(Retry(request, 0.0, why))  # the next try has no condition
         if status == 304:
             return Visit(NotModified(request), Record(self._page(request, response, "not_modified", fetched_at)))
         if status in REDIRECT_STATUS:

@@ -22,6 +22,7 @@ from crawler.model import (
     Lease,
     Leases,
     Limits,
+    NotModified,
     Outcome,
     Refusal,
     Request,
@@ -263,6 +264,8 @@ class MemoryFrontier:
                 entry.state, entry.reason, entry.detail, tried = "skipped", reason, detail, 0
             case Failed(_, error):
                 entry.state, entry.reason, entry.detail = "failed", error.kind, error.detail
+            case NotModified():
+                self._ok_pages += entry.request.role == "page" and not is_raised
             case Fetched(_, ok, size):
                 self._size += size
                 self._ok_pages += ok and entry.request.role == "page" and not is_raised

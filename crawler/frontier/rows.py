@@ -36,6 +36,7 @@ KEEP = f"""UPDATE hosts SET ({_STATE}, closed) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 
                  queued = queued + ?, due_at = CASE WHEN ? THEN 0 ELSE due_at END WHERE host_id = ?"""
 SETTLE = """UPDATE _frontier SET state = ?, reason = ?, detail = ?, attempts = attempts + ?, not_before = ?
              WHERE id = ? AND host_id = ? AND state = 'leased' RETURNING role, rank"""
+SIZE = "SELECT coalesce(sum(bytes), 0) FROM pages WHERE id = ?"
 
 REQUISITES, SITEMAPS = -1, 0
 """The ranks in front of the depths."""

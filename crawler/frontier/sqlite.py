@@ -28,6 +28,7 @@ from crawler.model import (
     Lease,
     Leases,
     Limits,
+    NotModified,
     Outcome,
     Refusal,
     Request,
@@ -68,6 +69,8 @@ class SqliteFrontier:
         self._totals, self._ranks = self._counts.totals, self._counts.ranks
         self._transaction = self._counts.transaction
         self._robots: dict[int, tuple[RobotsFacts, ...]] = {}
+        self.conditions: Callable[[Sequence[Request]], tuple[Request, ...]] = tuple
+        """What is done to requests before they are given out: an update makes them conditional."""
 
     # -- what goes in ----------------------------------------------------------------------------------------------------
 
@@ -190,7 +193,7 @@ class SqliteFrontier:
         self._totals["queued"] -= len(head)
         self._totals["leased"] += len(head)
         self._totals["granted"] += sum(row[3] == "page" for row in head)
-        return tuple(rows.request_of(host, *row[1:]) for row in head)
+        return self.conditions([rows.request_of(host, *row[1:]) for row in head])
 
     def _next_due(self, host_id: int) -> float | None:
         query = "SELECT min(not_before) FROM _frontier WHERE host_id = ? AND state = 'queued' AND rank <= ?"
@@ -266,6 +269,9 @@ class SqliteFrontier:
         if isinstance(outcome, Fetched):
             self._totals["size"] += outcome.size
             self._totals["ok_pages"] += outcome.ok and role == "page" and not is_raised
+        elif isinstance(outcome, NotModified):
+            self._totals["size"] += self._execute(rows.SIZE, (request.id,)).fetchone()[0]
+            self._totals["ok_pages"] += role == "page" and not is_raised
         return state
 
     def _keep_state(self, host_id: int, state: HostState, moved: Mapping[str, int] = _NOTHING) -> None:

@@ -96,7 +96,8 @@ _LINKS_OF_P = "FROM links l WHERE l.link >= p.first_link AND l.link < p.first_li
 _TO_FOLLOW = "('a', 'area', 'iframe', 'frame', 'form', 'refresh')"
 SCRIPT_ONLY = f"""
 SELECT url, count(*) OVER () AS script_only FROM pages p
-WHERE outcome = 'ok' AND role = 'page' AND content_type IN ('text/html', 'application/xhtml+xml') AND bytes < {SCRIPT_PAGE_BYTES}
+WHERE outcome IN ('ok', 'not_modified') AND role = 'page'
+  AND content_type IN ('text/html', 'application/xhtml+xml') AND bytes < {SCRIPT_PAGE_BYTES}
   AND link_count > 0 AND NOT EXISTS (SELECT 1 {_LINKS_OF_P} IN {_TO_FOLLOW}) AND EXISTS (SELECT 1 {_LINKS_OF_P} = 'script')
 ORDER BY depth, row LIMIT 3
 """

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
@@ -18,6 +18,7 @@ from crawler.model import Page, Record
 from crawler.redaction import public
 from crawler.store.database import Database
 from crawler.store.files import PageFiles
+from crawler.store.unmodified import Stored, confirm, is_confirmed
 from crawler.text import human_size, utc_text, without_controls
 
 _PAGE_COLUMNS = (
@@ -26,7 +27,7 @@ _PAGE_COLUMNS = (
     "last_modified", "fetched_at", "ttfb_ms", "total_ms", "attempts", "file", "headers", "data", "first_link", "link_count",
 )  # fmt: skip
 _INSERT_PAGE = f"INSERT INTO pages ({', '.join(_PAGE_COLUMNS)}) VALUES ({', '.join('?' * len(_PAGE_COLUMNS))})"
-_Stored = tuple[int, str, int | None, int]  # run, outcome, first link, number of links
+_LISTED = "SELECT src, min(link), max(link) FROM links WHERE src IN (SELECT id FROM _frontier WHERE role = 'sitemap') GROUP BY src"
 # One statement for many rows costs half of many statements.
 _LINKS_AT_ONCE = 100
 
@@ -72,6 +73,9 @@ class ResultStore:
                 link = int(self._execute("SELECT coalesce(max(link), 0) FROM links").fetchone()[0]) + 1
                 written = []
                 for record, path, has_room in zip(records, staged, replaced, strict=True):
+                    if is_confirmed(record.page, before.get(record.page.id)):
+                        written.append(self._confirm(record))
+                        continue
                     written.append(self._write_page(record, path, link) if has_room else _discard(record, path))
                     link += len(record.links) if self._keep_links and has_room else 0
                 if self._keep_links:
@@ -79,6 +83,14 @@ class ResultStore:
         except OSError as error:
             raise _readable(error) from error
         return written
+
+    @cached_property
+    def _listed(self) -> dict[int, tuple[int, int]]:
+        """The rows of links, from the lowest to the highest, that sitemaps had before this run: a sitemap that is read again replaces
+        them. No index knows them, so they are looked for once."""
+        if self._run <= 1:
+            return {}
+        return {source: (lowest, highest) for source, lowest, highest in self._execute(_LISTED)}
 
     def _check_room(self) -> None:
         if not self._min_free or self._database.path is None:
@@ -100,17 +112,18 @@ class ResultStore:
             return None
         return content.path if content.data is None else self._files.stage(content.data)
 
-    def _stored(self, ids: Sequence[int]) -> dict[int, _Stored]:
+    def _stored(self, ids: Sequence[int]) -> dict[int, Stored]:
         """What there is of these URLs already."""
         query = f"SELECT id, run, outcome, first_link, link_count FROM pages WHERE id IN ({', '.join('?' * len(ids))})"
         return {row[0]: row[1:] for row in self._execute(query, ids)}
 
-    def _make_room(self, page: Page, before: _Stored | None) -> bool:
+    def _make_room(self, page: Page, before: Stored | None) -> bool:
         """Takes away what was stored of this URL before; False when that has to stay."""
         if before is None:
             return True
         run, outcome, first_link, link_count = before
-        if outcome in ("ok", "not_modified") and (not page.ok if run == self._run else page.outcome == "error"):
+        was_ok, is_failed = outcome in ("ok", "not_modified"), page.outcome == "error"
+        if (was_ok and not page.ok) if run == self._run else (is_failed and outcome != "error"):
             return False
         if run != self._run:
             self._execute(
@@ -118,15 +131,24 @@ class ResultStore:
                 "FROM pages WHERE id = ?",
                 (page.id,),
             )
+        if is_confirmed(page, before):
+            return True
         if first_link is not None:
             self._execute("DELETE FROM links WHERE link BETWEEN ? AND ?", (first_link, first_link + link_count - 1))
         self._execute("DELETE FROM pages WHERE id = ?", (page.id,))
         return True
 
+    def _confirm(self, record: Record) -> Record:
+        parent = record.page.parent
+        folder = self._database.path and self._database.path.parent
+        return confirm(self._database.connection, record, self._run, fingerprint(parent) if parent else None, folder)
+
     def _write_page(self, record: Record, staged: str | Path | None, link: int) -> Record:
         page = record.page
-        if page.role == "sitemap":
-            return record  # a source of links, not a page: it has no row of its own
+        if page.role == "sitemap":  # a source of links, not a page: it has no row of its own
+            if (before := self._listed.pop(page.id, None)) is not None:
+                self._execute("DELETE FROM links WHERE link BETWEEN ? AND ? AND src = ?", (*before, page.id))
+            return record
         if staged is not None and self._files is not None and page.file is not None:
             self._files.place(staged, page.file)
             if page.content.data is None:

@@ -2,7 +2,7 @@
 -- Tables and views whose names begin with an underscore are the crawler's own; all others are public and stay.
 
 CREATE TABLE meta (            -- facts about the folder
-  key TEXT PRIMARY KEY,        -- format, identity (seeds, scope, ...), boot_id, open_rank, synced, traps, released
+  key TEXT PRIMARY KEY,        -- format, identity (seeds, scope, ...), boot_id, open_rank, synced, traps, released, update
   value TEXT NOT NULL          -- text or JSON
 ) WITHOUT ROWID;
 
@@ -182,11 +182,11 @@ CREATE VIEW redirect_chains AS -- each redirect that no other redirect leads to,
 
 CREATE VIEW duplicate_titles AS
   SELECT title, count(*) AS pages, min(url) AS example FROM pages
-  WHERE outcome = 'ok' AND title <> '' GROUP BY title HAVING count(*) > 1 ORDER BY pages DESC, title;
+  WHERE outcome IN ('ok', 'not_modified') AND title <> '' GROUP BY title HAVING count(*) > 1 ORDER BY pages DESC, title;
 
 CREATE VIEW duplicate_bodies AS
   SELECT sha256, count(*) AS pages, bytes, min(url) AS example FROM pages
-  WHERE outcome = 'ok' AND bytes > 0 GROUP BY sha256 HAVING count(*) > 1 ORDER BY pages DESC, sha256;
+  WHERE outcome IN ('ok', 'not_modified') AND bytes > 0 GROUP BY sha256 HAVING count(*) > 1 ORDER BY pages DESC, sha256;
 
 CREATE VIEW slowest AS
   SELECT url, status, ttfb_ms, total_ms, bytes FROM pages WHERE total_ms IS NOT NULL ORDER BY total_ms DESC LIMIT 100;
@@ -204,7 +204,7 @@ CREATE VIEW by_status AS
   SELECT status, outcome, count(*) AS pages, sum(bytes) AS bytes FROM pages GROUP BY status, outcome ORDER BY status;
 
 CREATE VIEW by_depth AS
-  SELECT depth, count(*) AS pages, sum(outcome = 'ok') AS ok FROM pages WHERE role <> 'requisite' GROUP BY depth ORDER BY depth;
+  SELECT depth, count(*) AS pages, sum(outcome IN ('ok', 'not_modified')) AS ok FROM pages WHERE role <> 'requisite' GROUP BY depth ORDER BY depth;
 
 CREATE VIEW by_type AS
-  SELECT content_type, count(*) AS pages, sum(bytes) AS bytes FROM pages WHERE outcome = 'ok' GROUP BY content_type ORDER BY pages DESC;
+  SELECT content_type, count(*) AS pages, sum(bytes) AS bytes FROM pages WHERE outcome IN ('ok', 'not_modified') GROUP BY content_type ORDER BY pages DESC;

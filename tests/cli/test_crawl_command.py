@@ -97,7 +97,10 @@ def test_a_finished_crawl_says_so(crawl: Callable[..., Ran], web: Site, out: Pat
     asked, before = web.count(), (out / "crawl.toml").read_bytes()
     again = crawl("--max-pages", 99)
     assert (again.code, again.out) == (0, "")
-    assert again.err == f"{out}/ holds this crawl, finished: 8 pages. Nothing is left to do (--fresh begins anew).\n"
+    assert (
+        again.err
+        == f"{out}/ holds this crawl, finished: 8 pages. Nothing is left to do (--update asks what has changed, --fresh begins anew).\n"
+    )
     assert crawl("-q") == Ran(0, "", "")
     assert json.loads(crawl("--json").out) == json.loads((out / "summary.json").read_text())
     assert web.count() == asked
