@@ -27,8 +27,7 @@ _RISING: tuple[Role, ...] = ("probe", "requisite", "sitemap", "page")
 
 
 def is_higher(role: Role, other: Role) -> bool:
-    """Whether a URL with the role `other` that is found again with `role` has to be asked for again: probe < requisite < sitemap <
-    page."""
+    """Whether a URL of the role `other`, found again with `role`, is asked for again: probe < requisite < sitemap < page."""
     return _RISING.index(role) > _RISING.index(other)
 
 
@@ -137,8 +136,8 @@ class Body:
 class Response:
     """What a fetcher got: a status line, headers in their order, a decoded body; or an error, or both.
 
-    `status` is 0 when no status line arrived. `error`: the answer is not whole; status and headers are what did arrive, the body
-    is empty. `ttfb` and `elapsed` are seconds from the start of the request to the headers and to the last byte.
+    `status` is 0 when no status line arrived. `error`: the answer is not whole; status and headers are what did arrive, without a
+    body. `ttfb` and `elapsed` are seconds from the start of the request to the headers and to the last byte.
     """
 
     url: str
@@ -257,14 +256,17 @@ class HostState:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A host that its holder is alone with until `deadline`, with the head of its queue. `token` is the fence: once the lease is lost,
-    nothing said with it counts."""
+    """A host, or a slot of it, that is its holder's until `deadline`, with the head of its queue. `token` is the fence: once the lease
+    is lost, nothing said with it counts. At most `share` requests at once (0: as many as the host bears); to be given back if it `leaves`.
+    """
 
     host: str
     token: int
     deadline: float
     requests: tuple[Request, ...]
     state: HostState
+    share: int = 0
+    leaves: bool = False
 
 
 @dataclass(frozen=True, slots=True)

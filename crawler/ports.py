@@ -11,13 +11,21 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from crawler.model import FinishReason, HostState, Lease, Leases, Outcome, Record, Refusal, Request, Response, SkipReason, Stats
+from crawler.news import News
 
 
 class Frontier(Protocol):
     """Every URL of a crawl, each once, with its state; gives out hosts under leases.
 
-    Promises: what goes in comes out, only what went in, once unless its lease was lost. A host has one live lease. A token
-    whose lease was released, or reclaimed after its deadline, changes nothing. An answer given survives a crash of this process.
+    Promises: what goes in comes out, only what went in, once unless its lease was lost. A host has one live lease, or as many as it has
+    slots, each of another holder and of other URLs. A token whose lease was released, or reclaimed after its deadline, changes nothing.
+    An answer given survives a crash of this process.
+
+    **Slots** are for several workers on one site. The first lease of a host opens one; others open while nothing speaks against it: it
+    has answered, its robots.txt is kept (where that is asked for), it has no delay, failure, refusal or rate that was learnt, and the
+    slots that are open are used. The shares of all never exceed together what one holder may ask for at once. As soon as one slot is
+    told otherwise (`done`, `release`), the others are to leave: they get no further URLs, `held` and `extend` say so, and of what they
+    say about the host only a later time and a closing count. So a host in trouble is in one hand.
     """
 
     def add(self, requests: Sequence[Request]) -> int:
@@ -39,15 +47,18 @@ class Frontier(Protocol):
         """The reverse, on every host: queues again what was skipped or refused for a pattern, which is released for good. False: it is
         not in quarantine, and never was."""
 
-    def lease(self, hosts: int, per_host: int, ttl: float) -> Leases:
-        """Up to `hosts` hosts that are due and free, each with up to `per_host` URLs, for `ttl` seconds. Grants no more pages
-        than the page limit has left. Depths open one after the other when there is a depth limit."""
+    def lease(self, hosts: int, per_host: int, ttl: float, holder: int = 0) -> Leases:
+        """Up to `hosts` hosts that are due and free, then slots of hosts that others hold, each with up to `per_host` URLs, for `ttl`
+        seconds. Grants no more pages than the page limit has left. Depths open one after the other when there is a depth limit."""
 
     def extend(self, leases: Sequence[Lease], per_host: int, ttl: float) -> Leases:
         """The same leases for `ttl` seconds from now, each with up to `per_host` further URLs. A lost one is missing."""
 
+    def evict(self, holder: int) -> None:
+        """Ends all leases of a holder that has died, as if their deadlines were over."""
+
     def held(self, leases: Sequence[Lease]) -> list[Lease]:
-        """Those of these leases that are still good."""
+        """Those of these leases that are still good, as they stand now."""
 
     def done(self, lease: Lease, outcomes: Sequence[Outcome], state: HostState) -> bool:
         """Acknowledges a part of a lease. False: the lease is lost, nothing was changed. A state that is `closed` fails
@@ -58,6 +69,12 @@ class Frontier(Protocol):
 
     def stats(self) -> Stats:
         """Counts of all URLs by state."""
+
+    def widen(self, url: str) -> None:
+        """Remembers where a seed on another host has led: that host belongs to the crawl."""
+
+    def news(self) -> News:
+        """What workers have decided for all of them. The same object as long as nothing changed."""
 
     def finished(self) -> FinishReason | None:
         """Why nothing is left to do: the queue is empty, or only what lies beyond a limit is queued. None: there is work,

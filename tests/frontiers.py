@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from crawler.core.urls import fingerprint, host_key
 from crawler.frontier.memory import MemoryFrontier
+from crawler.frontier.sharing import Sharing
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import Limits, Request, Role
 from crawler.store.database import Database
@@ -55,13 +56,14 @@ class Adapter:
         self.database: Database | None = None
         self._path = folder / "crawl.db" if kind == "disk" else None
 
-    def open(self, limits: Limits | None = None, delay: float = 0.0) -> AnyFrontier:
-        """A frontier with these limits and the least delay of every host; of "disk" all share one file, one at a time."""
+    def open(self, limits: Limits | None = None, delay: float = 0.0, sharing: Sharing | None = None) -> AnyFrontier:
+        """A frontier with these limits and the least delay of every host, whose hosts are shared like that; of "disk" all share one
+        file, one at a time."""
         self.close()
         if self.kind == "memory":
-            return MemoryFrontier(limits, self.clock, lambda host: delay)
+            return MemoryFrontier(limits, self.clock, lambda host: delay, sharing)
         self.database = Database(self._path)
-        return SqliteFrontier(self.database, limits or Limits(), self.clock, lambda host: delay)
+        return SqliteFrontier(self.database, limits or Limits(), self.clock, lambda host: delay, sharing)
 
     def close(self) -> None:
         if self.database is not None:

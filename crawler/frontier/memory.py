@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from crawler.core.shapes import covers
 from crawler.core.urls import host_key
 from crawler.frontier.rows import REQUISITES, is_raised, rank_of
+from crawler.frontier.sharing import Sharing, is_well, told_by_holder, told_by_leaver
 from crawler.model import (
     ErrorKind,
     Failed,
@@ -33,6 +34,7 @@ from crawler.model import (
     Stats,
     is_higher,
 )
+from crawler.news import NO_NEWS, News
 
 
 @dataclass(slots=True)
@@ -46,18 +48,27 @@ class Entry:
     not_before: float = 0.0
     reason: str | None = None
     detail: str | None = None
+    slot: int = 0
+
+
+@dataclass(slots=True)
+class _Slot:
+    token: int
+    holder: int
+    until: float
+    leaves: bool = False
 
 
 @dataclass(slots=True)
 class _Host:
     state: HostState = field(default_factory=HostState)
     token: int = 0
-    leased_until: float | None = None
+    slots: dict[int, _Slot] = field(default_factory=dict)
 
 
 class MemoryFrontier:
-    """Implements `crawler.ports.Frontier` in memory; `clock` gives monotonic seconds, `delay_of(host)` the least delay of a host.
-    Not for two threads at once.
+    """Implements `crawler.ports.Frontier` in memory; `clock` gives monotonic seconds, `delay_of(host)` the least delay of a host,
+    `sharing` says which are shared. Not for two threads at once.
 
     `entries` and `refused` (by id), `quarantined` (hosts with patterns) and `released` (patterns) may be looked at.
     """
@@ -67,6 +78,7 @@ class MemoryFrontier:
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
         delay_of: Callable[[str], float] = lambda host: 0.0,
+        sharing: Sharing | None = None,
     ) -> None:
         self.entries: dict[int, Entry] = {}
         self.refused: dict[int, Refusal] = {}
@@ -76,6 +88,8 @@ class MemoryFrontier:
         self._limits = limits or Limits()
         self._clock = clock
         self._delay_of = delay_of
+        self._sharing = sharing or Sharing()
+        self._news = NO_NEWS
         self._ok_pages = 0
         self._size = 0
 
@@ -151,16 +165,26 @@ class MemoryFrontier:
 
     # -- leases ----------------------------------------------------------------------------------------------------------
 
-    def lease(self, hosts: int, per_host: int, ttl: float) -> Leases:
+    def lease(self, hosts: int, per_host: int, ttl: float, holder: int = 0) -> Leases:
         """See `Frontier.lease`."""
         now = self._clock()
         self.reclaim()
         due = sorted((at, name) for name in self._hosts if (at := self.due_at(name)) is not None)
         leases: list[Lease] = []
         for at, name in due:
-            if at <= now and len(leases) < hosts and (lease := self.lease_host(name, per_host, ttl)) is not None:
+            if at <= now and len(leases) < hosts and (lease := self.lease_host(name, per_host, ttl, holder)) is not None:
+                leases.append(lease)
+        for name in self._hosts:
+            if len(leases) < hosts and self.is_shared(name, holder) and (lease := self.lease_host(name, per_host, ttl, holder)):
                 leases.append(lease)
         return Leases(tuple(leases), self.next_due())
+
+    def is_shared(self, name: str, holder: int) -> bool:
+        """Whether this holder may have another slot of a host that is held."""
+        host, shares = self._hosts[name], self._sharing.shares(name)
+        if not host.slots or any(slot.holder == holder or slot.leaves for slot in host.slots.values()):
+            return False
+        return len(host.slots) < len(shares) and self._sharing.opens(host.state, shares[0], self._clock())
 
     def next_due(self) -> float | None:
         """When the next free host may be asked; None when nothing waits for a time, or nothing more may be granted."""
@@ -170,25 +194,26 @@ class MemoryFrontier:
     def due_at(self, name: str) -> float | None:
         """When a host may be asked; None when somebody holds it or nothing open is queued for it."""
         host, queue = self._hosts[name], self._queue(name)
-        if host.leased_until is not None or host.state.closed or not queue:
+        if host.slots or host.state.closed or not queue:
             return None
         return max(host.state.next_at, min(entry.not_before for entry in queue))
 
-    def lease_host(self, name: str, per_host: int, ttl: float) -> Lease | None:
-        """A lease of this host, which must be free; None when nothing of it may be granted now."""
-        host, now = self._hosts[name], self._clock()
-        requests = self._take_head(name, per_host, now)
+    def lease_host(self, name: str, per_host: int, ttl: float, holder: int = 0) -> Lease | None:
+        """A lease of this host, which must have a free slot; None when nothing of it may be granted now."""
+        host, now, shares = self._hosts[name], self._clock(), self._sharing.shares(name)
+        slot = min(set(range(len(shares))) - set(host.slots))
+        requests = self._take_head(name, slot, per_host, now)
         if not requests:
             return None
         host.token += 1
-        host.leased_until = now + ttl
-        return Lease(name, host.token, now + ttl, requests, host.state)
+        host.slots[slot] = _Slot(host.token, holder, now + ttl)
+        return Lease(name, host.token, now + ttl, requests, host.state, shares[slot])
 
-    def _take_head(self, name: str, per_host: int, now: float) -> tuple[Request, ...]:
+    def _take_head(self, name: str, slot: int, per_host: int, now: float) -> tuple[Request, ...]:
         ready = [entry for entry in self._queue(name) if entry.not_before <= now]
         head = ready[: min(per_host, self._room())] if self._room() else ready[:per_host]
         for entry in head:
-            entry.state = "leased"
+            entry.state, entry.slot = "leased", slot
         return tuple(replace(entry.request) for entry in head)
 
     def _queue(self, name: str) -> list[Entry]:
@@ -225,21 +250,27 @@ class MemoryFrontier:
         kept: list[Lease] = []
         due: list[float] = []
         for lease in self.held(leases):
-            self._hosts[lease.host].leased_until = now + ttl
-            requests = self._take_head(lease.host, per_host, now)
+            number, slot = self._slot(lease)
+            slot.until = now + ttl
+            requests = self._take_head(lease.host, number, 0 if slot.leaves else per_host, now)
             kept.append(replace(lease, deadline=now + ttl, requests=requests))
             at = min((entry.not_before for entry in self._queue(lease.host)), default=now)
-            if not requests and per_host and at > now:
+            if not requests and per_host and not slot.leaves and at > now:
                 due.append(at)
         return Leases(tuple(kept), min(due, default=None))
 
     def held(self, leases: Sequence[Lease]) -> list[Lease]:
         """See `Frontier.held`."""
-        return [lease for lease in leases if self._is_held(lease)]
+        return [replace(lease, leaves=self._slot(lease)[1].leaves) for lease in leases if self._is_held(lease)]
 
     def _is_held(self, lease: Lease) -> bool:
         host = self._hosts.get(lease.host)
-        return host is not None and host.leased_until is not None and host.token == lease.token
+        return host is not None and lease.token in [slot.token for slot in host.slots.values()]
+
+    def _slot(self, lease: Lease) -> tuple[int, _Slot]:
+        """The slot of a lease that is held, with its number."""
+        slots = self._hosts[lease.host].slots
+        return next((number, slot) for number, slot in slots.items() if slot.token == lease.token)
 
     # -- what comes back -------------------------------------------------------------------------------------------------
 
@@ -251,8 +282,17 @@ class MemoryFrontier:
             entry = self.entries.get(outcome.request.id)
             if entry is not None and entry.state == "leased" and entry.request.host == lease.host:
                 self._settle(entry, outcome)
-        self._keep_state(lease.host, state)
+        self._hear(lease, state)
         return True
+
+    def _hear(self, lease: Lease, state: HostState) -> None:
+        """Keeps what the holder of one slot says of its host."""
+        host, (_, slot), shares = self._hosts[lease.host], self._slot(lease), self._sharing.shares(lease.host)
+        state = told_by_leaver(host.state, state) if slot.leaves else told_by_holder(host.state, state, len(shares) > 1)
+        if not slot.leaves and not is_well(state, shares[0], self._clock()):
+            for other in host.slots.values():
+                other.leaves = other is not slot
+        self._keep_state(lease.host, state)
 
     def _settle(self, entry: Entry, outcome: Outcome) -> None:
         tried, is_raised = 1, is_higher(entry.request.role, outcome.request.role)
@@ -283,27 +323,47 @@ class MemoryFrontier:
     def release(self, lease: Lease, state: HostState) -> None:
         """See `Frontier.release`."""
         if self._is_held(lease):
-            self._free(lease.host)
-            self._keep_state(lease.host, replace(state, next_at=max(state.next_at, self._clock())))
+            self._hear(lease, replace(state, next_at=max(state.next_at, self._clock())))
+            self._free(lease.host, self._slot(lease)[0])
 
     def reclaim(self) -> None:
-        """Ends the leases whose time is over; their holders may have asked just now, so the host rests for its delay."""
+        """Ends the leases whose time is over."""
         now = self._clock()
-        for name, host in self._hosts.items():
-            if host.leased_until is not None and host.leased_until < now:
-                self._free(name)
-                rest = max(host.state.delay, self._delay_of(name))
-                self._keep_state(name, replace(host.state, next_at=max(host.state.next_at, now + rest)))
+        self._reclaim(lambda slot: slot.until < now)
 
-    def _free(self, name: str) -> None:
+    def evict(self, holder: int) -> None:
+        """See `Frontier.evict`."""
+        self._reclaim(lambda slot: slot.holder == holder)
+
+    def _reclaim(self, is_over: Callable[[_Slot], bool]) -> None:
+        """Ends leases; their holders may have asked just now, so the host rests for its delay."""
+        for name, host in self._hosts.items():
+            for number in [number for number, slot in host.slots.items() if is_over(slot)]:
+                rest = self._clock() + max(host.state.delay, self._delay_of(name))
+                host.state = replace(host.state, next_at=max(host.state.next_at, rest))
+                self._free(name, number)
+
+    def _free(self, name: str, slot: int) -> None:
+        """Ends the lease of a slot; its unacknowledged URLs are queued again, untried."""
         host = self._hosts[name]
-        host.token += 1
-        host.leased_until = None
+        del host.slots[slot]
         for entry in self.entries.values():
-            if entry.request.host == name and entry.state == "leased":
+            if entry.request.host == name and entry.state == "leased" and entry.slot == slot:
                 entry.state = "queued"
+        self._keep_state(name, host.state)
 
     # -- what is known ---------------------------------------------------------------------------------------------------
+
+    def widen(self, url: str) -> None:
+        """See `Frontier.widen`."""
+        if url not in self._news.widened:
+            self._news = replace(self._news, widened=(*self._news.widened, url))
+
+    def news(self) -> News:
+        """See `Frontier.news`."""
+        if (quarantined := tuple(sorted(self.quarantined))) != self._news.quarantined:
+            self._news = replace(self._news, quarantined=quarantined)
+        return self._news
 
     def stats(self) -> Stats:
         """See `Frontier.stats`."""

@@ -21,18 +21,22 @@ REFUSALS = """SELECT r.url, r.id, r.detail, p.url, r.depth FROM _refused r LEFT 
 HEAD = """SELECT f.seq, f.url, f.id, f.role, f.depth, p.url, f.chain, f.attempts FROM _frontier f LEFT JOIN _frontier p ON p.id = f.parent
            WHERE f.host_id = ? AND f.state = 'queued' AND f.rank <= ? AND f.not_before <= ? ORDER BY f.rank, f.seq LIMIT ?"""
 _STATE = "next_at, delay, concurrency, failures, answered, latency, rate, rate_since, rate_guessed, refusals"
-_LEASED = f"SELECT host_id, host, token, robots, {_STATE} FROM hosts"
+_LEASED = f"SELECT host_id, host, robots, {_STATE} FROM hosts"
 DUE = f"""{_LEASED}
           WHERE queued > 0 AND leased_until IS NULL AND closed = '' AND max(next_at, due_at) <= ? ORDER BY max(next_at, due_at) LIMIT ?"""
 DUE_REQUISITES = f"""{_LEASED}
           WHERE queued > 0 AND leased_until IS NULL AND closed = '' AND next_at <= ?1 AND EXISTS (
             SELECT 1 FROM _frontier f WHERE f.host_id = hosts.host_id AND f.state = 'queued' AND f.rank < 0 AND f.not_before <= ?1)
           ORDER BY next_at LIMIT ?2"""
+SHARED = f"""{_LEASED}
+          WHERE queued > 0 AND leased_until IS NOT NULL AND closed = '' AND delay = 0 AND max(next_at, due_at) <= ?1
+            AND NOT EXISTS (SELECT 1 FROM _leases l WHERE l.host_id = hosts.host_id AND (l.holder = ?2 OR l.leaves))"""
+KNOWN = f"SELECT closed, robots, {_STATE} FROM hosts WHERE host_id = ?"
 NEXT = """SELECT min(max(next_at, due_at)) FROM hosts WHERE queued > 0 AND leased_until IS NULL AND closed = ''"""
 NEXT_REQUISITES = """SELECT min(max(next_at, (SELECT min(not_before) FROM _frontier f
             WHERE f.host_id = hosts.host_id AND f.state = 'queued' AND f.rank < 0)))
           FROM hosts WHERE queued > 0 AND leased_until IS NULL AND closed = ''"""
-KEEP = f"""UPDATE hosts SET ({_STATE}, closed) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?), done = done + ?, failed = failed + ?,
+KEEP = f"""UPDATE hosts SET ({_STATE}, closed) = (max(next_at, ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?), done = done + ?, failed = failed + ?,
                  queued = queued + ?, due_at = CASE WHEN ? THEN 0 ELSE due_at END WHERE host_id = ?"""
 SETTLE = """UPDATE _frontier SET state = ?, reason = ?, detail = ?, attempts = attempts + ?, not_before = ?
              WHERE id = ? AND host_id = ? AND state = 'leased' RETURNING role, rank"""

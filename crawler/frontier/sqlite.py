@@ -11,16 +11,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, get_args
+from typing import Any
 
 from crawler.core.retry import LONGEST_RETRY_AFTER
 from crawler.core.urls import fingerprint
 from crawler.frontier import rows
+from crawler.frontier.bulletin import Bulletin
+from crawler.frontier.closed import ClosedHosts
 from crawler.frontier.counts import Counts
 from crawler.frontier.grants import NEVER, Grants
 from crawler.frontier.quarantine import Quarantine
+from crawler.frontier.sharing import Sharing, is_well, told_by_holder, told_by_leaver
+from crawler.frontier.slots import Slot, Slots
 from crawler.model import (
-    ErrorKind,
     Failed,
     Fetched,
     FinishReason,
@@ -40,9 +43,9 @@ from crawler.model import (
     Stats,
     is_higher,
 )
+from crawler.news import News
 from crawler.store.database import Database
 
-_WITH_HOST = ("dns", "refused", "reset", "timeout", "tls", "robots_unavailable")  # what a URL fails of together with its host
 _NOTHING: Mapping[str, int] = {}
 _HostRow = tuple[Any, ...]
 _NewRow = tuple[int, str, int, Role, int, bytes | None, int | None, int, int]
@@ -50,13 +53,18 @@ _NewRow = tuple[int, str, int, Role, int, bytes | None, int | None, int, int]
 
 class SqliteFrontier:
     """Implements `crawler.ports.Frontier` on a `Database`; `clock` gives monotonic seconds, `delay_of(host)` the least delay of a
-    host, which holds also after a holder that died before it could say when it asked last.
+    host, which holds also after a holder that died before it could say when it asked last; `sharing` says which hosts are shared.
 
     Every method is one transaction, or part of the one that is open.
     """
 
     def __init__(
-        self, database: Database, limits: Limits, clock: Callable[[], float], delay_of: Callable[[str], float] = lambda host: 0.0
+        self,
+        database: Database,
+        limits: Limits,
+        clock: Callable[[], float],
+        delay_of: Callable[[str], float] = lambda host: 0.0,
+        sharing: Sharing | None = None,
     ) -> None:
         self._database = database
         self._execute = database.connection.execute
@@ -65,7 +73,11 @@ class SqliteFrontier:
         self._delay_of = delay_of
         self._counts = Counts(database)
         self._grants = Grants(database, limits, self._counts)
+        self._sharing = sharing or Sharing()
+        self._closed = ClosedHosts(database, self._counts)
+        self._slots = Slots(database, self._sharing)
         self.quarantine = Quarantine(database, self._counts)
+        self._bulletin = Bulletin(database)
         self._totals, self._ranks = self._counts.totals, self._counts.ranks
         self._transaction = self._counts.transaction
         self._robots: dict[int, tuple[RobotsFacts, ...]] = {}
@@ -94,7 +106,7 @@ class SqliteFrontier:
                     raised += 1 - grown
             self._totals["queued"] += new.total()
             for host_id, count in new.items():
-                self._grow_queue(host_id, count)
+                self._closed.grow_queue(host_id, count)
         return new.total() + raised
 
     def _raise_role(self, host_id: int, row: _NewRow) -> int | None:
@@ -149,15 +161,18 @@ class SqliteFrontier:
 
     # -- leases ----------------------------------------------------------------------------------------------------------
 
-    def lease(self, hosts: int, per_host: int, ttl: float) -> Leases:
+    def lease(self, hosts: int, per_host: int, ttl: float, holder: int = 0) -> Leases:
         """See `Frontier.lease`."""
         now = self._clock()
         leases: list[Lease] = []
         with self._transaction():
-            self._reclaim(now)
+            self._reclaim(self._slots.over(now))
             self._grants.open_depth()
             while due_hosts := self._due_hosts(now, hosts - len(leases)):
-                leases += [lease for row in due_hosts if (lease := self._lease_host(row, per_host, now, ttl))]
+                leases += [lease for row in due_hosts if (lease := self._lease_host(row, 0, per_host, now, ttl, holder))]
+            if len(leases) < hosts and self._grants.is_open():
+                further = islice(self._slots.further(now, holder, rows.load_robots), hosts - len(leases))
+                leases += [lease for row, slot in further if (lease := self._lease_host(row, slot, per_host, now, ttl, holder))]
             due = self._execute(rows.NEXT if (is_open := self._grants.is_open()) else rows.NEXT_REQUISITES).fetchone()[0]
             due = due if is_open or self._grants.has_requisites() else None
         return Leases(tuple(leases), due if due is not None and due < NEVER else None)
@@ -168,19 +183,19 @@ class SqliteFrontier:
             return self._execute(rows.DUE, (now, most)).fetchall()
         return self._execute(rows.DUE_REQUISITES, (now, most)).fetchall() if self._grants.has_requisites() else []
 
-    def _lease_host(self, row: _HostRow, per_host: int, now: float, ttl: float) -> Lease | None:
-        host_id, host, token, robots, *state = row
-        requests = self._take_head(host_id, host, per_host, now)
+    def _lease_host(self, row: _HostRow, slot: int, per_host: int, now: float, ttl: float, holder: int) -> Lease | None:
+        host_id, host, robots, *state = row
+        requests = self._take_head(host_id, host, slot, per_host, now)
         if not requests:
             if self._grants.is_open():
                 due = self._next_due(host_id)
                 self._execute("UPDATE hosts SET due_at = ? WHERE host_id = ?", (NEVER if due is None else due, host_id))
             return None
-        self._execute("UPDATE hosts SET token = token + 1, leased_until = ? WHERE host_id = ?", (now + ttl, host_id))
+        token = self._slots.take(host_id, slot, holder, now + ttl)
         facts = self._robots[host_id] = rows.load_robots(robots)
-        return Lease(host, token + 1, now + ttl, requests, rows.state_of(state, facts))
+        return Lease(host, token, now + ttl, requests, rows.state_of(state, facts), self._slots.share(host, slot))
 
-    def _take_head(self, host_id: int, host: str, per_host: int, now: float) -> tuple[Request, ...]:
+    def _take_head(self, host_id: int, host: str, slot: int, per_host: int, now: float) -> tuple[Request, ...]:
         """Marks up to `per_host` URLs of a host as leased and returns them, those of the lowest rank first."""
         room, rank = self._grants.head(per_host)
         if not room:
@@ -188,7 +203,8 @@ class SqliteFrontier:
         head = self._execute(rows.HEAD, (host_id, rank, now, room)).fetchall()
         if not head:
             return ()
-        self._database.connection.executemany("UPDATE _frontier SET state = 'leased' WHERE seq = ?", [(row[0],) for row in head])
+        taken = [(slot, row[0]) for row in head]
+        self._database.connection.executemany("UPDATE _frontier SET state = 'leased', slot = ? WHERE seq = ?", taken)
         self._execute("UPDATE hosts SET queued = queued - ? WHERE host_id = ?", (len(head), host_id))
         self._totals["queued"] -= len(head)
         self._totals["leased"] += len(head)
@@ -207,38 +223,44 @@ class SqliteFrontier:
         due: float | None = None
         with self._transaction():
             for lease in leases:
-                host_id = self._check(lease)
-                if host_id is None:
+                slot = self._slots.check(lease)
+                if slot is None:
                     continue
-                self._execute("UPDATE hosts SET leased_until = ? WHERE host_id = ?", (now + ttl, host_id))
-                requests = self._take_head(host_id, lease.host, per_host, now)
-                kept.append(replace(lease, deadline=now + ttl, requests=requests))
-                at = None if requests or not per_host else self._next_due(host_id)
+                self._slots.renew(slot, now + ttl)
+                most = 0 if slot.leaves else per_host
+                requests = self._take_head(slot.host_id, lease.host, slot.number, most, now)
+                kept.append(replace(lease, deadline=now + ttl, requests=requests, leaves=slot.leaves))
+                at = None if requests or not most else self._next_due(slot.host_id)
                 if at is not None and at > now:
                     due = at if due is None else min(due, at)
         return Leases(tuple(kept), due)
 
     def held(self, leases: Sequence[Lease]) -> list[Lease]:
         """See `Frontier.held`."""
-        return [lease for lease in leases if self._check(lease) is not None]
-
-    def _check(self, lease: Lease) -> int | None:
-        """The number of the lease's host while its token is good."""
-        query = "SELECT host_id FROM hosts WHERE host = ? AND token = ? AND leased_until IS NOT NULL"
-        row = self._execute(query, (lease.host, lease.token)).fetchone()
-        return None if row is None else int(row[0])
+        slots = [(lease, self._slots.check(lease)) for lease in leases]
+        return [replace(lease, leaves=slot.leaves) for lease, slot in slots if slot is not None]
 
     # -- what comes back -------------------------------------------------------------------------------------------------
 
     def done(self, lease: Lease, outcomes: Sequence[Outcome], state: HostState) -> bool:
         """See `Frontier.done`."""
         with self._transaction():
-            host_id = self._check(lease)
-            if host_id is None:
+            slot = self._slots.check(lease)
+            if slot is None:
                 return False
-            moved = Counter(filter(None, (self._settle(host_id, outcome) for outcome in outcomes)))
-            self._keep_state(host_id, state, moved)
+            moved = Counter(filter(None, (self._settle(slot.host_id, outcome) for outcome in outcomes)))
+            self._hear(lease.host, slot, state, moved)
         return True
+
+    def _hear(self, host: str, slot: Slot, state: HostState, moved: Mapping[str, int] = _NOTHING) -> None:
+        """Keeps what the holder of one slot says of its host."""
+        if self._slots.is_shared(host):
+            is_same = self._robots.get(slot.host_id) is state.robots  # what need not be read is not
+            known = self._slots.state(slot.host_id, (lambda text: state.robots) if is_same else rows.load_robots)
+            state = told_by_leaver(known, state) if slot.leaves else told_by_holder(known, state, True)
+            if not slot.leaves and not is_well(state, self._slots.share(host, 0), self._clock()):
+                self._slots.warn(slot)
+        self._keep_state(slot.host_id, state, moved)
 
     def _settle(self, host_id: int, outcome: Outcome) -> str | None:
         """Moves one leased URL to the state its outcome asks for and returns that. What is not leased (any more) stays as it is."""
@@ -282,70 +304,52 @@ class SqliteFrontier:
             self._execute("UPDATE hosts SET robots = ? WHERE host_id = ?", (rows.dump_robots(state.robots), host_id))
             self._robots[host_id] = state.robots
         if state.closed:
-            self._fail_queue(host_id, state.closed, state.closed_kind)
-
-    def _grow_queue(self, host_id: int, count: int) -> None:
-        """Counts URLs that now wait for a host; for one that was given up they fail at once, as nobody would ever ask for them."""
-        query = "UPDATE hosts SET queued = queued + ?, due_at = 0 WHERE host_id = ? RETURNING closed"
-        closed = self._execute(query, (count, host_id)).fetchone()[0]
-        if closed:
-            kind = closed.partition(":")[0]
-            self._fail_queue(host_id, closed, kind if kind in get_args(ErrorKind) else None)
-
-    def _fail_queue(self, host_id: int, closed: str, kind: str | None) -> None:
-        """A closed host: all that waits for it fails in one step, with the reason."""
-        query = "SELECT rank, count(*) FROM _frontier WHERE host_id = ? AND state = 'queued' GROUP BY rank"
-        pending = self._execute(query, (host_id,)).fetchall()
-        count = sum(number for _, number in pending)
-        if not count:
-            return
-        self._execute(
-            "UPDATE _frontier SET state = 'failed', reason = ?, detail = ? WHERE host_id = ? AND state = 'queued'",
-            (kind or "refused", closed, host_id),
-        )
-        self._execute("UPDATE hosts SET queued = 0, failed = failed + ? WHERE host_id = ?", (count, host_id))
-        self._totals["queued"] -= count
-        self._totals["failed"] += count
-        self._ranks.subtract(dict(pending))
+            self._closed.fail_queue(host_id, state.closed, state.closed_kind)
 
     def release(self, lease: Lease, state: HostState) -> None:
         """See `Frontier.release`."""
         with self._transaction():
-            host_id = self._check(lease)
-            if host_id is None:
+            slot = self._slots.check(lease)
+            if slot is None:
                 return
             # Hosts that are due together take turns: the one served last comes last.
             at = max(state.next_at, self._clock())
-            self._keep_state(host_id, replace(state, next_at=at))
-            self._free(host_id)
-            self._robots.pop(host_id, None)
+            self._hear(lease.host, slot, replace(state, next_at=at))
+            self._free(slot.host_id, slot.number)
+            self._robots.pop(slot.host_id, None)
 
-    def _reclaim(self, now: float) -> None:
-        """Ends the leases whose time is over, all with an infinite `now`."""
-        for host_id, host in self._execute("SELECT host_id, host FROM hosts WHERE leased_until < ?", (now,)).fetchall():
-            self._free(host_id)
+    def evict(self, holder: int) -> None:
+        """See `Frontier.evict`."""
+        with self._transaction():
+            self._reclaim(self._slots.of(holder))
+
+    def _reclaim(self, leases: Sequence[tuple[int, str, int]]) -> None:
+        """Ends leases, each given by host, its name and slot."""
+        for host_id, host, slot in leases:
+            self._free(host_id, slot)
             # The holder may have asked just now.
             at = self._clock()
             self._execute(
                 "UPDATE hosts SET next_at = max(next_at, ? + max(delay, ?)) WHERE host_id = ?", (at, self._delay_of(host), host_id)
             )
 
-    def _free(self, host_id: int) -> None:
-        """Ends a host's lease; its unacknowledged URLs are queued again, where they were, untried."""
-        granted = self._execute("SELECT count(*) FROM _frontier WHERE host_id = ? AND state = 'leased' AND role = 'page'", (host_id,))
-        self._totals["granted"] -= granted.fetchone()[0]
-        back = self._execute("UPDATE _frontier SET state = 'queued' WHERE host_id = ? AND state = 'leased'", (host_id,)).rowcount
+    def _free(self, host_id: int, slot: int) -> None:
+        """Ends the lease of a slot; its unacknowledged URLs are queued again, where they were, untried."""
+        which = "host_id = ? AND state = 'leased' AND slot = ?"
+        granted = self._execute(f"SELECT count(*) FROM _frontier WHERE {which} AND role = 'page'", (host_id, slot)).fetchone()[0]
+        self._totals["granted"] -= granted
+        back = self._execute(f"UPDATE _frontier SET state = 'queued' WHERE {which}", (host_id, slot)).rowcount
         self._totals["leased"] -= back
         self._totals["queued"] += back
-        self._execute("UPDATE hosts SET token = token + 1, leased_until = NULL WHERE host_id = ?", (host_id,))
-        self._grow_queue(host_id, back)
+        self._slots.end(host_id, slot)
+        self._closed.grow_queue(host_id, back)
 
     def void_leases(self, same_clock: bool) -> None:
         """For the sole holder of a folder, at its start: ends all leases at once. When the clock is another one (the machine was
         started anew), every due time begins again and robots.txt is read again, as their ages are unknown."""
         now = self._clock()
         with self._transaction():
-            self._reclaim(NEVER)
+            self._reclaim(self._slots.over(NEVER))
             if not same_clock:
                 self._execute("UPDATE hosts SET next_at = ? + delay, due_at = 0, robots = '', rate_since = NULL", (now,))
                 self._execute("UPDATE _frontier SET not_before = 0 WHERE state = 'queued' AND not_before > 0")
@@ -354,23 +358,19 @@ class SqliteFrontier:
     def reopen_hosts(self) -> int:
         """For a new run: hosts that were given up get another chance, and what failed with them is queued again. Returns how many
         URLs that are."""
-        which = f"state = 'failed' AND reason IN {_WITH_HOST} AND host_id IN (SELECT host_id FROM hosts WHERE closed <> '')"
         with self._transaction():
-            ranks = self._execute(f"SELECT host_id, rank, count(*) FROM _frontier WHERE {which} GROUP BY host_id, rank").fetchall()
-            self._execute(
-                f"UPDATE _frontier SET state = 'queued', reason = NULL, detail = NULL, attempts = 0, not_before = 0 WHERE {which}"
-            )
-            for host_id, rank, count in ranks:
-                self._execute("UPDATE hosts SET queued = queued + ?, failed = failed - ? WHERE host_id = ?", (count, count, host_id))
-                self._ranks[rank] += count
-                self._totals["queued"] += count
-                self._totals["failed"] -= count
-            self._execute(
-                "UPDATE hosts SET closed = '', failures = 0, refusals = 0, next_at = ?, due_at = 0 WHERE closed <> ''", (self._clock(),)
-            )
-        return sum(count for _, _, count in ranks)
+            return self._closed.reopen(self._clock())
 
     # -- what is known ---------------------------------------------------------------------------------------------------
+
+    def widen(self, url: str) -> None:
+        """See `Frontier.widen`."""
+        with self._transaction():
+            self._bulletin.widen(url)
+
+    def news(self) -> News:
+        """See `Frontier.news`."""
+        return self._bulletin.read()
 
     def stats(self) -> Stats:
         """See `Frontier.stats`."""

@@ -19,6 +19,16 @@ FILE_NAME = "crawl.db"
 CACHE_KIB = 8 * 1024
 
 
+# A folder from before hosts had slots: whoever held one had the first.
+_OLDER = """BEGIN IMMEDIATE;
+CREATE TABLE _leases (host_id INTEGER NOT NULL, slot INTEGER NOT NULL, token INTEGER NOT NULL, holder INTEGER NOT NULL, until REAL NOT NULL,
+  leaves INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (host_id, slot)) WITHOUT ROWID;
+ALTER TABLE _frontier ADD COLUMN slot INTEGER;
+UPDATE _frontier SET slot = 0 WHERE state = 'leased';
+INSERT INTO _leases SELECT host_id, 0, token, 0, leased_until, 0 FROM hosts WHERE leased_until IS NOT NULL;
+COMMIT;"""
+
+
 class Database:
     """One shared connection to a crawl's database. Frontier and store use the same one, so a commit is one step for both.
 
@@ -57,6 +67,8 @@ class Database:
         execute("PRAGMA wal_autocheckpoint = 2000")
         if not tables:
             self._create()
+        elif "_leases" not in tables:
+            self.connection.executescript(_OLDER)
 
     def _check(self, tables: set[str]) -> None:
         """Raises OutputError when these are not the tables of a crawl that can be read here."""

@@ -2,7 +2,7 @@
 -- Tables and views whose names begin with an underscore are the crawler's own; all others are public and stay.
 
 CREATE TABLE meta (            -- facts about the folder
-  key TEXT PRIMARY KEY,        -- format, identity (seeds, scope, ...), boot_id, open_rank, synced, traps, released, update
+  key TEXT PRIMARY KEY,        -- format, identity (seeds, scope, ...), boot_id, open_rank, synced, traps, released, update, widened
   value TEXT NOT NULL          -- text or JSON
 ) WITHOUT ROWID;
 
@@ -35,11 +35,21 @@ CREATE TABLE hosts (           -- facts and state of each host (hostname and por
   answered INTEGER NOT NULL DEFAULT 0,   -- 1: it has answered at least once
   closed TEXT NOT NULL DEFAULT '',       -- why the host was given up, or ''
   robots TEXT NOT NULL DEFAULT '',       -- JSON: robots.txt of each origin, its status and when it was read
-  token INTEGER NOT NULL DEFAULT 0,      -- the fence: grows with every lease
+  token INTEGER NOT NULL DEFAULT 0,      -- the fence of the last lease: grows with every one
   leased_until REAL                      -- NULL: nobody holds the host
 );
 CREATE INDEX _due_hosts ON hosts (max(next_at, due_at)) WHERE queued > 0 AND leased_until IS NULL AND closed = '';
 CREATE INDEX _held_hosts ON hosts (leased_until) WHERE leased_until IS NOT NULL;
+
+CREATE TABLE _leases (         -- who holds a host, or a slot of it
+  host_id INTEGER NOT NULL,
+  slot INTEGER NOT NULL,
+  token INTEGER NOT NULL,
+  holder INTEGER NOT NULL,     -- number of the worker
+  until REAL NOT NULL,         -- monotonic seconds of this boot
+  leaves INTEGER NOT NULL DEFAULT 0,  -- 1: another slot saw trouble, this one is to be given back
+  PRIMARY KEY (host_id, slot)
+) WITHOUT ROWID;
 
 CREATE TABLE _frontier (       -- every admitted URL, in the order of discovery
   seq INTEGER PRIMARY KEY,
@@ -55,7 +65,8 @@ CREATE TABLE _frontier (       -- every admitted URL, in the order of discovery
   not_before REAL NOT NULL DEFAULT 0,
   attempts INTEGER NOT NULL DEFAULT 0,
   reason TEXT,
-  detail TEXT
+  detail TEXT,
+  slot INTEGER                 -- of its host, by which it was leased last
 );
 CREATE INDEX _queue ON _frontier (host_id, rank, seq) WHERE state = 'queued';
 CREATE INDEX _leased ON _frontier (host_id) WHERE state = 'leased';

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from crawler.frontier.memory import MemoryFrontier
+from crawler.frontier.sharing import Sharing
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import (
     Failed,
@@ -29,6 +30,8 @@ from crawler.store.database import Database
 
 TTL = 60.0
 LEAST_DELAY = {"a.test": 0.0, "b.test": 3.0, "c.test:8080": 0.0}
+SHARES = {"a.test": (2, 2), "b.test": (3,), "c.test:8080": (1, 1, 1)}
+SHARING = Sharing(SHARES.__getitem__, needs_robots=False)
 HOSTS = tuple(LEAST_DELAY)
 ROBOTS = (RobotsFacts("https://a.test", 200, b"Disallow: \xe9", 1.0),)
 
@@ -58,8 +61,8 @@ class Frontiers(RuleBasedStateMachine):
         self.clock = Clock()
         self.limits = limits
         self.database = Database(None)
-        self.frontier = SqliteFrontier(self.database, limits, self.clock, LEAST_DELAY.__getitem__)
-        self.model = MemoryFrontier(limits, self.clock, LEAST_DELAY.__getitem__)
+        self.frontier = SqliteFrontier(self.database, limits, self.clock, LEAST_DELAY.__getitem__, SHARING)
+        self.model = MemoryFrontier(limits, self.clock, LEAST_DELAY.__getitem__, SHARING)
         self.leases: list[Lease] = []
         self.add(known)
 
@@ -77,16 +80,15 @@ class Frontiers(RuleBasedStateMachine):
         self.frontier.refuse(refusals)
         self.model.refuse(refusals)
 
-    @rule(hosts=st.sampled_from([3, 2, 1, 0]), per_host=st.integers(1, 4))
-    def lease(self, hosts: int, per_host: int) -> None:
+    @rule(hosts=st.sampled_from([3, 2, 1, 0]), per_host=st.integers(1, 4), holder=st.integers(0, 2))
+    def lease(self, hosts: int, per_host: int, holder: int = 0) -> None:
         """Which of the hosts that are due comes first is the frontier's choice; all else follows."""
-        given = self.frontier.lease(hosts, per_host, TTL)
+        given = self.frontier.lease(hosts, per_host, TTL, holder)
         self.model.reclaim()
         for lease in given.leases:
             due = self.model.due_at(lease.host)
-            assert due is not None
-            assert due <= self.clock.now
-            assert lease == self.model.lease_host(lease.host, per_host, TTL)
+            assert self.model.is_shared(lease.host, holder) if due is None else due <= self.clock.now
+            assert lease == self.model.lease_host(lease.host, per_host, TTL, holder)
             self.leases.append(lease)
         expected = self.model.next_due()
         if len(given.leases) < hosts:
@@ -136,6 +138,11 @@ class Frontiers(RuleBasedStateMachine):
             if is_released:
                 self.release(len(self.leases) - 1 - self.leases.index(lease), 0.0, ("", None))
 
+    @rule(holder=st.integers(0, 2))
+    def die(self, holder: int) -> None:
+        self.frontier.evict(holder)
+        self.model.evict(holder)
+
     @rule(passed=seconds)
     def pass_time(self, passed: float) -> None:
         self.clock.advance(passed)
@@ -143,7 +150,7 @@ class Frontiers(RuleBasedStateMachine):
     @rule()
     def begin_anew(self) -> None:
         """Another process that finds the same database: nothing is known but what is in there."""
-        self.frontier = SqliteFrontier(self.database, self.limits, self.clock, LEAST_DELAY.__getitem__)
+        self.frontier = SqliteFrontier(self.database, self.limits, self.clock, LEAST_DELAY.__getitem__, SHARING)
 
     @rule(batch=st.lists(requests, max_size=3), which=recent)
     def roll_back(self, batch: list[Request], which: int) -> None:
@@ -174,7 +181,7 @@ class Frontiers(RuleBasedStateMachine):
 
     def _state(self, after: float, closed: str, kind: str | None) -> HostState:
         return HostState(
-            self.clock.now + after, after / 10, 2.5, int(after), after > 1, closed, kind, ROBOTS[: int(after) % 2], 0.1, after, after
+            self.clock.now + after, after / 10, 2.5, int(after), after != 1, closed, kind, ROBOTS[: int(after) % 2], 0.1, after, after
         )  # type: ignore[arg-type]
 
     def _outcome(self, request: Request, end: int, after: float) -> Outcome:
