@@ -23,7 +23,7 @@ from crawler import Crawler, Page, Settings, crawl
 from crawler.app import run_asynchronously, run_synchronously
 from crawler.assembly import Assembly
 from crawler.core.workbench import Workbench
-from crawler.engine import commit
+from crawler.engine import batch, commit
 from crawler.engine.asynchronous import AsynchronousEngine
 from crawler.engine.hooks import Hooks
 from crawler.engine.synchronous import SynchronousEngine
@@ -474,7 +474,7 @@ def test_a_stop_does_not_wait_for_the_commits_of_many_links(
 ) -> None:
     """A page whose links are still being added, commit after commit, is given back untried; what was added stays, and the same crawl
     completes."""
-    monkeypatch.setattr(commit, "AT_ONCE", 2)
+    monkeypatch.setattr(batch, "AT_ONCE", 2)
     stops: list[Callable[[], object]] = []
     write = commit.GroupCommit.write
 

@@ -138,6 +138,16 @@ class Frontiers(RuleBasedStateMachine):
             if is_released:
                 self.release(len(self.leases) - 1 - self.leases.index(lease), 0.0, ("", None))
 
+    @rule(per_host=st.integers(1, 4), ends=st.lists(st.integers(0, 8), min_size=4, max_size=4), after=seconds)
+    def share(self, per_host: int, ends: list[int], after: float) -> None:
+        """One worker after the other comes to the hosts that are well; then one of them says how it is."""
+        for holder in range(3):
+            before = len(self.leases)
+            self.lease(3, per_host, holder)
+            for number in range(before, len(self.leases)):
+                self.done(len(self.leases) - 1 - number, ends[:1], 0.0, ("", None), [])
+        self.done(1, ends, after, ("", None), [])
+
     @rule(holder=st.integers(0, 2))
     def die(self, holder: int) -> None:
         self.frontier.evict(holder)
