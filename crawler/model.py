@@ -256,9 +256,8 @@ class HostState:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A host, or a slot of it, that is its holder's until `deadline`, with the head of its queue. `token` is the fence: once the lease
-    is lost, nothing said with it counts. At most `share` requests at once (0: as many as the host bears); to be given back if it `leaves`.
-    """
+    """A host, or a slot of it, until `deadline`, with the head of its queue. `token` is the fence: once the lease is lost, nothing said
+    with it counts. At most `share` requests at once (0: all that the host bears); to be given back if it `leaves`."""
 
     host: str
     token: int
@@ -307,12 +306,11 @@ LinkRow = tuple[int, str, str, str]
 class Page:
     """One attempted URL and what came of it. Frozen; failures are pages too (`ok` is False, `error` says why).
 
-    `url`, `status` (0: no answer), `ok` (outcome `ok` or `not_modified`), `outcome`, `error`, `headers` (names in lower
-    case, repeated ones joined by ", "), `depth`, `parent` (URL it was found on), `redirect_to`, `elapsed` and `ttfb`
-    (seconds), `sha256` (of the decoded body), `title`, `data` (from `extract`).
+    `url`, `status` (0: no answer), `ok` (outcome `ok` or `not_modified`), `outcome`, `error`, `headers` (names in lower case, repeated
+    ones joined by ", "), `depth`, `parent` (URL it was found on), `redirect_to`, `elapsed` and `ttfb` (seconds), `sha256` (of the
+    decoded body), `title`, `data` (from `extract`).
 
-    `targets` and `anchors` are what `links` is made of when somebody asks: resolved targets (id, url, …; None where the href
-    is no URL) and (href, kind, rel, text), one each.
+    `targets` and `anchors` are what `links` is made of: resolved targets (id, url, …; None: no URL) and (href, kind, rel, text), one each.
     """
 
     url: str
