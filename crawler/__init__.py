@@ -24,42 +24,57 @@ if TYPE_CHECKING:
     from crawler.model import Page as Page
     from crawler.model import PageError as PageError
     from crawler.model import Request as Request
+    from crawler.report.results import BrokenLink as BrokenLink
+    from crawler.report.results import LinkRow as LinkRow
+    from crawler.report.results import Results as Results
+    from crawler.report.results import open_results as open_results
     from crawler.report.summary import Summary as Summary
     from crawler.settings import Settings as Settings
+    from crawler.store.row import PageRow as PageRow
 
 __version__ = "0.1.0"
 
 _WHERE = {
+    "BrokenLink": "crawler.report.results",
     "Crawler": "crawler.app",
     "CrawlerError": "crawler.errors",
     "Link": "crawler.model",
+    "LinkRow": "crawler.report.results",
     "OutputError": "crawler.errors",
     "Page": "crawler.model",
     "PageError": "crawler.model",
+    "PageRow": "crawler.store.row",
     "PageStream": "crawler.engine.stream",
     "Request": "crawler.model",
+    "Results": "crawler.report.results",
     "Settings": "crawler.settings",
     "Skip": "crawler.engine.hooks",
     "Summary": "crawler.report.summary",
     "UsageError": "crawler.errors",
     "crawl": "crawler.app",
+    "open_results": "crawler.report.results",
 }
 
 __all__ = [
+    "BrokenLink",
     "Crawler",
     "CrawlerError",
     "Link",
+    "LinkRow",
     "OutputError",
     "Page",
     "PageError",
+    "PageRow",
     "PageStream",
     "Request",
+    "Results",
     "Settings",
     "Skip",
     "Summary",
     "UsageError",
     "__version__",
     "crawl",
+    "open_results",
 ]
 
 

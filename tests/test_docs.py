@@ -360,6 +360,9 @@ def test_signatures_in_the_python_reference_are_those_of_the_code(name: str) -> 
         fields = {field.target.id for field in node.body if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)}
         properties = {key for key, value in vars(thing).items() if type(value).__name__ in ("property", "cached_property")}
         assert fields == {field.name for field in dataclasses.fields(thing)} | properties
+    if issubclass(thing, tuple):
+        shown = [field.target.id for field in node.body if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)]
+        assert tuple(shown) == thing._fields
 
 
 SHOP: dict[str, crawler.testing.PageValue] = {
@@ -397,7 +400,7 @@ def test_the_snippet_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_snippets_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Pages, hooks, batches, the blocking form and the test of one's own do what is said of them."""
     monkeypatch.chdir(tmp_path)
-    _, look, hooks, batches, blocking, _, own = fenced(text_of("guides/python.md"), "python")
+    _, look, hooks, batches, blocking, results, _, own = fenced(text_of("guides/python.md"), "python")
 
     with crawler.testing.site(SHOP) as web:
         crawling = run_snippet(hooks, web.url())["crawler"]
@@ -413,6 +416,9 @@ def test_the_snippets_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.Monke
             look_at(page)
         asyncio.run(run_snippet(batches, web.url())["some"]([web.url("/"), web.url("/old"), web.url("/gone")]))
         run_snippet(blocking.replace('"out"', '"other"'), web.url())
+        assert run_snippet(results.replace('"out"', '"other"'), web.url())["broken"] == {
+            web.url("/gone"): [web.url("/"), web.url("/item/1")]
+        }
     run_snippet(own, "")["test_the_shop_is_crawled"]()
     assert f"404 {web.url('/gone')}" in capsys.readouterr().out
 

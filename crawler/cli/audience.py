@@ -66,7 +66,7 @@ class Audience:
         from crawler.store.row import row_of
 
         rows = (row_of(record) for record in records if record.page.role != "sitemap")
-        return "".join(as_json(row) + "\n" for row in rows)
+        return "".join(as_json(row._asdict()) + "\n" for row in rows)
 
     def _name(self, records: Sequence[Record]) -> None:
         if self._verbose:

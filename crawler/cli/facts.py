@@ -14,8 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from crawler.cli.screen import wants_color
 from crawler.cli.screen_text import encodable
-from crawler.errors import OutputError
-from crawler.report.folder import open_folder
+from crawler.report.folder import open_folder, unreadable
 from crawler.report.formats import Format, formatted
 from crawler.report.table import Row
 from crawler.text import as_json
@@ -35,7 +34,7 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
         with closing(open_folder(folder)) as connection:
             yield connection
     except sqlite3.DatabaseError as error:
-        raise OutputError(f"cannot read {folder}", str(error), "crawler crawl URL -o DIR") from error
+        raise unreadable(folder, error) from error
 
 
 def print_facts(found: _Found, render: Callable[[_Found, str, int, bool], str], arguments: Namespace) -> None:

@@ -39,6 +39,13 @@ def open_folder(folder: Path) -> sqlite3.Connection:
     return connection
 
 
+def unreadable(place: object, error: sqlite3.Error) -> OutputError:
+    """What to say when reading a database that was opened fails: it is locked, damaged, or its disk is."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return OutputError(f"{place} is locked", "another program holds it in a transaction", "close that program and try again")
+    return OutputError(f"cannot read {place}", str(error), "crawler crawl URL -o DIR")
+
+
 def seeds_of(folder: Path) -> list[str]:
     """The canonical URLs of the seeds of the folder's crawl; none when it was cut off before it had any. Raises OutputError as above."""
     with closing(open_folder(folder)) as connection:

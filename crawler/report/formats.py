@@ -80,7 +80,7 @@ def _csv_cell(value: object) -> str:
 
 
 def _objects(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
-    names = _told_apart(columns)
+    names = told_apart(columns)
     are_ids = [name in _IDS for name in columns]
     for row in rows:
         yield as_json({name: _json_value(value, is_id) for name, value, is_id in zip(names, row, are_ids, strict=True)})
@@ -96,7 +96,8 @@ def _json_value(value: object, is_id: bool) -> object:
     return value.hex() if isinstance(value, bytes) else value
 
 
-def _told_apart(columns: Sequence[str]) -> list[str]:
+def told_apart(columns: Sequence[str]) -> list[str]:
+    """The names of columns, where the second one of a name is `name_2`."""
     names: list[str] = []
     for column in columns:
         name, number = column, 1

@@ -13,7 +13,8 @@ from itertools import islice
 from tempfile import TemporaryFile
 from typing import Any
 
-from crawler.errors import CrawlerError, OutputError, UsageError
+from crawler.errors import CrawlerError, UsageError
+from crawler.report.folder import unreadable
 
 Parameters = Sequence[object] | Mapping[str, object]
 
@@ -147,18 +148,18 @@ def _readable(connection: sqlite3.Connection, error: Exception, guard: _Guard) -
     if guard.refused or code in (sqlite3.SQLITE_AUTH, sqlite3.SQLITE_READONLY):
         why = f"it only reads: {guard.refused or 'writing'} is not possible here"
         return UsageError("the query was refused", why, 'sqlite3 crawl.db ".backup copy.db", and change the copy')
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return OutputError("the database is locked", "another program holds it in a transaction", "close that program and try again")
-    if code in _BROKEN:
-        return OutputError("the database cannot be read", text, "crawler crawl URL -o DIR")
+    if isinstance(error, sqlite3.Error) and code in _BROKEN:
+        return unreadable("crawl.db", error)
     if "one statement at a time" in text:
         return UsageError("the query has more than one statement", "one is answered at a time", "crawler query DIR SQL, once for each")
     return _misspelled(connection, text)
 
 
-_BROKEN = frozenset(
-    (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL)
-)  # fmt: skip
+# Not the fault of the question.
+_BROKEN = frozenset((
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL,
+))  # fmt: skip
 
 
 def _misspelled(connection: sqlite3.Connection, text: str) -> CrawlerError:

@@ -98,11 +98,11 @@ def test_a_row_for_programs_says_the_same(database: Database) -> None:
     """The row that `--jsonl` writes has the documented keys, in their order."""
     row = row_of(Record(FULL, links(2)))
 
-    assert list(row) == [
+    assert list(row._fields) == [
         "url", "status", "ok", "outcome", "error", "error_detail", "redirect_to", "depth", "parent", "content_type", "charset", "bytes",
         "sha256", "title", "fetched_at", "ttfb_ms", "total_ms", "attempts", "file", "links", "data",
     ]  # fmt: skip
-    assert (row["ok"], row["links"], row["ttfb_ms"], row["fetched_at"]) == (True, 2, 12.3, "2026-11-22T12:30:05.123456Z")
+    assert (row.ok, row.links, row.ttfb_ms, row.fetched_at) == (True, 2, 12.3, "2026-11-22T12:30:05.123456Z")
 
 
 def test_the_links_of_a_page_are_found_by_their_numbers(database: Database) -> None:
