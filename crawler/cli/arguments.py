@@ -7,6 +7,7 @@ from typing import Any
 
 from crawler.cli.parser import Checked, Parser, add_settings
 from crawler.configuration.values import Kind, choice, duration, integer, several, size
+from crawler.report.tables import TABLES
 from crawler.settings import CONFIGURATION, HTTP, KEEP, OPTIONS
 
 SHELLS = ("bash", "zsh", "fish")
@@ -26,6 +27,21 @@ def _resume(parser: Parser) -> None:
 def _status(parser: Parser) -> None:
     parser.add_argument("folder", metavar="DIR", help="The folder of the crawl.")
     parser.add_argument("--json", action="store_true", default=False, help="Prints JSON.")
+    parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
+
+
+def _report(parser: Parser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="The folder of the crawl.")
+    for table in TABLES.values():
+        parser.add_argument(f"--{table.name}", action="store_true", default=False, help=f"{table.help[:1].upper()}{table.help[1:]}.")
+    formats = choice("text", "json", "csv", "md", "junit")
+    parser.add_argument("--format", action=Checked, kind=formats, default="text", help="text, json, csv, md or junit (text).")
+    parser.add_argument("--json", dest="format", action="store_const", const="json", help="The same as --format json.")
+    most = integer(0, 50)
+    parser.add_argument(
+        "--limit", action=Checked, kind=most, default=None, help="So many of each table in text, md and junit; 0 is all (50, in junit all)."
+    )
+    parser.add_argument("--sql", action="store_true", default=False, help="Prints the SQL behind the tables instead.")
     parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
 
 
@@ -148,6 +164,7 @@ _ARGUMENTS = {
     "resume": _resume,
     "status": _status,
     "health": _health,
+    "report": _report,
     "show": _show,
     "query": _query,
     "robots": _robots,

@@ -19,6 +19,7 @@ COMMANDS = {
     "resume": Command("crawler.cli.crawl", "resume", "DIR [options]", "goes on with the seeds and settings the folder holds"),
     "status": Command("crawler.cli.status", "run", "DIR [--json]", "how far a crawl is, also while it runs, and why it stopped"),
     "health": Command("crawler.cli.health", "run", "[DIR] [--within 2m]", "whether a crawl that runs gets on; for health checks"),
+    "report": Command("crawler.cli.report", "run", "DIR [options]", "the summary again, and tables: what is broken, slow, the same"),
     "show": Command(
         "crawler.cli.show", "run", "DIR URL [--json]", "all that is known of one URL: state and reason, the way there, answer, links"
     ),

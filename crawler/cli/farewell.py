@@ -167,7 +167,7 @@ def _rule(group: SkippedGroup) -> str:
 
 
 def _findings(summary: Summary, folder: str, width: int, paint: _Paint) -> list[str]:
-    found = [(_INDENT + text, query and _sql(folder, query)) for text, query in [*_found(summary)][:_MOST_FINDINGS]]
+    found = [(_INDENT + text, table and _report(folder, table)) for text, table in [*_found(summary)][:_MOST_FINDINGS]]
     if not found:
         return []
     beside = [f"{text.ljust(COLUMN - 3)}   {command}" if command else text for text, command in found]
@@ -182,7 +182,7 @@ def _findings(summary: Summary, folder: str, width: int, paint: _Paint) -> list[
 
 
 def _found(summary: Summary) -> Iterator[tuple[str, str]]:
-    """What deserves a look, the most serious first: a text and the query that shows it, or ""."""
+    """What deserves a look, the most serious first: a text and the table of the report that shows it, or ""."""
     seeds = summary.failed_seeds or ()
     if seeds and summary.ok:
         more = f", and {len(seeds) - 1} more" if len(seeds) > 1 else ""
@@ -193,23 +193,23 @@ def _found(summary: Summary) -> Iterator[tuple[str, str]]:
         lost = f"; {plural(summary.given_up, 'URL')} never asked for" if summary.given_up else ""
         yield (
             f"{plural(summary.closed_hosts, 'host')} given up: {_short(host.host)} ({_short(host.why)}){more}{lost}",
-            "select host, closed from hosts where closed <> ''",
+            "hosts",
         )
     if summary.broken_links:
         several = f", {human_count(summary.broken_links_shared)} of them from more than one page" if summary.broken_links_shared else ""
-        yield f"{plural(summary.broken_links, 'broken link')}{several}", "select target, count(*) from broken_links group by target"
+        yield f"{plural(summary.broken_links, 'broken link')}{several}", "broken"
     if summary.errors and not summary.closed_hosts:
         kinds = ", ".join(f"{human_count(group.urls)} {printable(group.kind)}" for group in summary.error_kinds[:_MOST_EXAMPLES])
         more = ", …" if len(summary.error_kinds) > _MOST_EXAMPLES else ""
         yield (
             f"{plural(summary.errors, 'page')} without an answer: {kinds}{more}",
-            "select url, error, error_detail from pages where outcome = 'error'",
+            "broken",
         )
     if summary.shared_title_pages:
         titles = "a title" if summary.shared_titles == 1 else f"{human_count(summary.shared_titles or 0)} titles"
-        yield f"{human_count(summary.shared_title_pages)} pages share {titles}", "select * from duplicate_titles"
+        yield f"{human_count(summary.shared_title_pages)} pages share {titles}", "duplicates"
     if summary.script_only and summary.only_page is None:
-        yield _script_only(summary.script_only, summary.script_only_examples or ()), ""
+        yield _script_only(summary.script_only, summary.script_only_examples or ()), "thin"
 
 
 def _script_only(count: int, urls: Sequence[str]) -> str:
@@ -241,8 +241,12 @@ def resume_command(folder: str, finish_reason: str | None, same: str = "") -> st
     return (same or f"crawler resume {_quoted(folder)}") + _RAISED.get(finish_reason or "", "")
 
 
+def _report(folder: str, table: str) -> str:
+    return f"crawler report {_quoted(folder)} --{table}"
+
+
 def _sql(folder: str, query: str) -> str:
-    return f'sqlite3 {_quoted(folder + "/crawl.db")} "{query}"'
+    return f'crawler query {_quoted(folder)} "{query}"'
 
 
 def _quoted(path: str) -> str:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import socketserver
@@ -570,26 +571,24 @@ Done in TIME: 8 pages, SIZE, RATE pages/s finished: queue empty
  skipped 1 outside SITE · 1 robots.txt · 1 not http
 
  Look at first
- 2 broken links
- sqlite3 out/crawl.db "select target, count(*) from broken_links group by target"
- 2 pages share a title
- sqlite3 out/crawl.db "select * from duplicate_titles"
+ 2 broken links crawler report out --broken
+ 2 pages share a title crawler report out --duplicates
 
  out/ pages/ 5 files · crawl.db · summary.json
- Next: sqlite3 out/crawl.db "select url, status, title from pages"
+ Next: crawler query out "select url, status, title from pages"
 """
 
 
 @pytest.mark.parametrize("mode", ["async", "sync"])
-def test_what_the_screen_counts_is_what_its_query_shows(new_site: NewSite, out: Path, capfd: Capture, mode: str) -> None:
-    """As many broken links are named as the printed query has rows, however many pages link to each."""
+def test_what_the_screen_counts_is_what_its_command_shows(new_site: NewSite, out: Path, capfd: Capture, mode: str) -> None:
+    """As many broken links are named as the printed command shows, however many pages link to each."""
     pages: dict[str, PageValue] = {f"/{n}": answer(links=["/", "/gone", "/lost", f"/gone/{n}"]) for n in range(5)}
     web = new_site({"/": answer(links=list(pages)), **pages})
     ran = run(capfd, web.url(), "-o", out, "--mode", mode)
-    told = re.search(r'(\d+) broken links, (\d+) of them from more than one page\s+sqlite3 \S+ "(.+)"', ran.err)
+    told = re.search(r"(\d+) broken links, (\d+) of them from more than one page\s+crawler (.+)", ran.err)
     assert told is not None, ran.err
-    found = rows(out, told[3])
-    assert (int(told[1]), int(told[2])) == (len(found), sum(count > 1 for _, count in found)) == (7, 2)
+    found = json.loads(run(capfd, *shlex.split(told[3]), "--json").out)["broken"]
+    assert (int(told[1]), int(told[2])) == (len(found), sum(row["links"] > 1 for row in found)) == (7, 2)
 
 
 @pytest.mark.parametrize("mode", ["async", "sync"])
@@ -865,7 +864,7 @@ def test_the_module_is_the_command(web: Site, out: Path) -> None:
     """`python -m crawler URL` crawls; what it writes is on standard error, and it leaves nothing behind."""
     ran = ended(start(web.url(), "-o", out, "--retries", 0))
     assert (ran.code, ran.out) == (0, "")
-    assert ran.err.split("\n")[-2] == f'  Next: sqlite3 {out}/crawl.db "select url, status, title from pages"'
+    assert ran.err.split("\n")[-2] == f'  Next: crawler query {out} "select url, status, title from pages"'
     assert_at_rest(out)
 
 

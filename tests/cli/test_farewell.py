@@ -43,8 +43,8 @@ SUMMARY = a_summary(
 NOTHING_TO_SAY = replace(SUMMARY, errors=0, broken_links=0, shared_title_pages=0, script_only=0)
 HOSTILE = "https://example.org/\x1b[2J\x1b]0;owned\x07\u202e\x9b31m\r\n\x7f\u2028" + "x" * 10_000
 
-SQL = "sqlite3 crawl-example.org/crawl.db"
-ERRORS = "select url, error, error_detail from pages where outcome = 'error'"
+SQL = "crawler query crawl-example.org"
+REPORT = "crawler report crawl-example.org"
 
 DONE = f"""\
 Done in 49 s: 1,483 pages, 52 MB, 30 pages/s             finished: queue empty
@@ -56,10 +56,10 @@ Done in 49 s: 1,483 pages, 52 MB, 30 pages/s             finished: queue empty
     crawler resume crawl-example.org --release '/cal/{{n}}/{{n}}'
 
   Look at first
-    31 broken links, 9 of them from more than one page   {SQL} "select target, count(*) from broken_links group by target"
-    3 pages without an answer: 2 timeout, 1 dns          {SQL} "{ERRORS}"
-    18 pages share a title                               {SQL} "select * from duplicate_titles"
-    1 page looks JavaScript-only (/app)
+    31 broken links, 9 of them from more than one page   {REPORT} --broken
+    3 pages without an answer: 2 timeout, 1 dns          {REPORT} --broken
+    18 pages share a title                               {REPORT} --duplicates
+    1 page looks JavaScript-only (/app)                  {REPORT} --thin
 
   crawl-example.org/   pages/ 1,391 files · crawl.db · summary.json
   Next: {SQL} "select url, status, title from pages\""""
@@ -75,12 +75,13 @@ Done in 49 s: 1,483 pages, 52 MB, 30 pages/s             finished: queue empty
 
   Look at first
     31 broken links, 9 of them from more than one page
-      {SQL} "select target, count(*) from broken_links group by target"
+      {REPORT} --broken
     3 pages without an answer: 2 timeout, 1 dns
-      {SQL} "{ERRORS}"
+      {REPORT} --broken
     18 pages share a title
-      {SQL} "select * from duplicate_titles"
+      {REPORT} --duplicates
     1 page looks JavaScript-only (/app)
+      {REPORT} --thin
 
   crawl-example.org/   pages/ 1,391 files · crawl.db · summary.json
   Next: {SQL} "select url, status, title from pages\""""
@@ -103,13 +104,14 @@ finished: queue empty
   Look at first
     31 broken links, 9 of them from more
       than one page
-      {SQL} "select target, count(*) from broken_links group by target"
+      {REPORT} --broken
     3 pages without an answer: 2
       timeout, 1 dns
-      {SQL} "{ERRORS}"
+      {REPORT} --broken
     18 pages share a title
-      {SQL} "select * from duplicate_titles"
+      {REPORT} --duplicates
     1 page looks JavaScript-only (/app)
+      {REPORT} --thin
 
   crawl-example.org/   pages/ 1,391
     files · crawl.db · summary.json
@@ -148,7 +150,7 @@ def test_a_paused_crawl() -> None:
 @pytest.mark.parametrize(
     ("reason", "queued", "head", "left", "following"),
     [
-        ("queue empty", 0, "Done in", "", "sqlite3"),
+        ("queue empty", 0, "Done in", "", "crawler query"),
         ("queue empty", 2, "Stopped after", "left  2 queued", "crawler resume crawl-example.org"),
         ("interrupted", 312, "Paused after", "left  312 queued", "crawler resume crawl-example.org"),
         ("terminated", 312, "Paused after", "left  312 queued", "crawler resume crawl-example.org"),
@@ -184,7 +186,7 @@ def test_lines_with_nothing_to_say_are_left_out() -> None:
         "  ok 1,391 · redirects 58 · broken 31 · errors 0           depth 0",
         "",
         "  crawl-example.org/   crawl.db · summary.json",
-        '  Next: sqlite3 crawl-example.org/crawl.db "select url, status, title from pages"',
+        '  Next: crawler query crawl-example.org "select url, status, title from pages"',
     ]
 
 
@@ -334,7 +336,7 @@ def test_nothing_from_the_web_acts_on_the_terminal(summary: Summary, width: int)
 def test_no_line_is_too_wide_but_commands(width: int) -> None:
     """Text fits the terminal; commands stay whole, to be copied."""
     for line in render(SUMMARY, width).split("\n"):
-        assert len(line) <= width or re.match(r"\s+(Next: )?(sqlite3|crawler) ", line)
+        assert len(line) <= width or re.match(r"\s+(Next: )?crawler ", line)
 
 
 @pytest.mark.parametrize("folder", ["my crawls/it's", "a;rm -rf b", "$HOME", "crawl-example.org/"])
@@ -343,7 +345,7 @@ def test_commands_name_the_folder_for_a_shell(folder: str) -> None:
     paused = render(replace(NOTHING_TO_SAY, finish_reason="interrupted"), 80, folder).rpartition("Next: ")[2]
     assert shlex.split(paused) == ["crawler", "resume", folder.rstrip("/")]
     finished = render(NOTHING_TO_SAY, 80, folder).rpartition("Next: ")[2]
-    assert shlex.split(finished) == ["sqlite3", f"{folder.rstrip('/')}/crawl.db", "select url, status, title from pages"]
+    assert shlex.split(finished) == ["crawler", "query", folder.rstrip("/"), "select url, status, title from pages"]
 
 
 def test_colors_add_nothing_else() -> None:

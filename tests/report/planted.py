@@ -97,9 +97,9 @@ class _Gardener:
         """Faults that may be there several times."""
         return [
             self.broken, self.broken, self.broken, self.no_answer, self.no_host, self.broken_behind_a_redirect, self.broken_in_the_sitemap,
-            self.chain, self.chain, self.chain_to_nowhere, self.loop, self.loop, self.same_title, self.same_title, self.same_body,
-            self.same_document, self.no_title, self.blank_title, self.no_description, self.no_description, self.thin, self.script,
-            self.orphan, self.orphan_with_itself, self.slow, self.slow, self.by_robots, self.by_scope,
+            self.chain, self.chain, self.chain_to_nowhere, self.loop, self.loop, self.ring, self.same_title, self.same_title,
+            self.same_body, self.same_document, self.no_title, self.blank_title, self.no_description, self.no_description, self.thin,
+            self.script, self.orphan, self.orphan_with_itself, self.slow, self.slow, self.by_robots, self.by_scope,
         ]  # fmt: skip
 
     def once(self) -> list[Callable[[], object]]:
@@ -243,6 +243,14 @@ class _Gardener:
         self.follows("broken", paths[-1], facts=(0, "redirect_loop"))
         way = {(page, text, _whole(paths[0])) for page, text in links} if len(paths) > 1 else {(page, text, None) for page, text in links}
         self.made.found_on[_whole(paths[-1])] = way | ({(_whole(paths[-2]), "", None)} if len(paths) > 1 else set())
+
+    def ring(self) -> None:
+        """A loop of which every part was known before: each is asked for by itself, and none of them is an error."""
+        paths = [self.fresh() for _ in range(self.chance.randint(2, 4))]
+        for path in paths:
+            self.link(self.pages[0], path)
+        self.redirects([*paths, paths[0]])
+        self.fault("loop", *paths)
 
     def too_many_redirects(self) -> None:
         """Longer than anybody follows: eleven are asked for, and the last of them is an error."""

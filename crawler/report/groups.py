@@ -1,0 +1,57 @@
+"""The rows of a table in its groups, as they come from the database: at no time more of them are in memory than somebody keeps."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from typing import Any, NamedTuple
+
+from crawler.report.tables import Table
+
+Values = tuple[Any, ...]
+
+
+class Group(NamedTuple):
+    """What the rows of a group have in common, and its items, which have to be read before the next group is."""
+
+    key: Values
+    items: Iterator[Values]
+
+
+class Shown(NamedTuple):
+    """As much of a group as is shown: its first items, and how many there are."""
+
+    key: Values
+    items: list[Values]
+    count: int
+
+
+class Taken(NamedTuple):
+    """As much of a table as is shown: its first groups, and how many there are."""
+
+    groups: list[Shown]
+    count: int
+
+
+def groups_of(connection: sqlite3.Connection, table: Table) -> Iterator[Group]:
+    """All groups of a table, in its order."""
+    rows: Iterator[Values] = connection.cursor().execute(table.sql)
+    if not table.keys:
+        return (Group(row, iter(())) for row in rows)
+    keys = table.keys
+    return (
+        Group(key, (row[keys:] for row in members if any(value is not None for value in row[keys:])))
+        for key, members in groupby(rows, key=lambda row: row[:keys])
+    )
+
+
+def take(groups: Iterable[Group], most: int = 0, most_items: int = 0) -> Taken:
+    """The first groups of a table with their first items, and how many there are; 0 takes all."""
+    taken: list[Shown] = []
+    count = 0
+    for count, group in enumerate(groups, 1):
+        if not most or count <= most:
+            items = list(islice(group.items, most_items) if most_items else group.items)
+            taken.append(Shown(group.key, items, len(items) + sum(1 for _ in group.items)))
+    return Taken(taken, count)
