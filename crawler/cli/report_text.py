@@ -21,7 +21,7 @@ def text_table(table: Table, taken: Taken, folder: str, width: int = 0, color: b
     """The table in lines, none wider than `width` if that is possible (0: no limit); what came from the web is escaped. What is left out
     is counted, with the command that shows it."""
     paint = _Paint(color)
-    yield paint(table.counted(taken.count), _BOLD) + "\n"
+    yield paint(table.counted(taken.total), _BOLD) + "\n"
     lines = [line_of(table, group.key) for group in taken.groups]
     left = min(_LONGEST_BEFORE, max((width_of(printable(line.before)) for line in lines), default=0))
     if taken.groups:
@@ -29,7 +29,7 @@ def text_table(table: Table, taken: Taken, folder: str, width: int = 0, color: b
     for line, group in zip(lines, taken.groups, strict=True):
         yield from _line(line, MARGIN, left, width, paint)
         yield from _items(table, group, MARGIN + " " * (left + 2 if left else 2), width, paint)
-    if (more := taken.count - len(taken.groups)) > 0:
+    if (more := taken.total - len(taken.groups)) > 0:
         yield f"\n{MARGIN}and {more:,} more: crawler report {shlex.quote(printable(folder))} --{table.name} --limit 0\n"
 
 
@@ -62,21 +62,21 @@ def _items(table: Table, group: Shown, margin: str, width: int, paint: _Paint) -
     left = max((width_of(printable(line.before)) for line in lines), default=0)
     for line in lines:
         yield from _line(line, margin, left, width, paint)
-    if (more := group.count - len(group.items)) > 0:
+    if (more := group.total - len(group.items)) > 0:
         yield f"{margin}and {more:,} more\n"
 
 
 def markdown_table(table: Table, taken: Taken) -> Iterator[str]:
     """The table as a heading and lists; no text from the web becomes markup."""
-    yield f"## {markdown(table.counted(taken.count))}\n"
+    yield f"## {markdown(table.counted(taken.total))}\n"
     yield "\n" if taken.groups else ""
     for group in taken.groups:
         yield f"- {_marked(line_of(table, group.key))}\n"
         for item in group.items:
             yield f"  - {_marked(item_line(table, item))}\n"
-        if (more := group.count - len(group.items)) > 0:
+        if (more := group.total - len(group.items)) > 0:
             yield f"  - and {more:,} more\n"
-    if (more := taken.count - len(taken.groups)) > 0:
+    if (more := taken.total - len(taken.groups)) > 0:
         yield f"\nand {more:,} more\n"
 
 

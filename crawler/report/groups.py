@@ -24,14 +24,14 @@ class Shown(NamedTuple):
 
     key: Values
     items: list[Values]
-    count: int
+    total: int
 
 
 class Taken(NamedTuple):
     """As much of a table as is shown: its first groups, and how many there are."""
 
     groups: list[Shown]
-    count: int
+    total: int
 
 
 def groups_of(connection: sqlite3.Connection, table: Table) -> Iterator[Group]:

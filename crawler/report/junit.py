@@ -14,12 +14,12 @@ from crawler.text import printable
 def junit(suites: Sequence[tuple[Table, Taken]]) -> Iterator[str]:
     """The XML, piece by piece. A table without groups is one case that passed. Text from the web is escaped, first as for a terminal,
     so that no character is left that XML does not know."""
-    failures = sum(taken.count for _, taken in suites)
-    tests = sum(max(1, taken.count) for _, taken in suites)
+    failures = sum(taken.total for _, taken in suites)
+    tests = sum(max(1, taken.total) for _, taken in suites)
     yield f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="crawler report" tests="{tests}" failures="{failures}">\n'
     for table, taken in suites:
-        yield f'  <testsuite name={_attribute(table.many)} tests="{max(1, taken.count)}" failures="{taken.count}">\n'
-        if not taken.count:
+        yield f'  <testsuite name={_attribute(table.many)} tests="{max(1, taken.total)}" failures="{taken.total}">\n'
+        if not taken.total:
             yield f'    <testcase classname="{table.name}" name={_attribute(table.none)}/>\n'
         for group in taken.groups:
             line = line_of(table, group.key)
