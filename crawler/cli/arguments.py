@@ -60,6 +60,15 @@ def _query(parser: Parser) -> None:
     parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
 
 
+def _diff(parser: Parser) -> None:
+    parser.add_argument("old", metavar="OLD", help="The folder of the crawl before; alone, what its last update changed.")
+    parser.add_argument("new", metavar="NEW", nargs="?", default=None, help="The folder of the crawl after.")
+    parser.add_argument("--since", action=Checked, kind=integer(1, 1), default=None, metavar="RUN", help="One folder: since that run.")
+    parser.add_argument("--json", action="store_true", default=False, help="Prints JSON.")
+    parser.add_argument("--html", metavar="FILE", default=None, help="Writes one offline HTML file as well (- is standard output).")
+    parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
+
+
 _FORMATS = {
     "table": "Prints an aligned table, which a terminal gets anyway.",
     "csv": "Prints CSV with a head; formulas are quoted.",
@@ -167,6 +176,7 @@ _ARGUMENTS = {
     "report": _report,
     "show": _show,
     "query": _query,
+    "diff": _diff,
     "robots": _robots,
     "links": _links,
     "config": _config,

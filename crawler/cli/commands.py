@@ -26,6 +26,12 @@ COMMANDS = {
     "query": Command(
         "crawler.cli.query", "run", 'DIR "SQL" [--csv|--json|--jsonl|--md]', "asks the database in SQL, read-only, also while a crawl runs"
     ),
+    "diff": Command(
+        "crawler.cli.diff",
+        "run",
+        "OLD [NEW] [--json] [--html FILE]",
+        "which pages are new, gone or changed: two crawls, or an update",
+    ),
     "robots": Command("crawler.cli.robots", "run", "URL|FILE [PATH...] [options]", "what robots.txt decides, and by which line"),
     "links": Command("crawler.cli.links", "run", "URL|FILE [options]", "which links a page, style sheet, sitemap or feed holds"),
     "config": Command(

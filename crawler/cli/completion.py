@@ -48,7 +48,7 @@ def _flag(action: argparse.Action) -> Flag:
 
 
 _WORDS = {"config": ("show", "check"), "completion": SHELLS}
-_FOLDERS = ("resume", "status", "health", "show", "query")
+_FOLDERS = ("resume", "status", "health", "show", "query", "diff")
 
 
 def _bash() -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -171,6 +172,8 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
             _check_https(summary)
         _keep_summary(opened.folder, summary)
         _say_summary(summary, settings, same)
+        if opened.update and summary.complete and not settings.quiet:
+            say(f"  What has changed: crawler diff {shlex.quote(settings.output)}")
         return _exit_code(opened, summary, reason)
 
 
