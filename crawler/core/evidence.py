@@ -11,14 +11,19 @@ from crawler.core.sketch import Whole, name_of
 from crawler.core.urls import Target
 from crawler.model import Request
 
-Worth = Literal["new", "open", "dull"]
-"""What a page is worth: it brought something new, nobody can tell yet, or it did not."""
+Worth = Literal["new", "hopeful", "open", "dull"]
+"""What a page is worth: it brought something new, leads to pages of which nobody knows anything yet, nobody can tell, or it did not."""
 
 UNPROVEN = 4
 """Pages of a shape after which it must have said something to be worth leading to."""
 PATIENCE = 25
 """What a good past adds to the pages that have to be dull in a row, at most: one for each two that brought something, of answers to
 questions one for each eight."""
+GAPS, FEWEST_GAPS = 12, 4
+"""A calendar is quiet when nothing came for so many times as long as it took between two things that it brought; fewer times while it
+has brought few."""
+HOPE = 3
+"""Steps that lead away from a page within which the pages that it leads to have been asked for."""
 PROBATION = 20
 """Pages of a shape after which it is no longer looked at one by one, if nothing speaks against it."""
 SHAPES = 2000
@@ -26,7 +31,7 @@ SHAPES = 2000
 LOOKED_AT = 100
 """New links of a page of which the shape is worked out, at most."""
 
-_LINKS, _LINES, _PARENTS = 1000, 1000, 100
+_LINKS, _LINES, _PARENTS, _RANKS = 1000, 1000, 100, 20
 _CALM, _RAREST = 16, 7  # looks without a dull page after which they become rarer, down to one in 2 ** 7
 
 
@@ -44,10 +49,14 @@ class Sight(NamedTuple):
 class Record:
     """What is known of one shape: pages seen, those that brought something, those in a row that did not."""
 
-    __slots__ = ("bred", "calm", "dated", "dull", "first", "is_solid", "lines", "links", "new", "others", "parents", "run", "seen", "start")
+    __slots__ = (
+        "bred", "calm", "dated", "dull", "first", "hoped", "is_endless", "is_solid", "lines", "links", "looks", "new", "others",
+        "parents", "ranks", "run", "seen", "span", "start",
+    )  # fmt: skip
 
     def __init__(self) -> None:
-        self.seen = self.new = self.run = 0
+        self.seen = self.looks = self.new = self.run = 0
+        self.span = 0  # looks up to the last page that brought something
         self.bred = 0  # of those in a row the ones that were found on pages of the same shape
         self.calm = 0  # looks since the last dull page
         self.is_solid = False  # its pages say something, or lead to such
@@ -57,6 +66,9 @@ class Record:
         self.others = 0  # pages that were found on pages of other shapes
         self.parents: set[str] = set()  # these, as far as they are few
         self.dull: set[str] = set()  # of a wide shape: the narrower ones that were dull since it brought something
+        self.ranks: dict[str, int] = {}  # of a wide shape: the narrower ones in the order in which they were met
+        self.is_endless = False  # of a wide shape: its pages lead to others like them that nobody has listed
+        self.hoped: int | None = None  # the depth at which its pages began to lead to unknown ones, since it brought something
         self.links: SeenFilter | None = None
         self.lines: SeenFilter | None = None
 
@@ -67,7 +79,22 @@ class Record:
 
     def is_enough(self, least: int, shape: Shape) -> bool:
         """Whether so many dull pages in a row are a trap."""
-        return self.run >= least + min(PATIENCE, self.new // (8 if shape.kind == "worded" else 2))
+        patience = least + min(PATIENCE, self.new // (8 if shape.kind == "worded" else 2))
+        if self.new and shape.dated:
+            patience = max(patience, min(GAPS, FEWEST_GAPS + self.new) * self.span // self.new)
+        return self.run >= patience
+
+    def rank(self, pattern: str) -> int:
+        """The place of a narrower shape in the order in which they were met."""
+        if len(self.ranks) < _RANKS:
+            return self.ranks.setdefault(pattern, len(self.ranks))
+        return self.ranks.get(pattern, _RANKS)
+
+    def may_hope(self, depth: int) -> bool:
+        """Whether what its pages lead to may still have to be asked for."""
+        if self.hoped is None:
+            self.hoped = depth
+        return depth < self.hoped + HOPE
 
     def found_elsewhere(self, parent: str) -> bool:
         """Takes notice of a page that was found on one of another shape; whether such pages are listed, several by each. Otherwise
@@ -80,13 +107,15 @@ class Record:
     def brought_something(self) -> None:
         """A page was new."""
         self.new += 1
-        self.run = self.bred = 0
-        self.dull.clear()
+        self.span = self.looks
+        self.hoped = None
+        self.begins_again()
 
-    def begins_again(self, depth: int) -> None:
+    def begins_again(self, depth: int | None = None) -> None:
         """What was counted in a row ends here."""
         self.run = self.bred = 0
-        self.start = depth
+        self.dull.clear()
+        self.start = self.start if depth is None else depth
 
     def new_links(self, targets: Sequence[Target | None]) -> set[int] | None:
         """Where its pages had not led before; None for the first page, of which nobody can tell what stands on all."""
@@ -154,6 +183,11 @@ class Records:
         self._records[key] = record
         return record
 
+    def has_looked(self, host: str, shape: Shape) -> bool:
+        """Whether a page of this shape has been looked at."""
+        known = self._records.get((host, shape.pattern))
+        return known is not None and known.looks > 0
+
     def is_on_probation(self, host: str, shape: Shape) -> bool:
         """Whether the pages of a shape are looked at one by one: they have begun to be dull, or they are of a kind that often is and
         have not said anything yet."""
@@ -172,6 +206,8 @@ class Records:
         known = self._records.get((host, shape.pattern))
         if known is not None and known.is_solid:
             return "new"
+        if shape.dated and (wide := self._records.get((host, shape.wide))) is not None and wide.hoped is not None:
+            return "hopeful"
         return "open" if known is None or known.seen < UNPROVEN else "dull"
 
 

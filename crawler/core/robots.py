@@ -217,22 +217,27 @@ class _Table:
     def __init__(self, rules: Sequence[_Rule]) -> None:
         # Of rules with equal text Allow holds (RFC 9309, 2.2.2), then the first; longer ones come first.
         ordered = sorted(rules, key=lambda rule: (-len(rule.pattern), not rule.decision.allowed))
-        self._prefixes: dict[str, Decision] = {}
+        self._prefixes: dict[str, tuple[int, Decision]] = {}  # by their text: how long the rule is, and what it says
         self._patterns: list[tuple[int, list[str], bool, Decision]] = []
         seen: set[str] = set()
         for pattern, decision in ordered:
             if pattern in seen:
                 continue
             seen.add(pattern)
-            if "*" in pattern or pattern.endswith("$"):
-                anchored = pattern.endswith("$")
-                parts = (pattern[:-1] if anchored else pattern).split("*")
+            # Stars at the end make a rule longer and change nothing else.
+            text = (pattern[:-1] if pattern.endswith("*$") else pattern).rstrip("*")
+            anchored = text == pattern and text.endswith("$")
+            if "*" in text or anchored:
+                parts = (text[:-1] if anchored else text).split("*")
                 parts[1:-1] = filter(None, parts[1:-1])
                 self._patterns.append((len(pattern), parts, anchored, decision))
             else:
-                self._prefixes[pattern] = decision
+                self._prefixes.setdefault(text, (len(pattern), decision))
         self._uncompared = self._within_bounds()
-        self._lengths = sorted({len(pattern) for pattern in self._prefixes}, reverse=True)
+        longest: dict[int, int] = {}  # of the prefixes of one length the longest rule
+        for text, (length, _) in self._prefixes.items():
+            longest[len(text)] = max(length, longest.get(len(text), 0))
+        self._lengths = sorted(((rule, length) for length, rule in longest.items()), reverse=True)
 
     def _within_bounds(self) -> int:
         """Drops the patterns that are too many; returns the length of the longest of them."""
@@ -247,10 +252,12 @@ class _Table:
     def best(self, path: str) -> Decision:
         """The decision of the longest rule that matches."""
         found, found_length = _NO_RULE, 0
-        for length in self._lengths:
-            if decision := self._prefixes.get(path[:length]):
-                found, found_length = decision, min(length, len(path))
+        for longest, length in self._lengths:
+            if longest < found_length or (longest == found_length and found.allowed):
                 break
+            rule_length, decision = self._prefixes.get(path[:length], (0, _NO_RULE))
+            if rule_length > found_length or (rule_length == found_length and decision.allowed):
+                found, found_length = decision, rule_length
         for length, parts, anchored, decision in self._patterns:
             if length < found_length or (length == found_length and found.allowed):
                 break

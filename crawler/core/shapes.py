@@ -64,12 +64,13 @@ def shape_of(url: str) -> Shape:
     if len(segments) > 2 and len(set(segments)) < len(segments) and (again := _again(segments)) is not None:
         return Shape("/".join(["", *segments[: again + 1], "{again}"]), f"/{segments[0]}/{{again}}", "growing")
     pattern, parts, may_be_date = _parts(path.translate(_TO_ZERO))
+    is_date = may_be_date and "{w}" not in pattern and _is_date(path)
     if semicolon or query or "{x}" in pattern:
         if query and len(parts) == 1 and parts[0].startswith("{w}"):
             pattern = f"/{segments[0]}"  # the name of what answers
         bare = "/".join(["{x}" if part.startswith("{x}") else segment for part, segment in zip(parts, segments, strict=True)])
-        return _with_values(bare, pattern, parameter, query)
-    return _without_values(pattern, may_be_date and "{w}" not in pattern and _is_date(path))
+        return _with_values(bare, pattern, parameter, query, is_date)
+    return _without_values(pattern, is_date)
 
 
 @lru_cache(maxsize=2048)
@@ -78,6 +79,8 @@ def _parts(path: str) -> tuple[str, Sequence[str], bool]:
     zeros only: then the pages of a site have few paths."""
     *folders, last = path[1:].split("/")
     parts = [*map(_folder, folders), _last(last)] if path != "/" else [""]
+    if not last and len(parts) > 2 and parts[-3].endswith("{n}") and not _HAS_DIGIT(folders[-1]):
+        parts[-2] = "{w}"  # the name of one page among numbered ones, such as an article behind its date
     return "/" + "/".join(parts), parts, any(len(digits) in (4, 8) for digits in _DIGITS.findall(path))
 
 
@@ -154,7 +157,7 @@ def _is_year(number: str) -> bool:
     return len(number) == 4 and "1900" <= number <= "2199"
 
 
-def _with_values(bare: str, path: str, parameter: str, query: str) -> Shape:
+def _with_values(bare: str, path: str, parameter: str, query: str, is_date: bool) -> Shape:
     """The shape of a URL with a query, with parameters in its path, or with random values."""
     values: dict[str, str] = {}
     kept: list[str] = []
@@ -174,12 +177,12 @@ def _with_values(bare: str, path: str, parameter: str, query: str) -> Shape:
     if tokens or "{x}" in head:
         wide = pattern if "{x}" in path else f";{key}={{x}}" if "{x}" in head else "?" + "&".join(f"{key}={{x}}" for key in tokens)
         return Shape(pattern, wide, "token", twin=f"/{bare}?{'&'.join(kept)}")
-    return _with_words(pattern, path, tuple(values), list(values.values()).count("{w}") + (";" in head))
+    return _with_words(pattern, path, tuple(values), list(values.values()).count("{w}") + (";" in head), is_date)
 
 
 @lru_cache(maxsize=1024)
-def _with_words(pattern: str, path: str, keys: tuple[str, ...], worded: int) -> Shape:
-    dated = not worded and not _DATE_KEYS.isdisjoint(key.lower() for key in keys)
+def _with_words(pattern: str, path: str, keys: tuple[str, ...], worded: int, is_date: bool) -> Shape:
+    dated = not worded and (is_date or not _DATE_KEYS.isdisjoint(key.lower() for key in keys))
     numbered = not dated and "{n}" in pattern
     if worded:
         return Shape(pattern, f"{path}?{{...}}", "worded", False, numbered, any(map(_SEARCHED, keys)), worded)

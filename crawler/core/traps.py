@@ -25,6 +25,8 @@ ENOUGH = {"dated": 6, "worded": 4, "growing": 2, "plain": 5}
 """So many pages in a row that bring nothing new are a trap. Shapes that have brought something before get more patience."""
 BRED = 2
 """When fewer pages of a calendar were found on other pages of it, twice as many are needed."""
+DAYS = 16
+"""So many are needed of the pages that a calendar only lists, as months list their days: most of them may be empty."""
 TWINS = 3
 """So many pages that were the same under another random value are enough."""
 GENERATIONS = 30
@@ -150,7 +152,9 @@ class Traps:
     def _weigh(self, sight: Sight, shape: Shape, record: Record, wide: Record) -> str | None:
         """What a page is worth by where it leads and by what it says, and whether it was the last straw."""
         request = sight.request
+        record.looks += 1
         record.dated = dated = record.dated and shape.dated
+        wide.looks += wide is not record
         breeder = bred_by(request, shape)
         if shape.kind == "plain" and not (dated or breeder) and record.is_solid:
             record.begins_again(request.depth)
@@ -159,19 +163,42 @@ class Traps:
         worth = self._leads(sight, shape, wide, breeder, listed)
         if worth != "new":
             said = self._says(sight, shape, record, wide, breeder != "")
-            worth = "new" if said == "new" else "open" if "open" in (worth, said) else "dull"
-        record.calm += 2 if worth == "new" and shape.kind == "plain" else 1
+            worth = "new" if said == "new" else worth if worth != "dull" else said
+        if worth == "hopeful" and not wide.may_hope(request.depth):
+            worth = "dull"
+        record.calm += 2 if worth == "new" and shape.kind == "plain" else worth in ("new", "open")
         if worth == "new":
             record.is_solid = True
             record.brought_something()
             record.start = request.depth
             if wide is not record:
                 wide.brought_something()
-        if worth != "dull" or (dated and listed):
+        elif worth == "hopeful":
+            record.begins_again()
+            wide.begins_again()
+        if dated:
+            wide.is_endless = wide.is_endless or self._goes_on(sight, shape, wide, breeder)
+        if worth != "dull" or (dated and (listed or not wide.is_endless)):
             return None  # the latter: an archive that is quiet at times comes to an end
         wide.bred += breeder != ""
         least = ENOUGH["dated" if dated else shape.kind] * (2 if dated and wide.bred < BRED else 1)
+        if dated and breeder == "its like":
+            least = DAYS
         return self._count_dull(request.host, shape, record, wide, least)
+
+    def _goes_on(self, sight: Sight, shape: Shape, wide: Record, breeder: str) -> bool:
+        """Whether a page of a calendar leads to another one as it is itself, or as those that led to such, that nothing has listed.
+        Of what was found on a page that nobody has looked at, as in an earlier run, that is assumed."""
+        if breeder == "itself" or (breeder and not self._records.has_looked(sight.request.host, shape_of(sight.request.parent or ""))):
+            return True
+        mine = wide.rank(shape.pattern)
+        alike = {
+            target.id
+            for target in sight.targets
+            if target is not None and target.refusal is None and (other := shape_of(target.url)).wide == shape.wide
+            and wide.rank(other.pattern) <= mine
+        }  # fmt: skip
+        return bool(alike and sight.unknown(alike))
 
     def _count_dull(self, host: str, shape: Shape, record: Record, wide: Record, least: int) -> str | None:
         """Counts a page that brought nothing new, and puts its shape into quarantine when it was the last straw."""
@@ -180,7 +207,7 @@ class Traps:
         if wide is not record:
             wide.run += 1
             wide.dull.add(shape.pattern)
-            if len(wide.dull) >= VARIETY and wide.is_enough(least, shape):
+            if len(wide.dull) >= VARIETY and wide.is_enough(max(least, DAYS) if shape.dated else least, shape):
                 return self._quarantine(host, shape.wide)
         if not record.is_enough(least, shape):
             return None
@@ -213,9 +240,12 @@ class Traps:
             finds += promise == "new"
             if finds >= (FINDS if shape.searched else 1):
                 return "new"
-            if shape.dated and other.wide == shape.wide and (breeder == "itself" or not (breeder or listed)):
-                continue  # month after month of days: those of the first ones have been looked at by now
-            worth = "open" if promise == "open" else worth
+            if shape.dated and (promise == "hopeful" or (promise == "open" and not other.dated)):
+                worth = "hopeful"
+            elif promise == "open" and worth == "dull":
+                if shape.dated and other.wide == shape.wide and (breeder == "itself" or not (breeder or listed)):
+                    continue  # month after month of days: those of the first ones have been looked at by now
+                worth = "open"
         return worth
 
     def _look_down(self, sight: Sight, targets: Sequence[Target]) -> None:
@@ -230,7 +260,8 @@ class Traps:
             return "open"
         if not record.dated and (shape.kind == "plain" or shape.numbered):
             return self._says_as_a_whole(sight, record, bred)
-        return wide.compare_lines(self._lines(sight, _MONTHS if record.dated else frozenset()))
+        worth = wide.compare_lines(self._lines(sight, _MONTHS if record.dated else frozenset()))
+        return worth if record.looks > 1 or not record.dated else "open"  # what all days say, the first month did not
 
     def _lines(self, sight: Sight, without: frozenset[bytes] = frozenset(), *, with_links: bool = False) -> Mapping[int, int]:
         """The lines of a page; dates and what the URL says itself are none."""

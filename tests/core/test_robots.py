@@ -533,6 +533,7 @@ def reference(rules: Sequence[tuple[bool, str]], path: str) -> bool:
 )
 @settings(max_examples=500)
 @example([(False, "aa"), (False, "/*"), (True, "/")], "")
+@example([(False, "/a$*$")], "a")
 def test_equal_to_the_definition(rules: list[tuple[bool, str]], path: str) -> None:
     """However rules are arranged for speed, the decision is the one of the definition."""
     text = "".join(f"{'Allow' if allow else 'Disallow'}: {pattern}\n" for allow, pattern in rules)
@@ -574,6 +575,19 @@ def test_patterns_by_the_thousand_cost_no_more_than_some() -> None:
     assert robots.decide("asyncrawl", f"{HOST}/any/longest").rule == "Disallow: /*longest$"
     assert robots.decide("asyncrawl", f"{HOST}/a/long/way").allowed
     assert robots.decide("asyncrawl", f"{HOST}/any") == (False, None, "robots.txt has too many patterns to compare them all")
+
+
+def test_a_star_at_the_end_costs_nothing() -> None:
+    """It changes nothing but how long its rule is, so files that end every rule with one are compared as a whole."""
+    lines = b"".join(b"Disallow: /a%05d*\nDisallow: /b%05d*$\n" % (number, number) for number in range(12_000))
+    robots = parse_robots(b"User-agent: *\n" + lines + b"Disallow: /a0***\nAllow: /a00\nAllow: /long\nDisallow: /long*\n")
+
+    assert robots.decide("asyncrawl", f"{HOST}/any").allowed
+    assert robots.decide("asyncrawl", f"{HOST}/a01234/x").rule == "Disallow: /a01234*"
+    assert robots.decide("asyncrawl", f"{HOST}/b01234").rule == "Disallow: /b01234*$"
+    assert robots.decide("asyncrawl", f"{HOST}/a00").rule == "Disallow: /a0***"
+    assert robots.decide("asyncrawl", f"{HOST}/longer").rule == "Disallow: /long*"
+    assert seconds(lambda: [robots.decide("asyncrawl", HOST + "/" + "a" * 1_000) for _ in range(10)]) < 0.5
 
 
 def test_a_prepared_file_is_read_once() -> None:

@@ -26,6 +26,7 @@ def shape(target: str) -> Shape:
         ("/docs/intro.html", "/docs/{w}.html"),
         ("/docs/guide/intro", "/docs/guide/{w}"),
         ("/docs/v2/10-first-steps", "/docs/v{n}/{w}"),
+        ("/2031/07/14/words/", "/{n}/{n}/{n}/{w}/"),
         ("/cal/2031/7", "/cal/{n}/{n}"),
         ("/cal/2031-07", "/cal/{n}-{n}"),
         ("/view.php?id=17", "/view.php?id={n}"),
@@ -72,6 +73,9 @@ def test_kinds_of_shapes() -> None:
     ]  # fmt: skip
     assert [shape(target).dated for target in ("/2031/7", "/cal/3", "/v?month=3", "/item/17", "/t/5123/3", "/2031/7/words")] == [
         True, True, True, False, False, False,
+    ]  # fmt: skip
+    assert [shape(target).dated for target in ("/2031/7/words/", "/2031/7/1?ical=1", "/2031/7?share=mail", "/item/17?ical=1")] == [
+        False, True, False, False,
     ]  # fmt: skip
     assert shape("/find?q=lamp").searched
     assert shape("/item?cat=lamps&id=3").numbered

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 sys.path[:0] = [str(Path(__file__).parents[2])]
 
+from calendars import blog, sparse  # noqa: E402
 from endless import trapped  # noqa: E402
 from honest import Web, honest  # noqa: E402
 from walk import Walked, walk  # noqa: E402
@@ -95,23 +96,37 @@ def walk_sockets(web: Web) -> Walked:
     return Walked(asked, {shown for shown in real.values() if shown is not None}, wasted)
 
 
+def drawn(seed: int, options: argparse.Namespace) -> Web:
+    """The site of a seed."""
+    if options.blog:
+        return blog(seed)
+    if options.days:
+        return sparse(seed, options.days)
+    return honest(seed, options.honest) if options.honest else trapped(seed)
+
+
 def main() -> None:
     """Prints a line for each site, then the sums."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("first", type=int, help="the first seed")
     parser.add_argument("end", type=int, help="the seed behind the last one")
     parser.add_argument("--honest", type=int, default=0, metavar="ITEMS", help="honest sites with so many numbered pages, without traps")
+    parser.add_argument("--blog", action="store_true", help="archives by day, each day with its own articles, without traps")
+    parser.add_argument(
+        "--days", type=float, default=0.0, metavar="SHARE", help="calendars with entries on a share of the days, without traps"
+    )
     parser.add_argument("--run", type=int, default=1_000_000, metavar="PAGES", help="stop and resume after so many requests")
     parser.add_argument("--sockets", action="store_true", help="real crawls instead of simulated ones")
     options = parser.parse_args()
     waste, failed, left_out, kinds = list[float](), list[int](), Counter[str](), Counter[str]()
     requests, seconds = 0, 0.0
     for seed in range(options.first, options.end):
-        web = honest(seed, options.honest) if options.honest else trapped(seed)
+        web = drawn(seed, options)
         most = 20 * len(web.pages)
         walked = walk_sockets(web) if options.sockets else walk(web, most=most, run=options.run, watch=RecordedWatch)
         missing = web.pages - walked.found
-        is_bad = bool(missing) or not walked.is_over or (bool(walked.quarantined) if options.honest else walked.waste > 0.05)
+        is_honest = bool(options.honest or options.blog or options.days)
+        is_bad = bool(missing) or not walked.is_over or (bool(walked.quarantined) if is_honest else walked.waste > 0.05)
         said = f"{len(web.pages)} pages, {len(missing)} missing, waste {walked.waste:.1%}"
         print(seed, "BAD" if is_bad else "ok", said, dict(walked.wasted))
         failed += [seed] if is_bad else []

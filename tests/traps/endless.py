@@ -79,6 +79,29 @@ def calendar(chance: random.Random, vocabulary: Sequence[str]) -> Trap:
     return Trap(f"calendar {style}{' days' if days else ''}", lambda target: target.startswith((f"{name}/", f"{name}?")), page, entry)
 
 
+def calendar_of_forms(chance: random.Random, vocabulary: Sequence[str]) -> Trap:
+    """An empty calendar by day, each with a link of its own: to be exported, to a form for a new event, to what is forbidden."""
+    name, way = chance.choice(("/cal", "/events")), chance.choice(("export", "form", "form of the day", "forbidden"))
+
+    def page(target: str) -> str | None:
+        path, _, query = target.partition("?")
+        if path == f"{name}/add":
+            return html("Add an event", "<h1>Add an event</h1><form></form>") if way != "forbidden" else None
+        year, month, day = (*map(int, path.removeprefix(f"{name}/").split("/")), 0)[:3]
+        if query:
+            return f"BEGIN:VCALENDAR\nUID:{target}\nEND:VCALENDAR"
+        if day:
+            own = {
+                "export": f"{target}?ical=1", "form of the day": f"{name}/add?date={year}-{month:02}-{day:02}"
+            }.get(way, f"{name}/add?slot={year * 400 + month * 31 + day}")  # fmt: skip
+            return html(f"{day} {MONTHS[month - 1]} {year}", "<p>No events</p>", anchors([own, f"{name}/{year}/{month}"]))
+        at = year * 12 + month - 1
+        near = [f"{name}/{each // 12}/{each % 12 + 1}" for each in (at - 1, at + 1)]
+        return html(f"{MONTHS[month - 1]} {year}", anchors(f"{name}/{year}/{month}/{each}" for each in range(1, 29)), anchors(near))
+
+    return Trap(f"calendar {way}", lambda target: target.startswith(f"{name}/"), page, lambda number: [] if number else [f"{name}/2026/5"])
+
+
 def _token(chance: random.Random, style: str) -> str:
     match style:
         case "hex":
@@ -263,7 +286,7 @@ def beyond_the_end(chance: random.Random, vocabulary: Sequence[str]) -> Trap:
 
 KINDS: dict[str, Callable[..., Trap]] = {
     "calendar": calendar, "session": session, "growing": growing, "facets": facets, "search": search, "same body": same_body,
-    "beyond the end": beyond_the_end, "everywhere": everywhere,
+    "beyond the end": beyond_the_end, "everywhere": everywhere, "calendar of forms": calendar_of_forms,
 }  # fmt: skip
 USUAL = ("calendar", "session", "growing", "facets", "search", "same body")
 

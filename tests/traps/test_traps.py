@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from endless import KINDS, trapped
+from calendars import blog, sparse
+from endless import USUAL, trapped
 from honest import MONTHS, Web, anchors, honest, html
 from walk import HERE, HOST, walk
 
@@ -55,7 +56,7 @@ def test_without_the_watch_it_would_never_end() -> None:
     assert walked.waste > 0.5
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*USUAL, "beyond the end", "everywhere"])
 def test_each_trap_alone(kind: str) -> None:
     """Of every kind: also session ids in all links of the site, and a list that has pages of its own before it goes on behind its end."""
     web = trapped(880_100, pages=300, kinds=[kind])
@@ -76,6 +77,37 @@ def test_an_honest_site_loses_nothing(seed: int) -> None:
     assert web.pages == walked.found
     assert not walked.quarantined
     assert walked.requests == len(web.pages)
+
+
+@pytest.mark.parametrize("seed", range(880_500, 880_503))
+def test_archives_by_day_lose_nothing(seed: int) -> None:
+    """A page for each day on which something was written, and only this page leads to it."""
+    web = blog(seed)
+    walked = walk(web)
+
+    assert web.pages == walked.found
+    assert not walked.quarantined
+
+
+@pytest.mark.parametrize(("seed", "share"), [(880_600, 0.3), (880_601, 0.3), (880_602, 0.6), (880_604, 0.1)])
+def test_a_calendar_with_an_entry_now_and_then_loses_nothing(seed: int, share: float) -> None:
+    """Most of its days are empty; what stands on the others is found, for the calendar has an end or goes on bringing something."""
+    web = sparse(seed, share)
+    walked = walk(web)
+
+    assert web.pages == walked.found
+    assert not walked.quarantined
+
+
+@pytest.mark.parametrize("seed", range(880_700, 880_704))
+def test_an_empty_calendar_is_left_whatever_its_days_link_to(seed: int) -> None:
+    """Exports, forms and what cannot be asked for are no entries."""
+    web = trapped(seed, pages=300, kinds=["calendar of forms"])
+    walked = walk(web, most=1500)
+
+    assert walked.is_over
+    assert web.pages == walked.found
+    assert walked.requests - len(web.pages) <= 130
 
 
 def test_a_crawl_in_many_runs() -> None:
