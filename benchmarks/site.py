@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Writes a static site to measure crawlers on.")
     parser.add_argument("-o", "--output", type=Path, required=True, help="an empty or new folder")
     parser.add_argument(
-        "--kind", choices=KINDS, default="standard", help="small: 4 KB, 20 links; folders: relative hrefs; wide: one folder"
+        "--kind", choices=KINDS, default="standard", help="small: 4 KB, 20 links; folders: relative hrefs; flat: one folder"
     )
     parser.add_argument("--pages", type=int, default=5000)
     parser.add_argument("--size", type=read_size, help="bytes of every page, e.g. 30KB")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+from crawler.bench.machine import Machine
 from crawler.bench.measure import SYNC, Measurement
 from crawler.errors import CrawlerError, SeedError
 
@@ -23,13 +24,21 @@ SATURATED = 3.0
 """How many times slower than one at a time the slowest answers (p95) are when more requests at once only wait longer."""
 
 BUSY = 0.7
-"""The part of a core above which it is our own process that had no more to give."""
+"""The part of a core above which it is our own process that had no more to give, when answers come late."""
+
+FULL = 0.9
+"""The part of a core above which a process has no more to give, however its answers come."""
 
 SPREAD = 0.3
 """The part of the median by which wall times may differ before the figures come with a warning."""
 
-Tell = Callable[[int, int, str], None]
-"""Is told before each crawl: how many are done, how many there are, and which comes."""
+OTHERS = 0.15
+"""The part of the machine that other programs may take before the figures come with a warning."""
+
+WARM_UP = "warm-up"
+
+Tell = Callable[[int, int, str, str], None]
+"""Is told before each crawl: how many are done, how many there are, its mode (or `WARM_UP`), and which of that mode's runs it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class Plan:
     `pages` pages. `own`: the site is the user's, so the number of requests at once is all for its host."""
 
     url: str
-    modes: tuple[str, ...] = (SYNC, "1", "32")
+    modes: tuple[str, ...] = (SYNC, "1", "8", "32", "128")
     pages: int = 500
     repeat: int = 5
     own: bool = True
@@ -101,6 +110,12 @@ class Comparison:
         return self.rows[0].runs[0].pages
 
     @property
+    def others(self) -> float | None:
+        """The part of this machine that other programs took while it was measured; None where nobody knows."""
+        known = [(run.others, run.wall) for row in self.rows for run in row.runs if run.others is not None]
+        return sum(part * wall for part, wall in known) / sum(wall for _, wall in known) if known else None
+
+    @property
     def digest(self) -> str:
         """The digest of their paths and bodies, which is the same for all modes."""
         return self.rows[0].runs[0].digest
@@ -111,21 +126,24 @@ def mode_name(mode: str) -> str:
     return "sync (one at a time)" if mode == SYNC else f"async {mode}"
 
 
-def run(plan: Plan, folder: Path, tell: Tell) -> Comparison:
-    """Carries out a plan, with the crawls' folders below `folder`.
+def run(plan: Plan, folder: Path, tell: Tell, server: Callable[[], float] | None = None) -> Comparison:
+    """Carries out a plan, with the crawls' folders below `folder`. `server` tells the seconds of CPU that the site's server has
+    taken of this machine so far; without it nobody knows what else the machine was doing.
 
     Raises SeedError when the site gives no page, CrawlerError when a crawl fails or two modes did not fetch the same.
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     total = 1 + plan.repeat * len(plan.modes)
-    tell(0, total, "warm-up")
-    first = measured(plan, max(plan.modes, key=_requests), (), folder / "0")
+    tell(0, total, WARM_UP, "")
+    first = measured(plan, max(plan.modes, key=requests), (), folder / "0")
     if not first.ok:
         raise SeedError(f"no page of {plan.url} could be fetched", first.error or f"the crawl ended with: {first.reason}", "another URL")
     runs: dict[str, list[Measurement]] = {mode: [] for mode in plan.modes}
     for number, (turn, mode) in enumerate(_turns(plan), 1):
-        tell(number, total, f"{mode_name(mode)}, {turn} of {plan.repeat}")
-        runs[mode].append(measured(plan, mode, first.urls, folder / str(number)))
+        tell(number, total, mode, f"{turn} of {plan.repeat}")
+        machine = Machine(server)
+        found = measured(plan, mode, first.urls, folder / str(number))
+        runs[mode].append(replace(found, server=machine.taken_by_server(), others=machine.part_of_others()))
         check_same([run for mode in plan.modes for run in runs[mode]])
     return Comparison(plan, rated([Row(mode, tuple(runs[mode])) for mode in plan.modes]), not first.urls, load)
 
@@ -134,7 +152,8 @@ def _turns(plan: Plan) -> Iterator[tuple[int, str]]:
     return ((turn, mode) for turn in range(1, plan.repeat + 1) for mode in plan.modes)
 
 
-def _requests(mode: str) -> int:
+def requests(mode: str) -> int:
+    """How many requests at once; 0 for sync."""
     return 0 if mode == SYNC else int(mode)
 
 
@@ -178,7 +197,7 @@ def check_same(runs: Sequence[Measurement]) -> None:
 def rated(rows: Sequence[Row]) -> tuple[Row, ...]:
     """The rows with their speed-up, the best one marked, and what limited each."""
     reference = next((row for row in rows if row.mode == SYNC), rows[0])
-    calm = min(rows, key=lambda row: _requests(row.mode) or 1)
+    calm = min(rows, key=lambda row: requests(row.mode) or 1)
     best = min(rows, key=lambda row: row.wall)
     return tuple(
         replace(row, speed_up=reference.wall / row.wall, is_best=row is best and len(rows) > 1, note=_limit(row, calm)) for row in rows
@@ -186,16 +205,18 @@ def rated(rows: Sequence[Row]) -> tuple[Row, ...]:
 
 
 def _limit(row: Row, calm: Row) -> str:
-    """What kept a mode from being quicker, when its answers came much later than one at a time."""
+    """What kept a mode from being quicker: a process that had no more to give, or answers that came much later than one at a time."""
     slow, usual = row.ttfb[1], calm.ttfb[1]
-    if slow is None or not usual or slow < SATURATED * usual or row is calm:
-        return ""
-    limit = "our core was busy" if _busy(row) else "server saturated"
-    return f"{limit}: p95 grew {slow / usual:.0f}x"
-
-
-def _busy(row: Row) -> bool:
-    return median(run.cpu / run.wall for run in row.runs) >= BUSY
+    ours = median(run.cpu / run.wall for run in row.runs)
+    servers = median((run.server or 0.0) / run.wall for run in row.runs)
+    if row is not calm and slow is not None and usual and slow >= SATURATED * usual:
+        limit = "our core was busy" if ours >= BUSY and ours >= servers else "server saturated"
+        if max(ours, servers) < BUSY and (_median([run.others for run in row.runs]) or 0.0) > OTHERS:
+            limit = "machine busy with other programs"
+        return f"{limit}: p95 grew {slow / usual:.0f}x"
+    if max(ours, servers) >= FULL:
+        return "our core was busy" if ours >= servers else "server saturated: its core was busy"
+    return ""
 
 
 def warnings(found: Comparison) -> list[str]:
@@ -204,6 +225,8 @@ def warnings(found: Comparison) -> list[str]:
     cores = os.cpu_count() or 1
     if found.load is not None and found.load > cores / 2:
         said.append(f"the machine was busy when this began (load {found.load:.1f} on {cores} cores), which makes the figures worse")
+    if found.others is not None and found.others > OTHERS:
+        said.append(f"other programs took {found.others:.0%} of this machine meanwhile, which makes the figures worse")
     if found.whole and found.pages < found.plan.pages:
         said.append(f"the site has {found.pages:,} pages, not {found.plan.pages:,}")
     for row in found.rows:

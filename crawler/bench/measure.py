@@ -42,7 +42,8 @@ class Measurement:
     the process's largest resident memory in bytes (None: this system does not tell). `pages` counts the attempted URLs, `ok` the
     good ones; `digest` stands for all their paths and bodies. `ttfb_p50` and `ttfb_p95` are milliseconds to the headers, None
     when nothing answered. `reason` is why the crawl ended; `urls` are the attempted ones when that was the page limit.
-    `error` says what was wrong with the first URL that brought no page.
+    `error` says what was wrong with the first URL that brought no page. `server` is the seconds of CPU that the server took
+    meanwhile, and `others` the part of this machine (0 to 1) that programs took which have no part in it; None: nobody knows.
     """
 
     mode: str
@@ -57,6 +58,8 @@ class Measurement:
     reason: str
     urls: tuple[str, ...] = ()
     error: str = ""
+    server: float | None = None
+    others: float | None = None
 
     @classmethod
     def from_json(cls, text: str) -> Measurement:
@@ -123,7 +126,7 @@ def _found(folder: Path, reason: FinishReason) -> dict[str, Any]:
     return {
         "pages": len(rows),
         "ok": sum(row["outcome"] in ("ok", "not_modified") for row in rows),
-        "digest": digest((row["url"], row["sha256"] or row["outcome"]) for row in rows),
+        "digest": digest((row["url"], f"{row['status']} {row['sha256'] or row['outcome']}") for row in rows),
         "ttfb_p50": percentile(times, 0.50),
         "ttfb_p95": percentile(times, 0.95),
         "urls": tuple(row["url"] for row in rows) if reason != "queue empty" else (),
@@ -136,7 +139,7 @@ def _why(row: sqlite3.Row) -> str:
 
 
 def digest(pages: Iterable[tuple[str, str]]) -> str:
-    """One digest for all (URL, digest of the body), whatever their order. Hosts and ports do not count."""
+    """One digest for all (URL, status and digest of the body), whatever their order. Hosts and ports do not count."""
     lines = sorted(f"{parts.path}?{parts.query} {body}\n" for url, body in pages for parts in (urlsplit(url),))
     return sha256("".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -6,7 +6,10 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from posixpath import dirname, relpath
-from typing import Literal
+from typing import Literal, get_args
+
+Trouble = Literal["missing", "failing", "slow"]
+"""What a planted page answers: 404, 500 with a Retry-After of nothing, or itself half a second late."""
 
 Layout = Literal["sections", "folders", "flat"]
 """`sections`: folders of fifty pages, hrefs mostly root-relative. `folders`: a tree of folders, hrefs relative. `flat`: one folder."""
@@ -21,20 +24,21 @@ _TEXT = (
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What a generated site is like: so many pages of `size` bytes with `links` hrefs each. `missing` further URLs are linked
-    and answer 404."""
+    and answer 404; `planted` of the pages answer with trouble of each kind in turn."""
 
     pages: int = 500
     links: int = 98
     size: int = 30 * 1024
     missing: int = 0
     layout: Layout = "sections"
+    planted: int = 0
 
 
 KINDS = {
     "standard": Shape(),
     "small": Shape(size=4 * 1024, links=20),
     "folders": Shape(layout="folders"),
-    "wide": Shape(layout="flat"),
+    "flat": Shape(layout="flat"),
 }
 """Sites worth measuring on, by name."""
 
@@ -66,9 +70,22 @@ def missing_path(number: int) -> str:
     return f"/missing/{number:04}.html"
 
 
+def planted(shape: Shape) -> dict[str, Trouble]:
+    """The paths of pages with trouble. Nothing is reached through them alone, so the site stays whole; at most half of it."""
+    first = max(1, -(-(shape.pages - 1) // _width(shape)))  # from here on pages are leaves of the tree
+    count = min(shape.planted, shape.pages // 2)
+    numbers = (first + each * (shape.pages - first) // count for each in range(count))
+    return {path_of(number, shape.layout): get_args(Trouble)[each % 3] for each, number in enumerate(numbers)}
+
+
+def _width(shape: Shape) -> int:
+    """The children of a page in the tree that makes all pages reachable."""
+    return max(2, shape.links // 8)
+
+
 def _targets(number: int, shape: Shape) -> list[str]:
     """The paths that a page links to. A tree over the numbers makes all reachable; chance fills the rest."""
-    width = max(2, shape.links // 8)
+    width = _width(shape)
     children = range(number * width + 1, min(number * width + width + 1, shape.pages))
     gone = range(number, shape.missing, shape.pages)
     chance = random.Random(number)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,43 +13,69 @@ from crawler import __version__
 from crawler.bench.compare import Comparison, Row, mode_name, warnings
 from crawler.text import printable
 
-_HEAD = ("mode", "wall s (median, min-max)", "pages/s", "CPU ms/page", "peak MB", "p50 / p95 ms", "speed-up")
 _MB = 1024 * 1024
 
 
-def table(found: Comparison) -> str:
-    """The modes one below the other, and what all of them have in common; without a final line end."""
-    rows = [_HEAD, *(_cells(row) for row in found.rows)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for cells, note in zip(rows, ["", *(_mark(row) for row in found.rows)], strict=True):
-        pads = (str.ljust, str.ljust, *[str.rjust] * (len(_HEAD) - 2))
-        aligned = [pad(cell, width) for pad, cell, width in zip(pads, cells, widths, strict=True)]
-        lines.append(f"  {'   '.join(aligned)}{note}".rstrip())
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One of the table: its heading, the shorter one where room is scarce, and how soon it goes when there is still none."""
+
+    heading: str
+    short: str
+    goes: int
+    cell: Callable[[Row], str]
+    align: Callable[[str, int], str] = str.rjust
+
+    def cells(self, rows: Sequence[Row], *, narrow: bool) -> list[str]:
+        """Heading and figures, all of one width."""
+        texts = [self.short if narrow else self.heading, *map(self.cell, rows)]
+        return [self.align(text, max(map(len, texts))) for text in texts]
+
+
+def table(found: Comparison, width: int | None = None) -> str:
+    """The modes one below the other, and what all of them have in common; without a final line end. What does not fit into `width`
+    columns is said shorter, or left out."""
+    lines = _wide(found.rows)
+    if width is not None and max(map(len, lines)) > width:
+        lines = _narrow(found.rows, width)
     return "\n".join([*lines, "", *_same(found), *(f"  warning: {printable(warning)}" for warning in warnings(found))])
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _wide(rows: Sequence[Row]) -> list[str]:
+    columns = [column.cells(rows, narrow=False) for column in _COLUMNS]
+    marks = ["", *(("  <- best" if row.is_best else "") + (f"  ({row.note})" if row.note else "") for row in rows)]
+    return [f"  {'   '.join(cells)}{mark}".rstrip() for cells, mark in zip(zip(*columns, strict=True), marks, strict=True)]
+
+
+def _narrow(rows: Sequence[Row], width: int) -> list[str]:
+    for kept in range(len(_COLUMNS), 1, -1):
+        columns = [column.cells(rows, narrow=True) for column in _COLUMNS if column.goes < kept]
+        lines = [f"  {'  '.join(cells)}".rstrip() for cells in zip(*columns, strict=True)]
+        if max(map(len, lines)) <= width:
+            break
+    best = [f"  best: {mode_name(row.mode)}" for row in rows if row.is_best]
+    return [*lines, *best, *(f"  {mode_name(row.mode)}: {row.note}" for row in rows if row.note)]
+
+
+def _span(row: Row) -> str:
     low, high = row.walls
-    p50, p95 = row.ttfb
-    return (
-        mode_name(row.mode),
-        f"{_figure(row.wall)} ({_figure(low)}-{_figure(high)})",
-        _figure(row.pages_per_second),
-        f"{row.cpu_per_page:.2f}",
-        "?" if row.peak is None else f"{row.peak / _MB:.0f}",
-        " / ".join("?" if value is None else _figure(value) for value in (p50, p95)),
-        f"{row.speed_up:.1f}x",
-    )
+    return f"{_figure(row.wall)} ({_figure(low)}-{_figure(high)})"
+
+
+_COLUMNS = (
+    _Column("mode", "mode", 0, lambda row: mode_name(row.mode), str.ljust),
+    _Column("wall s (median, min-max)", "wall s (min-max)", 3, _span, str.ljust),
+    _Column("pages/s", "pages/s", 1, lambda row: _figure(row.pages_per_second)),
+    _Column("CPU ms/page", "CPU ms", 4, lambda row: f"{row.cpu_per_page:.2f}"),
+    _Column("peak MB", "MB", 6, lambda row: "?" if row.peak is None else f"{row.peak / _MB:.0f}"),
+    _Column("p50 / p95 ms", "p50/95 ms", 5, lambda row: " / ".join("?" if value is None else _figure(value) for value in row.ttfb)),
+    _Column("speed-up", "gain", 2, lambda row: f"{row.speed_up:.1f}x"),
+)
 
 
 def _figure(value: float) -> str:
     """Three figures or more: 0.123, 1.23, 12.3, 123."""
     return f"{value:.{3 if value < 0.9995 else 2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
-
-
-def _mark(row: Row) -> str:
-    return ("  <- best" if row.is_best else "") + (f"  ({row.note})" if row.note else "")
 
 
 def _same(found: Comparison) -> list[str]:
@@ -66,6 +93,7 @@ def to_json(found: Comparison, site: dict[str, Any], now: datetime | None = None
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cores": os.cpu_count(),
         "load": found.load,
+        "others": found.others,
         "site": site,
         "own": found.plan.own,
         "repeat": found.plan.repeat,
@@ -92,5 +120,5 @@ def _row_to_json(row: Row) -> dict[str, Any]:
         "speed_up": row.speed_up,
         "best": row.is_best,
         "note": row.note,
-        "runs": [{name: run[name] for name in ("wall", "cpu", "peak", "ttfb_p50", "ttfb_p95")} for run in runs],
+        "runs": [{name: run[name] for name in ("wall", "cpu", "peak", "ttfb_p50", "ttfb_p95", "server", "others")} for run in runs],
     }

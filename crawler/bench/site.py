@@ -18,16 +18,22 @@ from socket import socket
 from types import TracebackType
 from typing import Any
 
-from crawler.bench.pages import KINDS, Shape, generate
+from crawler.bench.pages import KINDS, Shape, Trouble, generate, planted
 from crawler.configuration.values import read_duration, read_size
 from crawler.testing import Answer, SiteRequest, answer
 from crawler.testing.server import Server
+
+SLOW = 0.5
+"""Seconds that a slow page takes beyond the latency."""
+
+_HTML = {"Content-Type": "text/html; charset=utf-8"}
 
 
 @dataclass(frozen=True, slots=True)
 class SiteStats:
     """What a bench site was asked: requests, distinct paths, those asked for more than once with their counts, the most requests in
-    flight together, connections opened, and the monotonic seconds of the first and the last request (None: there was none)."""
+    flight together, connections opened, the monotonic seconds of the first and the last request (None: there was none), and the
+    seconds of CPU that the site's process has taken since it began."""
 
     requests: int
     paths: int
@@ -36,6 +42,7 @@ class SiteStats:
     connections: int
     first: float | None
     last: float | None
+    cpu: float
 
 
 class _CountingSite:
@@ -43,8 +50,9 @@ class _CountingSite:
 
     def __init__(self, shape: Shape, latency: float) -> None:
         self.server = Server(self.respond, self.record, latency)
-        self._answers = {path: answer(200, body, {"Content-Type": "text/html; charset=utf-8"}) for path, body in generate(shape)}
-        self._missing = answer(404, "<title>Not found</title>", {"Content-Type": "text/html; charset=utf-8"})
+        troubles = planted(shape)
+        self._missing = _answer_to("missing", b"")
+        self._answers = {path: _answer_to(troubles.get(path), body) for path, body in generate(shape)}
         self._counts: dict[str, int] = {}
         self._first: float | None = None
         self._last: float | None = None
@@ -72,6 +80,7 @@ class _CountingSite:
             "connections": self.server.connections,
             "first": self._first,
             "last": self._last,
+            "cpu": time.process_time(),
         }
         if target == "/__reset":
             self._forget()
@@ -81,6 +90,18 @@ class _CountingSite:
         self._counts.clear()
         self._first = self._last = None
         self.server.in_flight_peak = 0
+
+
+def _answer_to(trouble: Trouble | None, body: bytes) -> Answer:
+    match trouble:
+        case "missing":
+            return answer(404, "<title>Not found</title>", _HTML)
+        case "failing":
+            # Tried again at once: what is compared is work, not the time that a crawler waits between two tries.
+            return answer(500, "<title>Broken</title>", _HTML | {"Retry-After": "0"})
+        case "slow":
+            return answer(200, body, _HTML, SLOW)
+    return answer(200, body, _HTML)
 
 
 class BenchSite:
@@ -110,8 +131,8 @@ class BenchSite:
 
     def __enter__(self) -> BenchSite:
         shape = self.shape
-        options: dict[str, object] = {"pages": shape.pages, "links": shape.links, "size": shape.size, "errors": shape.missing}
-        options |= {"layout": shape.layout, "latency": self.latency}
+        options: dict[str, object] = {"pages": shape.pages, "links": shape.links, "size": shape.size, "missing": shape.missing}
+        options |= {"layout": shape.layout, "errors": shape.planted, "latency": self.latency}
         command = [sys.executable, "-m", "crawler.bench.site", *(f"--{name}={value}" for name, value in options.items())]
         # In a session of its own, so that Ctrl-C reaches only who ends it.
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
@@ -154,7 +175,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pages", type=int, default=default.pages)
     parser.add_argument("--links", type=int, default=default.links, help="hrefs on every page")
     parser.add_argument("--size", type=read_size, default=default.size, help="bytes of every page, e.g. 30KB")
-    parser.add_argument("--errors", type=int, default=0, help="so many further URLs are linked and answer 404")
+    parser.add_argument("--missing", type=int, default=0, help="so many further URLs are linked and answer 404")
+    parser.add_argument("--errors", type=int, default=0, help="so many of the pages answer 404, 500 or half a second late, in turn")
     parser.add_argument("--layout", choices=["sections", "folders", "flat"], default="sections")
     parser.add_argument("--latency", type=read_duration, default=0.0, help="before every answer, e.g. 50ms")
     return parser.parse_args()
@@ -163,7 +185,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Serves until stdin ends."""
     given = _arguments()
-    site = _CountingSite(Shape(given.pages, given.links, given.size, given.errors, given.layout), given.latency)
+    site = _CountingSite(Shape(given.pages, given.links, given.size, given.missing, given.layout, given.errors), given.latency)
     try:
         import uvloop
     except ImportError:

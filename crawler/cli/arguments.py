@@ -150,13 +150,25 @@ def _demo(parser: Parser) -> None:
 def _bench(parser: Parser) -> None:
     parser.add_argument("url", metavar="URL", nargs="?", default=None, help="The site; a generated one on this machine when left out.")
     _site(parser, 500, "50ms")
+    share = Kind("a part of the pages up to a half, e.g. 5%", _share, metavar="SHARE")
+    help_ = "So many of the generated pages answer 404, 500 or half a second late (none)."
+    parser.add_argument("--errors", action=Checked, kind=share, default=0.0, help=help_)
     parser.add_argument("--repeat", action=Checked, kind=integer(1, 5, 1000), default=5, help="How often each mode runs (5).")
     modes = several(Kind("sync or numbers of requests at once, e.g. sync,1,32,128", _mode, metavar="LIST"), ",")
-    parser.add_argument("--modes", action=Checked, kind=modes, default=("sync", "1", "32", "128"), help="What to compare (sync,1,32,128).")
+    usual = ("sync", "1", "8", "32", "128")
+    parser.add_argument("--modes", action=Checked, kind=modes, default=usual, help="What to compare (sync,1,8,32,128).")
     parser.add_argument("--yes", action="store_true", default=False, help="The site is yours: more than 100 of its pages may be fetched.")
-    parser.add_argument("-o", "--output", metavar="DIR", default=None, help="Where bench.json goes (the current folder).")
+    parser.add_argument("-o", "--output", metavar="DIR", default=None, help="Where bench.json and bench.svg go (the current folder).")
     parser.add_argument("--json", action="store_true", default=False, help="Prints bench.json on standard output.")
     parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
+
+
+def _share(value: Any) -> float:
+    text = str(value).strip()
+    share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    if not 0 <= share <= 0.5:
+        raise ValueError
+    return share
 
 
 def _mode(value: Any) -> str:

@@ -4,58 +4,74 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import shutil
 import sys
 import tempfile
-import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import ceil
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 from urllib.parse import urlsplit
 
-from crawler.bench.compare import Comparison, Plan, Tell
+from crawler import __version__
+from crawler.bench.chart import MARK, chart
+from crawler.bench.compare import Comparison, Plan
 from crawler.bench.compare import run as run_plan
 from crawler.bench.pages import KINDS, Shape
 from crawler.bench.render import table, to_json
 from crawler.bench.site import BenchSite
+from crawler.cli.bench_screen import telling
 from crawler.cli.messages import say
-from crawler.cli.screen_text import encodable
+from crawler.cli.screen_text import encodable, paragraph
 from crawler.core.urls import normalize_seed
 from crawler.errors import CrawlerError, OutputError, UsageError
 from crawler.text import human_duration, human_size, printable
 
-FILE = "bench.json"
+FILE, PICTURE = "bench.json", "bench.svg"
 MOST_PAGES_OF_OTHERS = 100
 """More pages of a host that is not this machine are fetched only when the user says that it is theirs."""
 
 
 def run(arguments: Namespace) -> int:
-    """Measures, prints the table (or JSON), and writes bench.json.
+    """Measures, prints the table (or JSON), and writes bench.json and bench.svg.
 
-    Raises UsageError for too many pages of somebody else's site, OutputError when bench.json cannot be written, SeedError when the
+    Raises UsageError for too many pages of somebody else's site, OutputError when the files cannot be written, SeedError when the
     site gives no page, CrawlerError when the modes did not fetch the same.
     """
-    file = _output(arguments)
+    folder = Path(arguments.output or ".")
+    figures, picture = _writable(folder / FILE, _is_ours), _writable(folder / PICTURE, lambda text: MARK in text)
     url = _checked_url(arguments) if arguments.url else None
-    with _site(arguments, url) as (at, shown):
+    with _site(arguments, url) as (at, shown, server):
         plan = Plan(at, tuple(dict.fromkeys(arguments.modes)), arguments.pages, arguments.repeat, url is None or _is_own(arguments, url))
         say(f"{_headline(shown)}\n{_conditions(plan)}")
-        with tempfile.TemporaryDirectory(prefix="crawler-bench-") as folder, _progress(sys.stderr) as tell:
-            found = run_plan(plan, Path(folder), tell)
-    text = json.dumps(to_json(found, shown), indent=2)
-    try:
-        file.write_text(text + "\n", "utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {file}", str(error.strerror), "crawler bench -o DIR") from error
+        with tempfile.TemporaryDirectory(prefix="crawler-bench-") as scratch, telling(plan, sys.stderr) as tell:
+            found = run_plan(plan, Path(scratch), tell, server)
+    now = datetime.now(UTC)
+    text = json.dumps(to_json(found, shown, now), indent=2)
+    _write(figures, text + "\n")
+    _write(picture, chart(found, [_what(shown), _when(found, now)]))
     print(text if arguments.json else _shown(found))
-    say(f"  {printable(str(file))}")
+    say(f"  {printable(str(figures))} · {printable(str(picture))}")
     return 0
 
 
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write {file}", str(error.strerror), "crawler bench -o DIR") from error
+
+
 def _shown(found: Comparison) -> str:
-    return encodable(f"\n{table(found)}", sys.stdout.encoding)
+    """The table as it fits; where nobody looks at it, as wide as it is."""
+    text = f"\n{table(found)}"
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        lines = f"\n{table(found, width)}".split("\n")
+        text = "\n".join(part for line in lines for part in (paragraph(line.strip(), width, after="  ") if len(line) > width else [line]))
+    return encodable(text, sys.stdout.encoding)
 
 
 # -- what is asked for -------------------------------------------------------------------------------------------------------
@@ -86,21 +102,26 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _output(arguments: Namespace) -> Path:
-    """Where the figures go; found out before the measuring, which takes minutes. Only a bench.json of ours is replaced."""
-    folder = Path(arguments.output or ".")
-    file = folder / FILE
+def _is_ours(text: str) -> bool:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        return "crawler" in json.loads(text)
+    except (ValueError, TypeError):
+        return False
+
+
+def _writable(file: Path, is_ours: Callable[[str], bool]) -> Path:
+    """The file itself; found out before the measuring, which takes minutes. Only a file of ours is replaced."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with open(file, "a+", encoding="utf-8") as opened:
             opened.seek(0)
             before = opened.read()
-        is_ours = not before or "crawler" in json.loads(before)
-    except (ValueError, TypeError):
-        is_ours = False
+        replaced = not before or is_ours(before)
+    except ValueError:  # no UTF-8
+        replaced = False
     except OSError as error:
         raise OutputError(f"cannot write {file}", str(error.strerror), "crawler bench -o DIR") from error
-    if not is_ours:
+    if not replaced:
         raise OutputError(f"{file} is not of this program", "it is not replaced", "crawler bench -o DIR")
     if not before:
         file.unlink()
@@ -108,15 +129,17 @@ def _output(arguments: Namespace) -> Path:
 
 
 @contextmanager
-def _site(arguments: Namespace, url: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The URL to crawl, and what it is, for the reader. Without a URL a site is served for as long as this is entered."""
+def _site(arguments: Namespace, url: str | None) -> Iterator[tuple[str, dict[str, Any], Callable[[], float] | None]]:
+    """The URL to crawl, what it is, for the reader, and what tells the CPU time that its server takes of this machine, if anything
+    does. Without a URL a site is served for as long as this is entered."""
     if url is not None:
-        yield url, {"url": url}
+        yield url, {"url": url}, None if is_loopback(urlsplit(url).hostname or "") else lambda: 0.0
         return
-    shape = Shape(arguments.pages, KINDS["standard"].links, arguments.size)
+    shape = Shape(arguments.pages, KINDS["standard"].links, arguments.size, planted=round(arguments.pages * arguments.errors))
+    about = {"url": None, "pages": shape.pages, "links": shape.links, "size": shape.size, "latency": arguments.latency}
     try:
         with BenchSite(shape, arguments.latency) as site:
-            yield site.url, {"url": None, "pages": shape.pages, "links": shape.links, "size": shape.size, "latency": site.latency}
+            yield site.url, about | {"errors": shape.planted}, lambda: site.stats().cpu
     except RuntimeError as error:
         raise CrawlerError(str(error), "it needs a port of 127.0.0.1") from error
 
@@ -127,34 +150,25 @@ def _site(arguments: Namespace, url: str | None) -> Iterator[tuple[str, dict[str
 def _headline(site: dict[str, Any]) -> str:
     if site["url"] is not None:
         return f"Measuring {printable(site['url'])}"
-    return f"Measuring on a generated site: {site['pages']:,} pages of {human_size(site['size'])} with {site['links']} links, " + (
-        f"{human_duration(site['latency'])} before every answer" if site["latency"] else "answered at once"
-    )
+    links = f" with {site['links']} links"
+    troubles = f"; {site['errors']:,} of them fail or are slow" if site["errors"] else ""
+    return f"Measuring on a generated site: {_what(site, links)}{troubles}"
+
+
+def _what(site: dict[str, Any], links: str = "") -> str:
+    """The site in a few words."""
+    if site["url"] is not None:
+        return str(site["url"])
+    latency = f"{human_duration(site['latency'])} before every answer" if site["latency"] else "answered at once"
+    return f"{site['pages']:,} pages of {human_size(site['size'])}{links}, {latency}"
+
+
+def _when(found: Comparison, now: datetime) -> str:
+    """What the picture says of the measuring."""
+    runs = f"{found.plan.repeat} interleaved runs" if found.plan.repeat > 1 else "one run"
+    return f"{runs} of each on the same {found.pages:,} URLs; crawler {__version__}, {now:%Y-%m-%d}"
 
 
 def _conditions(plan: Plan) -> str:
     pace = "the requests at once are all for its host" if plan.own else "politely, at most 4 requests at once"
     return f"  robots.txt obeyed, no delay, {pace}; {1 + plan.repeat * len(plan.modes)} crawls, interleaved, the first one dropped"
-
-
-@contextmanager
-def _progress(stream: TextIO) -> Iterator[Tell]:
-    """Says how far it is: on a terminal in one line that is wiped at the end, elsewhere in a line for each crawl."""
-    begun = time.monotonic()
-    live = stream.isatty()
-
-    def tell(done: int, total: int, what: str) -> None:
-        left = f"   about {human_duration(ceil((time.monotonic() - begun) / done * (total - done)))} left" if done > 1 else ""
-        line = f"  {done + 1}/{total}  {what}{left}"
-        if live:
-            stream.write(f"\r\x1b[K{line}")
-            stream.flush()
-        else:
-            say(line, stream)
-
-    try:
-        yield tell
-    finally:
-        if live:
-            stream.write("\r\x1b[K")
-            stream.flush()

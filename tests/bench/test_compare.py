@@ -52,6 +52,18 @@ def test_the_table() -> None:
     )
 
 
+def test_the_table_of_a_narrow_terminal() -> None:
+    """Says the same shorter; where that is still too wide, what matters less is left out."""
+    saturated = Row("128", (run("128", 0.8, cpu=0.1, p95=500.0),))
+    found = compared(*USUAL, saturated)
+    assert table(found, 200) == table(found)
+    narrow = table(found, 80).splitlines()
+    assert narrow[0] == "  mode                  wall s (min-max)     pages/s  CPU ms    p50/95 ms   gain"
+    assert narrow[3] == "  async 32              1.25 (1.20-1.30)         400    1.40  50.5 / 52.0  20.8x"
+    assert narrow[5:8] == ["  best: async 128", "  async 128: server saturated: p95 grew 10x", ""]
+    assert table(found, 40).splitlines()[3] == "  async 32                  400  20.8x"
+
+
 def test_the_figures_for_programs() -> None:
     """The same as JSON, with every run."""
     found = to_json(compared(*USUAL), {"url": None}, datetime(2026, 11, 22, 12, 0, tzinfo=UTC))
@@ -71,16 +83,22 @@ def test_without_sync_the_first_mode_is_the_measure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cpu", "p95", "note"),
+    ("cpu", "p95", "server", "others", "note"),
     [
-        (0.2, 60.0, ""),
-        (0.2, 312.0, "server saturated: p95 grew 6x"),
-        (1.2, 312.0, "our core was busy: p95 grew 6x"),
+        (0.2, 60.0, None, None, ""),
+        (0.2, 60.0, 0.3, 0.9, ""),
+        (0.2, 312.0, None, None, "server saturated: p95 grew 6x"),
+        (0.2, 312.0, 1.2, 0.9, "server saturated: p95 grew 6x"),
+        (0.2, 312.0, 0.3, 0.9, "machine busy with other programs: p95 grew 6x"),
+        (0.2, 312.0, 0.3, 0.1, "server saturated: p95 grew 6x"),
+        (1.2, 312.0, None, None, "our core was busy: p95 grew 6x"),
+        (1.2, 60.0, 0.3, None, "our core was busy"),
+        (0.9, 60.0, 1.2, None, "server saturated: its core was busy"),
     ],
 )
-def test_what_limited_a_mode(cpu: float, p95: float, note: str) -> None:
-    """Answers that come much later than one at a time: it was the server, or our own process that had no more to give."""
-    rows = rated([*USUAL[:2], Row("32", (run("32", 1.25, cpu=cpu, p95=p95),))])
+def test_what_limited_a_mode(cpu: float, p95: float, server: float | None, others: float | None, note: str) -> None:
+    """Answers that come much later than one at a time, or a process that had no more to give: the server, ours, or other programs."""
+    rows = rated([*USUAL[:2], Row("32", (run("32", 1.25, cpu=cpu, p95=p95, server=server, others=others),))])
     assert [row.note for row in rows] == ["", "", note]
     assert any("the server was the limit" in warning for warning in warnings(compared(*rows))) is note.startswith("server")
 
@@ -95,6 +113,8 @@ def test_warnings() -> None:
         "the site has 500 pages, not 700",
         "async 32 took 1.00 to 1.50 s: this machine or the server was doing something else",
     ]
+    disturbed = Row("32", (run("32", 1.25, others=0.5), run("32", 1.25, others=0.1)))
+    assert warnings(compared(disturbed)) == ["other programs took 30% of this machine meanwhile, which makes the figures worse"]
     assert "chose them" in table(compared(*USUAL, whole=False, plan=Plan("http://127.0.0.1/", pages=700)))
 
 
@@ -160,8 +180,8 @@ def test_a_site_with_more_pages_than_asked_for(site: Site, tmp_path: Path) -> No
         site.page(f"/{number}" if number else "/", links=[f"/{(number * 3 + each) % 59 + 1}" for each in (1, 2, 3)])
     told: list[str] = []
     plan = Plan(site.url(), ("sync", "8"), pages=15, repeat=1)
-    found = compare.run(plan, tmp_path, lambda done, total, what: told.append(f"{done}/{total} {what}"))
-    assert told == ["0/3 warm-up", "1/3 sync (one at a time), 1 of 1", "2/3 async 8, 1 of 1"]
+    found = compare.run(plan, tmp_path, lambda done, total, mode, turn: told.append(f"{done}/{total} {mode} {turn}"))
+    assert told == ["0/3 warm-up ", "1/3 sync 1 of 1", "2/3 8 1 of 1"]
     assert not found.whole
     assert found.pages == 15
     assert [row.runs[0].digest for row in found.rows] == [found.digest] * 2

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from crawler.bench.pages import KINDS, Shape, generate, missing_path, path_of
-from crawler.bench.site import BenchSite
+from crawler.bench.pages import KINDS, Shape, generate, missing_path, path_of, planted
+from crawler.bench.site import SLOW, BenchSite
 from crawler.testing import reachable
 
 SMALL = Shape(pages=30, links=20, size=4096)
@@ -45,6 +45,18 @@ def test_missing_pages_are_linked_and_not_there() -> None:
     """`missing` further URLs are reachable, and are no pages."""
     site = dict(generate(Shape(10, links=20, size=4096, missing=25)))
     assert reachable(site) - set(site) == {missing_path(number) for number in range(25)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("pages", "trouble", "count"), [(120, 12, 12), (7, 3, 3), (2, 1, 1), (1, 1, 0), (50, 50, 25)])
+def test_planted_trouble_hides_no_page(kind: str, pages: int, trouble: int, count: int) -> None:
+    """As many pages as asked for, a half at most, answer with trouble of each kind in turn; all others are reached without them."""
+    shape = Shape(pages, KINDS[kind].links, KINDS[kind].size, layout=KINDS[kind].layout, planted=trouble)
+    troubled = planted(shape)
+    assert len(troubled) == count
+    assert [*troubled.values()] == [("missing", "failing", "slow")[number % 3] for number in range(count)]
+    site = dict(generate(shape))
+    assert reachable({path: body for path, body in site.items() if path not in troubled}) >= set(site) - set(troubled)
 
 
 def test_the_same_bytes_on_every_machine() -> None:
@@ -93,6 +105,19 @@ def test_the_process_waits_its_latency_and_ends_with_its_stdin() -> None:
         assert stats.last - stats.first >= 0.04
         process.communicate(timeout=10)
         assert process.returncode == 0
+
+
+def test_planted_trouble_is_answered() -> None:
+    """404, 500 that may be tried again at once, and a page that is late: each from the page it was planted on."""
+    shape = Shape(pages=12, links=8, size=1024, planted=3)
+    kinds = {kind: path for path, kind in planted(shape).items()}
+    with BenchSite(shape) as site:
+        assert ask(site, kinds["missing"], kinds["failing"], kinds["slow"], "/") == [404, 500, 200, 200]
+        stats = site.stats()
+        assert stats.first is not None
+        assert stats.last is not None
+        assert stats.last - stats.first >= SLOW
+        assert stats.cpu > 0
 
 
 def test_a_site_that_does_not_start_is_an_error() -> None:

@@ -20,7 +20,7 @@ Capture = pytest.CaptureFixture[str]
 
 def test_a_tiny_site(tmp_path: Path) -> None:
     """Serves a site, runs each mode on it, prints the table on standard output and writes bench.json; all else is talk."""
-    words = ["bench", "--pages", "20", "--latency", "0", "--size", "4KB", "--repeat", "1", "--modes", "sync,8"]
+    words = ["bench", "--pages", "20", "--latency", "0", "--size", "4KB", "--repeat", "1", "--modes", "sync,8", "--errors", "10%"]
     command = [sys.executable, "-m", "crawler", *words]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=30, check=False)
@@ -32,12 +32,13 @@ def test_a_tiny_site(tmp_path: Path) -> None:
     assert (sync + many).count("<- best") == 1
     assert "All modes fetched the same 20 URLs with the same bytes (digests compared)." in done.stdout
     assert "1/3  warm-up\n" in done.stderr
+    assert "; 2 of them fail or are slow\n" in done.stderr
     assert "\r" not in done.stderr
     assert "\x1b" not in done.stderr
     found = json.loads((tmp_path / "bench.json").read_text("utf-8"))
     assert [mode["mode"] for mode in found["modes"]] == ["sync", "8"]
     assert (found["pages"], found["site"]["pages"], found["site"]["url"]) == (20, 20, None)
-    assert os.listdir(tmp_path) == ["bench.json"], "and nothing else"
+    assert sorted(os.listdir(tmp_path)) == ["bench.json", "bench.svg"], "and nothing else"
 
 
 def test_json_is_all_that_standard_output_gets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture) -> None:
@@ -71,12 +72,14 @@ def test_what_this_machine_is(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
 
 
-def test_a_file_of_others_is_not_replaced(tmp_path: Path, capsys: Capture) -> None:
-    """bench.json is a name that others use too; found out before the minutes of measuring, exit 6."""
-    (tmp_path / "bench.json").write_text('[{"ops": 1}]')
+@pytest.mark.parametrize(("name", "text"), [("bench.json", '[{"ops": 1}]'), ("bench.svg", "<svg/>")])
+def test_a_file_of_others_is_not_replaced(name: str, text: str, tmp_path: Path, capsys: Capture) -> None:
+    """Others use these names too; found out before the minutes of measuring, exit 6."""
+    (tmp_path / name).write_text(text)
     assert main(["bench", "-o", str(tmp_path)]) == 6
-    assert f"error: {tmp_path / 'bench.json'} is not of this program\n" in capsys.readouterr().err
-    assert (tmp_path / "bench.json").read_text() == '[{"ops": 1}]'
+    assert f"error: {tmp_path / name} is not of this program\n" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == text
 
     (tmp_path / "file").write_text("")
     assert main(["bench", "-o", str(tmp_path / "file")]) == 6
