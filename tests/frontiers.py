@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import shared_rows
+from redis_server import needs_redis, new_name, shared_server
 
 from crawler.core.urls import fingerprint, host_key
 from crawler.frontier.memory import MemoryFrontier
@@ -12,6 +16,10 @@ from crawler.frontier.sharing import Sharing
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import Limits, Request, Role
 from crawler.store.database import Database
+
+if TYPE_CHECKING:
+    from crawler.frontier.redis import RedisFrontier
+    from crawler.frontier.shared.connection import Servers
 
 START = 1000.0
 
@@ -38,7 +46,7 @@ class Row(NamedTuple):
     attempts: int
 
 
-AnyFrontier = MemoryFrontier | SqliteFrontier
+AnyFrontier = "MemoryFrontier | SqliteFrontier | RedisFrontier"
 
 
 def request(url: str, depth: int = 0, role: Role = "page", parent: str | None = None, chain: tuple[int, ...] = ()) -> Request:
@@ -48,17 +56,23 @@ def request(url: str, depth: int = 0, role: Role = "page", parent: str | None = 
 
 
 class Adapter:
-    """One kind of frontier, opened and opened again: "disk", "memory database" or "memory"."""
+    """One kind of frontier, opened and opened again: "disk", "memory database", "memory" or "redis"."""
 
     def __init__(self, kind: str, folder: Path, clock: Clock) -> None:
         self.kind = kind
         self.clock = clock
         self.database: Database | None = None
         self._path = folder / "crawl.db" if kind == "disk" else None
+        self._shared: SharedCrawl | None = None
 
     def open(self, limits: Limits | None = None, delay: float = 0.0, sharing: Sharing | None = None) -> AnyFrontier:
         """A frontier with these limits and the least delay of every host, whose hosts are shared like that; of "disk" all share one
-        file, one at a time."""
+        file, of "redis" one crawl, one at a time."""
+        if self.kind == "redis":
+            assert sharing is None, "hosts have one slot there"
+            self.database = self.database or Database(None)
+            self._shared = self._shared or SharedCrawl()
+            return self._shared.frontier(self.database, limits, self.clock, lambda host: delay)
         self.close()
         if self.kind == "memory":
             return MemoryFrontier(limits, self.clock, lambda host: delay, sharing)
@@ -69,10 +83,40 @@ class Adapter:
         if self.database is not None:
             self.database.close()
             self.database = None
+        if self._shared is not None:
+            self._shared.close()
+
+
+class SharedCrawl:
+    """A crawl of its own on the tests' Redis, of which nothing stays."""
+
+    def __init__(self, partitions: int = 1) -> None:
+        needs_redis()
+        from crawler.frontier.shared.connection import Servers
+
+        self.servers: Servers = Servers(shared_server().url)
+        self.name = new_name()
+        self.partitions = partitions
+
+    def frontier(
+        self, database: Database, limits: Limits | None, clock: Clock | None, delay_of: Callable[[str], float] = lambda host: 0.0
+    ) -> RedisFrontier:
+        """A frontier of this crawl, whose journal is in `database`."""
+        from crawler.frontier.redis import RedisFrontier
+        from crawler.frontier.shared.journal import Journal
+
+        journal = Journal(database)
+        return RedisFrontier(self.servers, self.name, self.partitions, journal, limits or Limits(), clock, delay_of)
+
+    def close(self) -> None:
+        self.servers.command(0, "FLUSHALL")
+        self.servers.close()
 
 
 def rows_of(frontier: AnyFrontier) -> dict[str, Row]:
     """Every URL that the frontier knows, by URL. Fails when one is there twice."""
+    if not isinstance(frontier, SqliteFrontier | MemoryFrontier):
+        return {url: Row(*row) for url, row in shared_rows.rows_of(frontier).items()}
     if isinstance(frontier, SqliteFrontier):
         query = "SELECT url, state, reason, detail, attempts FROM urls"
         found = [(url, Row(*rest)) for url, *rest in frontier._database.connection.execute(query)]
@@ -87,6 +131,9 @@ def rows_of(frontier: AnyFrontier) -> dict[str, Row]:
 def check_counts(frontier: AnyFrontier) -> None:
     """What a frontier counts on the side is what counting its rows gives."""
     if isinstance(frontier, MemoryFrontier):
+        return
+    if not isinstance(frontier, SqliteFrontier):
+        shared_rows.check_counts(frontier)
         return
     execute = frontier._database.connection.execute
     count = Counter(dict(execute("SELECT state, count(*) FROM _frontier GROUP BY state")))

@@ -16,7 +16,7 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["disk", "memory database", "memory"])
+@pytest.fixture(params=["disk", "memory database", "memory", "redis"])
 def adapter(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Adapter]:
     """One kind of frontier."""
     with closing(Adapter(request.param, tmp_path, clock)) as adapter:

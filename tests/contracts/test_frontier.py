@@ -29,6 +29,7 @@ from crawler.model import (
     Skipped,
     Stats,
 )
+from crawler.news import News
 from crawler.ports import Transaction
 
 TTL = 60.0
@@ -1082,3 +1083,34 @@ def test_quarantine_survives_a_restart(on_disk: Adapter) -> None:
     assert (again.quarantine.patterns, again.quarantine.released) == ([("a.test", "/cal/{n}/{n}")], ["/x/{n}"])
     assert traps_of(again) == {"/cal/2031/1": "/cal/{n}/{n}"}
     check_counts(again)
+
+
+# What all workers know
+
+
+def test_news_reach_everybody(adapter: Adapter) -> None:
+    """Traps and where seeds have led are known to all; the same object says that nothing changed."""
+    frontier = adapter.open()
+    assert frontier.news() == News()
+    assert frontier.news() is frontier.news()
+    frontier.withdraw("a.test", "/cal/{n}")
+    frontier.widen("https://www.a.test/")
+    frontier.widen("https://www.a.test/")
+
+    assert frontier.news() == News((("a.test", "/cal/{n}"),), ("https://www.a.test/",))
+    assert frontier.news() is frontier.news()
+
+
+def test_the_leases_of_a_dead_holder_end_at_once(opened: Opened, clock: Clock) -> None:
+    """Its URLs are free for the others, untried, and its tokens are worthless; those of all others are untouched."""
+    frontier = opened()
+    frontier.add([request("/1"), request("/2"), request("https://b.test/")])
+    (lost,) = frontier.lease(1, 9, TTL, 3).leases
+    (kept,) = frontier.lease(1, 9, TTL, 4).leases
+    frontier.evict(3)
+
+    assert frontier.held([lost, kept]) == [kept]
+    assert frontier.done(lost, fetched(*lost.requests), lost.state) is False
+    clock.advance(0.001)
+    (again,) = frontier.lease(9, 9, TTL, 4).leases
+    assert again.requests == lost.requests

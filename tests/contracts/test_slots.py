@@ -12,6 +12,9 @@ from crawler.frontier.sharing import Sharing
 from crawler.model import Fetched, HostState, Lease, Limits, Request, Retry, RobotsFacts, Stats
 from crawler.news import News
 
+# On a shared frontier a host has one slot.
+pytestmark = pytest.mark.parametrize("adapter", ["disk", "memory database", "memory"], indirect=True)
+
 TTL = 60.0
 WELL = HostState(answered=True, concurrency=2.0, robots=(RobotsFacts("https://a.test", 200, b"", START),))
 """A host against which nothing speaks, and whose slot is used."""
@@ -239,19 +242,6 @@ def test_limits_are_exact_whoever_asks(adapter: Adapter) -> None:
     assert frontier.stats().ok_pages == 5
     frontier.release(second, WELL)
     assert frontier.finished() == "page limit"
-
-
-def test_news_reach_everybody(adapter: Adapter) -> None:
-    """Traps and where seeds have led are known to all; the same object says that nothing changed."""
-    frontier = adapter.open()
-    assert frontier.news() == News()
-    assert frontier.news() is frontier.news()
-    frontier.withdraw("a.test", "/cal/{n}")
-    frontier.widen("https://www.a.test/")
-    frontier.widen("https://www.a.test/")
-
-    assert frontier.news() == News((("a.test", "/cal/{n}"),), ("https://www.a.test/",))
-    assert frontier.news() is frontier.news()
 
 
 def test_a_failed_page_is_no_trouble_of_its_host(frontier: AnyFrontier) -> None:

@@ -53,6 +53,22 @@ limits = st.builds(
 closings = st.sampled_from([("", None), ("", None), ("", None), ("", None), ("dns: gone", "dns")])
 
 
+def outcome_of(request: Request, end: int, now: float, after: float) -> Outcome:
+    """One of the ways in which a URL may end."""
+    ends: list[Outcome] = [
+        Fetched(request, ok=True, size=200),
+        Fetched(request, ok=True, size=200),
+        Fetched(request, ok=False),
+        Redirected(request),
+        NotModified(request),
+        Skipped(request, "robots", "line 1"),
+        Failed(request, PageError("reset", "by peer")),
+        Retry(request, now + after, "status 500"),
+        Retry(request, now, "refused", counted=False),
+    ]
+    return ends[end]
+
+
 class Frontiers(RuleBasedStateMachine):
     """Two frontiers that are told the same; every answer and every row is compared."""
 
@@ -115,7 +131,7 @@ class Frontiers(RuleBasedStateMachine):
     def done(self, which: int, ends: list[int], after: float, closing: tuple[str, str | None], spare: list[Request]) -> None:
         for lease in self._lease(which):
             said = zip((*lease.requests, *spare), ends, strict=False)
-            outcomes = [self._outcome(each, end, after) for each, end in said]
+            outcomes = [outcome_of(each, end, self.clock.now, after) for each, end in said]
             state = self._state(after, *closing)
             assert self.frontier.done(lease, outcomes, state) == self.model.done(lease, outcomes, state)
 
@@ -193,20 +209,6 @@ class Frontiers(RuleBasedStateMachine):
         return HostState(
             self.clock.now + after, after / 10, 2.5, int(after), after != 1, closed, kind, ROBOTS[: int(after) % 2], 0.1, after, after
         )  # type: ignore[arg-type]
-
-    def _outcome(self, request: Request, end: int, after: float) -> Outcome:
-        ends: list[Outcome] = [
-            Fetched(request, ok=True, size=200),
-            Fetched(request, ok=True, size=200),
-            Fetched(request, ok=False),
-            Redirected(request),
-            NotModified(request),
-            Skipped(request, "robots", "line 1"),
-            Failed(request, PageError("reset", "by peer")),
-            Retry(request, self.clock.now + after, "status 500"),
-            Retry(request, self.clock.now, "refused", counted=False),
-        ]
-        return ends[end]
 
 
 Frontiers.TestCase.settings = settings(max_examples=60, stateful_step_count=50)
