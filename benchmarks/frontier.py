@@ -108,9 +108,7 @@ def measure_shared(given: argparse.Namespace) -> int:
     print(f"again   {again_cpu / given.urls * 1e6:.1f} us of the server's CPU a known one")
     print(f"out     {out_cpu / given.urls * 1e6:.1f} us of the server's CPU a URL, leased and acknowledged")
     print(f"seen    {seen / given.urls:.1f} bytes a URL (MEMORY USAGE)")
-    print(
-        f"pending {(full - empty - seen) / given.urls:.1f} bytes a URL beside that; {left / given.urls:.1f} in all when nothing waits any more"
-    )
+    print(f"pending {(full - empty - seen) / given.urls:.1f} bytes a URL beside that; {left / given.urls:.1f} in all when nothing waits")
     print(f"out of it came {out:,}: {reason}")
     return 0 if (added, twice, out) == (given.urls, 0, given.urls) else 1
 

@@ -10,7 +10,6 @@ from frontiers import START, Adapter, AnyFrontier, Clock, check_counts, request,
 
 from crawler.frontier.sharing import Sharing
 from crawler.model import Fetched, HostState, Lease, Limits, Request, Retry, RobotsFacts, Stats
-from crawler.news import News
 
 # On a shared frontier a host has one slot.
 pytestmark = pytest.mark.parametrize("adapter", ["disk", "memory database", "memory"], indirect=True)
