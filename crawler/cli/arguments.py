@@ -84,6 +84,24 @@ def add_formats(parser: Parser, *formats: str) -> None:
         parser.add_argument(f"--{name}", dest="format", action="store_const", const=name, default=None, help=_FORMATS[name])
 
 
+def _export(parser: Parser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="The folder of the crawl.")
+    formats = choice("jsonl", "csv", "parquet", "sitemap", "graphml")
+    text = "jsonl, csv, parquet, sitemap or graphml (what the name of FILE says, else jsonl)."
+    parser.add_argument("--to", action=Checked, kind=formats, metavar="FORMAT", default=None, help=text)
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", default=None, help="Where it goes; - is standard output (jsonl and csv go there)."
+    )
+    schemas = choice("pages", "commoncrawl")
+    text = "Of parquet: pages, or commoncrawl for the columns of Common Crawl's URL index (pages)."
+    parser.add_argument("--schema", action=Checked, kind=schemas, metavar="NAME", default="pages", help=text)
+    text = "Of a sitemap: the site whose pages it lists (the one with most pages)."
+    parser.add_argument("--site", metavar="URL", default=None, help=text)
+    parser.add_argument("--fresh", action="store_true", default=False, help="Replaces a file that is there already.")
+    parser.add_argument("-q", "--quiet", action="store_true", default=False, help="Says nothing but errors.")
+    parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
+
+
 def _looking(parser: Parser, place: str, *wanted: str) -> None:
     """A command that looks at one thing, and asks for it as a crawl would."""
     parser.add_argument("place", metavar="URL|FILE", help=place)
@@ -188,6 +206,7 @@ _ARGUMENTS = {
     "report": _report,
     "show": _show,
     "query": _query,
+    "export": _export,
     "diff": _diff,
     "robots": _robots,
     "links": _links,

@@ -32,6 +32,12 @@ COMMANDS = {
         "OLD [NEW] [--json] [--html FILE]",
         "which pages are new, gone or changed: two crawls, or an update",
     ),
+    "export": Command(
+        "crawler.cli.export",
+        "run",
+        "DIR [--to FORMAT] [-o FILE]",
+        "what was found, for other tools: JSON lines, CSV, Parquet, sitemap.xml, GraphML",
+    ),
     "robots": Command("crawler.cli.robots", "run", "URL|FILE [PATH...] [options]", "what robots.txt decides, and by which line"),
     "links": Command("crawler.cli.links", "run", "URL|FILE [options]", "which links a page, style sheet, sitemap or feed holds"),
     "config": Command(

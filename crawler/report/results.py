@@ -12,10 +12,9 @@ from typing import Any, NamedTuple, Self, TypeVar
 from crawler.model import ErrorKind, LinkKind
 from crawler.report.folder import holder, open_folder, unreadable
 from crawler.report.formats import told_apart
+from crawler.report.parts import in_parts
 from crawler.report.sql import Parameters, ask
 from crawler.store.row import PageRow
-
-_ROWS_AT_ONCE = 1_000
 
 _Row = TypeVar("_Row")
 
@@ -117,15 +116,8 @@ class Results:
         return answer.columns, answer.rows
 
     def _in_parts(self, sql: str, last: str, read: Callable[[tuple[Any, ...]], _Row]) -> Iterator[_Row]:
-        """Rows in the order of their first column, the number of each. Between two parts nothing is held open."""
-        bounds = {"after": -1, "last": self._fetch(last)[0][0] or -1, "rows": _ROWS_AT_ONCE}
-        while part := self._fetch(sql, bounds):
-            bounds["after"] = part[-1][0]
-            yield from map(read, part)
-
-    def _fetch(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         try:
-            return self.connection.execute(sql, parameters).fetchall()
+            yield from in_parts(self.connection, sql, last, read)
         except sqlite3.ProgrammingError:
             raise  # closed, or used in another thread: a mistake of the program
         except sqlite3.DatabaseError as error:
