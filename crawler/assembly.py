@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -25,6 +26,7 @@ from crawler.engine.asynchronous import AsynchronousEngine
 from crawler.engine.commit import GroupCommit
 from crawler.engine.hooks import Hooks
 from crawler.engine.judge import Judge
+from crawler.engine.probing import Spare
 from crawler.engine.reader import Reader
 from crawler.engine.synchronous import SynchronousEngine
 from crawler.engine.tally import Tally
@@ -64,17 +66,27 @@ class Assembly:
     """One crawl, opened: every part wired to the next. `with Assembly(settings, hooks) as crawl` closes it.
 
     `is_finished` tells that the folder holds this crawl complete; with `again` that also means that hosts which were given up are
-    tried once more. Raises UsageError, OutputError.
+    tried once more. `spare` may leave links out that `check_links` would ask. Raises UsageError, OutputError.
     """
 
-    def __init__(self, settings: Settings, hooks: Hooks, clock: Callable[[], float] = time.monotonic, *, again: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        hooks: Hooks,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        again: bool = False,
+        spare: Spare | None = None,
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.reason: FinishReason = "error"
         self._ended = False
+        self._spare = spare
         self.seeds = read_seeds(settings)
         self.hooks = hooks
-        self.rules = politeness_of(settings, frozenset(map(host_key, self.seeds)))
+        self._visitor: Visitor | None = None
+        self.rules = politeness_of(settings, frozenset(map(host_key, self.seeds)), self._is_outside)
         self.wanted = wanted_of(settings)
         self.scope = scope_of(settings, self.seeds)
         # Before there is a folder: what is wrong with a login or a header leaves none behind.
@@ -193,7 +205,11 @@ class Assembly:
             seed_hosts=self.seed_hosts,
             follow=self.hooks.choose if self.hooks.follow else None,
             watch=watch,
+            probes=settings.check_links,
+            deepest=settings.max_depth,
+            spare=self._spare,
         )
+        self._visitor = visitor
         self.judge = Judge(self.workbench, visitor, self.clock)
         self.commit = GroupCommit(
             self.workbench,
@@ -207,18 +223,23 @@ class Assembly:
         )
         self.tally = Tally(self.clock(), *self._stored())
 
-    def _stored(self) -> tuple[dict[tuple[int, str], int], int, int]:
-        """What the folder holds already, or its update: pages by status and outcome, how many requisites, and the bytes of both."""
+    def _is_outside(self, host: str) -> bool:
+        """Whether a host is only asked about links that lead there."""
+        scope = self._visitor.scope if self._visitor is not None else self.scope
+        return self.settings.check_links and bool(scope.outside_host(host))
+
+    def _stored(self) -> tuple[dict[tuple[int, str], int], Counter[str], int]:
+        """What the folder holds already, or its update: pages by status and outcome, all else by role, and the bytes of both."""
         since = f"WHERE run >= {self.update}" if self.update else ""
         query = f"SELECT status, outcome, role, count(*), sum(bytes) FROM pages {since} GROUP BY 1, 2, 3"
-        pages, requisites, size = dict[tuple[int, str], int](), 0, 0
+        pages, apart, size = dict[tuple[int, str], int](), Counter[str](), 0
         for status, outcome, role, count, of_these in self.database.connection.execute(query):
             size += of_these
-            if role == "requisite":
-                requisites += count
+            if role != "page":
+                apart[role] += count
             else:
                 pages[status, outcome] = pages.get((status, outcome), 0) + count
-        return pages, requisites, size
+        return pages, apart, size
 
     @property
     def spool(self) -> Path | None:

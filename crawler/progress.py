@@ -19,9 +19,9 @@ class HostProgress:
 class Progress:
     """How far a running crawl is, for a screen. Counts cover the whole folder, `run_pages`, `elapsed` and `rate` this run.
 
-    `pages` counts every attempted URL that was stored, `requisites` apart: what pages are made of; together they are the rows of the
-    table. `rate` is pages per second over the last ten seconds, `size` bytes of decoded bodies, `slowest` the URL that is in flight
-    for the longest time and its seconds.
+    `pages` counts every attempted URL that was stored, `requisites` apart: what pages are made of, and `probes`: links that were asked
+    for and not followed; together they are the rows of the table. `rate` is pages per second over the last ten seconds, `size` bytes of
+    decoded bodies, `slowest` the URL that is in flight for the longest time and its seconds.
     """
 
     elapsed: float = 0.0
@@ -40,3 +40,4 @@ class Progress:
     hosts: tuple[HostProgress, ...] = ()
     more_hosts: int = 0
     requisites: int = 0
+    probes: int = 0

@@ -143,6 +143,10 @@ class Settings:
         flags=("-p",),
         fixed=True,
     )
+    check_links: bool = setting(
+        False, "Asks once for every link that is not followed, to other sites and to images too: HEAD, then GET; without robots.txt.", WHAT,
+        fixed=True,
+    )  # fmt: skip
     forms: bool = setting(False, "Follows forms that are sent with GET, as they are before anything is filled in.", WHAT, fixed=True)
     strip_query: tuple[str, ...] = setting(
         (),
@@ -337,7 +341,7 @@ class Settings:
         example='"crawl.toml"',
     )
     preset: str | None = setting(
-        None, "Starts from a named set of settings: polite or fast.", CONFIGURATION, optional(values.PRESET), example='"fast"'
+        None, "Starts from a named set of settings: polite, fast or links.", CONFIGURATION, optional(values.PRESET), example='"fast"'
     )
     hosts: Mapping[str, HostSettings] = setting(
         {},

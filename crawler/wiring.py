@@ -71,22 +71,29 @@ def scope_of(settings: Settings, seeds: Sequence[str]) -> Scope:
     )
 
 
-def politeness_of(settings: Settings, named: AbstractSet[str] | None = None) -> Callable[[str], Politeness]:
+ASIDE = 0.1
+"""Seconds between two requests to a host that is only asked about links that lead there, at least. One at a time."""
+
+
+def politeness_of(
+    settings: Settings, named: AbstractSet[str] | None = None, is_outside: Callable[[str], bool] = lambda host: False
+) -> Callable[[str], Politeness]:
     """The rules for each host: the general ones, changed by its `[hosts."…"]` table. `named` are the hosts of the seeds; without it
-    the user named all."""
+    the user named all. Those that are `is_outside` are asked one URL at a time, and given up as soon as one that was mistyped."""
 
     tables = _tables(settings)
 
     def rules(host: str) -> Politeness:
-        table = tables.get(host)
+        table, outside = tables.get(host), is_outside(host)
+        delay, per_host = (max(settings.delay, ASIDE), 1) if outside else (settings.delay, settings.per_host)
         return Politeness(
-            delay=table.delay if table is not None and table.delay is not None else settings.delay,
-            per_host=table.per_host if table is not None and table.per_host is not None else settings.per_host,
+            delay=table.delay if table is not None and table.delay is not None else delay,
+            per_host=table.per_host if table is not None and table.per_host is not None else per_host,
             adaptive=settings.adaptive,
             random_wait=settings.random_wait,
             max_crawl_delay=settings.max_crawl_delay,
             retries=settings.retries,
-            is_named=named is None or host in named,
+            is_named=named is None or host in named or outside,
         )
 
     return rules

@@ -95,7 +95,7 @@ def test_default_toml_holds_every_key_and_changes_nothing() -> None:
 
 def test_presets() -> None:
     """polite is the defaults; fast asks one's own site as much as it bears and still obeys."""
-    assert set(presets()) == {"default", "polite", "fast"}
+    assert set(presets()) == {"default", "polite", "fast", "links"}
     assert replace(Settings.from_keywords(preset="polite"), preset=None) == Settings()
     fast = Settings.from_keywords(preset="fast")
     assert (fast.concurrency, fast.per_host, fast.delay, fast.adaptive, fast.robots) == (256, 64, 0.0, True, "obey")
@@ -113,7 +113,7 @@ def test_an_unknown_preset_is_named() -> None:
     """With the nearest one, and all there are."""
     assert (
         error_of(preset="fsat")
-        == "`preset` is 'fsat'; there is no such preset\n  did you mean fast? there are default, fast, polite\n  try: preset='fast'"
+        == "`preset` is 'fsat'; there is no such preset\n  did you mean fast? there are default, fast, links, polite\n  try: preset='fast'"
     )
     assert error_of(preset="../polite").startswith("`preset` is '../polite'; there is no such preset")
 
@@ -387,7 +387,7 @@ TOML_ERRORS = [
     ("[politeness]\ndelay = 1", "crawl.toml:1:2: `politeness` is no setting\n  [politeness]\n   ^\n  try: crawler config show"),
     ('preset = "fsat"',
      "crawl.toml:1:10: `preset` is 'fsat'; there is no such preset\n"
-     "  did you mean fast? there are default, fast, polite\n"
+     "  did you mean fast? there are default, fast, links, polite\n"
      '  try: preset = "fast"'),
 ]  # fmt: skip
 

@@ -76,6 +76,7 @@ def _headline(summary: Summary, width: int, paint: _Paint) -> list[str]:
     if summary.run > 1:
         pages = f"{plural(summary.run_pages, 'page')} in this run, {human_count(summary.pages)} in all"
     pages += f", {plural(summary.requisites, 'requisite')}" if summary.requisites else ""
+    pages += f", {plural(summary.probes, 'other link')} asked" if summary.probes else ""
     rate = f", {per_second(summary.rate)} pages/s" if summary.run_pages > 1 and summary.rate else ""
     left = f"{verb} {human_duration(summary.duration)}: {pages}, {human_size(summary.bytes)}{rate}"
     lines = two_columns(left, f"finished: {printable(reason) if reason else 'not recorded'}", width, margin="")

@@ -27,7 +27,7 @@ usage: crawler URL... [options]       crawls; run again, it goes on where it was
   --max-pages N            stop after N pages; also --max-time, --max-size
   -c, --concurrency N      requests at once (32); --per-host N to one host (4)
   --delay TIME             between two requests to one host (0s)
-  --preset NAME            polite or fast; -C FILE reads settings from TOML
+  --preset NAME            polite, fast, links; -C FILE reads settings from TOML
   -U, --user-agent TEXT    who asks; --contact WHO adds how to reach you
   --extract NAME=CSS       keep what a selector finds
   --save none              keep the database only, no files

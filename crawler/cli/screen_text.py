@@ -79,6 +79,7 @@ def _numbers(progress: Progress, clock: bool = True) -> list[str]:
     return [
         plural(progress.pages, "page"),
         *([plural(progress.requisites, "requisite")] if progress.requisites else []),
+        *([f"{plural(progress.probes, 'other link')} asked"] if progress.probes else []),
         f"{per_second(progress.rate)}/s",
         f"{human_count(progress.queued)} queued",
         f"{human_count(progress.in_flight)} in flight",

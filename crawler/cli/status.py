@@ -61,8 +61,9 @@ def _since(found: Status) -> str:
 def _numbers(found: Status, width: int) -> list[str]:
     rate = [f"{per_second(found.rate)}/s"] if found.state == "running" else []
     leased = [f"{human_count(found.leased)} leased"] if found.leased else []
-    requisites = [plural(found.requisites, "requisite")] if found.requisites else []
-    first = [plural(found.pages, "page"), *requisites, *rate, f"{human_count(found.queued)} queued", *leased, human_size(found.bytes)]
+    apart = [plural(found.requisites, "requisite")] if found.requisites else []
+    apart += [f"{plural(found.probes, 'other link')} asked"] if found.probes else []
+    first = [plural(found.pages, "page"), *apart, *rate, f"{human_count(found.queued)} queued", *leased, human_size(found.bytes)]
     counts = (("ok", found.ok), ("redirects", found.redirects), ("broken", found.broken), ("errors", found.errors))
     outcomes = " · ".join(f"{name} {human_count(count)}" for name, count in counts)
     kinds = ", ".join(f"{human_count(group.urls)} {printable(group.kind)}" for group in found.error_kinds[:5])

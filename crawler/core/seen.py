@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from crawler.model import Role
+
 
 class SeenFilter:
     """Holds the most recent ids: at least `size` / 2 of them, at most `size` (a larger batch is whole until the next one).
@@ -40,3 +42,11 @@ class SeenFilter:
         """Forgets all: what was refused may be judged again."""
         self._young.clear()
         self._old.clear()
+
+
+_PROBE = 1 << 61
+
+
+def known_as(role: Role, identity: int) -> int:
+    """A URL in the filter: what is known as a part of pages, or as a probe, may be unknown as a page."""
+    return {"requisite": ~identity, "probe": identity ^ _PROBE}.get(role, identity)

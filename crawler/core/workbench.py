@@ -132,7 +132,7 @@ class Workbench:
         if request is None:
             return None  # the next answer brings us back here
         verdict = self._veto.refusal(request)
-        if verdict is None and self.agent is not None:
+        if verdict is None and self.agent is not None and request.role != "probe":
             place = origin(request.url)
             if (robots := host.robots_of(place, now)) is None:
                 return self._ask_robots(host, place, now)

@@ -67,7 +67,7 @@ class Bounds:
 
     def of_redirect(self, request: Request, target: Target) -> Target:
         """Where a redirect leads, judged as what was asked for. A seed that redirects to another host takes that host in."""
-        if request.role == "requisite":
+        if request.role in ("requisite", "probe"):
             return target._replace(refusal=self.of_requisite(target))
         if request.role == "sitemap":
             return target._replace(refusal=self.of_sitemap(target) if target.host else target.refusal)

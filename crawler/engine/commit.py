@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import islice
 
 from crawler.core.robots import prepare_robots
-from crawler.core.seen import SeenFilter
+from crawler.core.seen import SeenFilter, known_as
 from crawler.core.turns import Need
 from crawler.core.workbench import Workbench
 from crawler.engine.batch import Batch, Committed, JudgeAgain, Listed, Visit, discard_record, fence_of, listings, size_of
@@ -232,7 +232,7 @@ class GroupCommit:
         self._writing = 0
         self._unstored = sum(size_of(visit) for _, visit in self._visits) if self._max_size is not None else 0
         self.stats = committed.stats
-        self._seen.update(_known_as(request) for request in committed.admitted if request.role in ("page", "requisite"))
+        self._seen.update(known_as(request.role, request.id) for request in committed.admitted if request.role != "sitemap")
         self._refused.update(refusal.id for refusal in committed.refused if refusal.reason not in _OF_THE_LINK)
         for lease in committed.lost:
             self._workbench.lost(lease)
@@ -277,8 +277,3 @@ def _once(found: Iterable[Request]) -> dict[int, Request]:
         if before is None or before.role != request.role or before.depth > request.depth:
             once[request.id] = request
     return once
-
-
-def _known_as(request: Request) -> int:
-    """A URL in the filter: what is known as a part of pages may be unknown as a page."""
-    return request.id if request.role == "page" else ~request.id

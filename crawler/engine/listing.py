@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from crawler.core.html import LINK_TEXT_LENGTH
 from crawler.core.robots import parse_robots
-from crawler.core.seen import SeenFilter
+from crawler.core.seen import SeenFilter, known_as
 from crawler.core.sitemaps import Sitemap, SitemapEntry
 from crawler.core.urls import Target
 from crawler.engine.bounds import STEP, Bounds
@@ -75,7 +75,7 @@ class Listing:
                 continue
             rows.append((target.id, kind, rel, text))
             is_page = kind == "sitemap"
-            if (target.id if is_page else ~target.id) in self._seen:
+            if known_as("page" if is_page else "requisite", target.id) in self._seen:
                 continue
             verdict = target.refusal if is_page else self._bounds.of_requisite(target) if self._requisites else ("requisite", kind)
             if verdict is not None:

@@ -65,7 +65,7 @@ def _media_type(content_type: str) -> str:
 
 def _kind(request: Request, response: Response) -> Literal["page", "style", "sitemap", "feed"] | None:
     """What a response is to be parsed as; None: it is kept as it came."""
-    if response.error is not None or not 200 <= response.status < 300:
+    if response.error is not None or not 200 <= response.status < 300 or request.role == "probe":
         return None
     if request.role == "sitemap":
         return "sitemap"

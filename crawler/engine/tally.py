@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
 from crawler.model import Page, Record, Stats
@@ -13,12 +13,14 @@ WINDOW = 10.0
 
 
 class Tally:
-    """Counts stored pages, and what they are made of apart. Starts from what the folder holds already: `before` are the rows of pages
-    by (status, outcome), then the requisites, and the bytes of both."""
+    """Counts stored pages, and those of other roles apart. Starts from what the folder holds already: `before` are the rows of pages
+    by (status, outcome), then `apart` all others by role, and the bytes of both."""
 
-    def __init__(self, started: float, before: Mapping[tuple[int, str], int] | None = None, requisites: int = 0, size: int = 0) -> None:
+    def __init__(
+        self, started: float, before: Mapping[tuple[int, str], int] | None = None, apart: Mapping[str, int] | None = None, size: int = 0
+    ) -> None:
         self._started = started
-        self._requisites = requisites
+        self._apart: Counter[str] = Counter(apart or {})
         self._counts = dict.fromkeys(("ok", "redirects", "client_errors", "server_errors", "failed"), 0)
         for (status, outcome), count in (before or {}).items():
             self._counts[_class_of(status, outcome)] += count
@@ -30,12 +32,12 @@ class Tally:
         """Takes note of what a commit stored."""
         pages = [record.page for record in records if record.page.role != "sitemap"]
         for page in pages:
-            if page.role == "requisite":
-                self._requisites += 1
+            if page.role != "page":
+                self._apart[page.role] += 1
             else:
                 self._counts[_class_of_page(page)] += 1
             self._size += page.content.size
-        self._recent.append((now, sum(page.role != "requisite" for page in pages)))
+        self._recent.append((now, sum(page.role == "page" for page in pages)))
 
     def progress(
         self,
@@ -53,7 +55,8 @@ class Tally:
             elapsed=now - self._started,
             pages=pages,
             run_pages=pages - self._before,
-            requisites=self._requisites,
+            requisites=self._apart["requisite"],
+            probes=self._apart["probe"],
             queued=stats.queued + max(0, stats.leased - len(flying)),
             in_flight=len(flying),
             size=self._size,

@@ -13,12 +13,13 @@ from datetime import datetime
 from crawler.core.following import REDIRECT_STATUS, Following
 from crawler.core.html import ParsedPage, parse_header_links, parse_refresh
 from crawler.core.scope import Scope
-from crawler.core.seen import SeenFilter
+from crawler.core.seen import SeenFilter, known_as
 from crawler.core.urls import Target, canonical, fingerprint, host_key
 from crawler.core.validators import doubt
 from crawler.engine.batch import Visit, as_failed
 from crawler.engine.bounds import STEP, Bounds
 from crawler.engine.listing import Listing, sitemap_problem
+from crawler.engine.probing import Probing, Spare, again_with_get
 from crawler.engine.reading import HTML_TYPES, Reading, location_of, media_type, robots_meta_of
 from crawler.engine.steps import Steps, in_one_go
 from crawler.engine.watch import Watch
@@ -53,7 +54,8 @@ class Visitor:
     a URL; None: it is not kept.
 
     `follow` may choose among the links of a page (a hook); `only_sitemaps` refuses links, `sitemaps` False ignores sitemaps;
-    `requisites` asks for what pages are made of as well; `agent` is the name that an X-Robots-Tag may be for.
+    `requisites` asks for what pages are made of as well; `probes` asks once for what is not followed, pages beyond the depth `deepest`
+    among it, but for what `spare` leaves out; `agent` is the name that an X-Robots-Tag may be for.
     """
 
     def __init__(
@@ -73,9 +75,13 @@ class Visitor:
         seed_hosts: frozenset[str] = frozenset(),
         follow: Follow | None = None,
         watch: Watch | None = None,
+        probes: bool = False,
+        deepest: int | None = None,
+        spare: Spare | None = None,
     ) -> None:
         self._bounds = Bounds(scope, refused, strip_query, seed_hosts)
         self._listing = Listing(self._bounds, seen, requisites)
+        self._probing = Probing(self._bounds, seen, deepest, spare) if probes else None
         self._following = Following(respect_nofollow, only_sitemaps, requisites, agent)
         self._seen = seen
         self._refused = refused
@@ -86,6 +92,11 @@ class Visitor:
         self._watch = watch or Watch(None)
         # Refused for what this link is, not for its URL: the same URL may be linked as a page elsewhere.
         self._noted = SeenFilter(100_000)
+
+    @property
+    def scope(self) -> Scope:
+        """What belongs to the crawl now: redirects of seeds may have widened it."""
+        return self._bounds.scope
 
     # -- outcomes --------------------------------------------------------------------------------------------------------
 
@@ -99,6 +110,8 @@ class Visitor:
         """The same in steps, of which an ordinary page takes one."""
         if isinstance(verdict, Retry):
             return Visit(verdict)
+        if (again := again_with_get(request, response, verdict)) is not None:
+            return Visit(again)
         if isinstance(verdict, Failed):
             _check_disk(verdict.error)
             return Visit(verdict, Record(self._page(request, response, "error", fetched_at, error=verdict.error)))
@@ -119,6 +132,8 @@ class Visitor:
             self._watch.answer(request)
             page = self._page(request, response, "http_error", fetched_at, reading)
             return Visit(Fetched(request, ok=False), Record(page))
+        if request.role == "probe":
+            return Visit(Fetched(request, ok=True), Record(self._page(request, response, "ok", fetched_at)))
         return (yield from self._page_visit(request, response, reading, fetched_at))
 
     def broken(self, request: Request, response: Response, error: Exception, fetched_at: datetime) -> Visit:
@@ -264,11 +279,14 @@ class Visitor:
                 of_link = self._following.refusal(kind, rel, closed)
                 if of_link is None and chosen is not None and target.url not in chosen:
                     of_link = ("hook", "not chosen")
+                verdict = of_link or verdict
+                if self._probing is not None and self._probing.takes(target, verdict, rel, depth):
+                    self._probing.add(request, target, requests, refusals)
+                    continue
                 if of_link is not None:
                     if target.id in self._noted:
                         continue
                     self._noted.update((target.id,))
-                    verdict = of_link
             if (verdict := verdict or self._watch.link(target)) is not None:
                 refusals.append(Refusal(target.url, target.id, *verdict, url, depth))
             else:
@@ -276,9 +294,8 @@ class Visitor:
         return rows
 
     def _take_part(self, request: Request, target: Target, requests: list[Request], refusals: list[Refusal]) -> None:
-        """Adds the request for a part of a page, or its refusal. In the filter of known URLs it is the complement of its id: as a page
-        it may be unknown."""
-        if ~target.id in self._seen or target.id in self._noted:
+        """Adds the request for a part of a page, or its refusal."""
+        if known_as("requisite", target.id) in self._seen or target.id in self._noted:
             return
         # Style sheets import others: the steps are counted, as those of redirects are, so that they end.
         chain = (*request.chain, request.id) if request.role == "requisite" else ()
@@ -310,12 +327,13 @@ class Visitor:
         again = self._bounds.judge_again if self._bounds.was_taken_in(target) else None
         page = self._page(request, response, "redirect", fetched_at, redirect_to=target.url)
         record = Record(page, ((target.id, "redirect", "", ""),))
+        role = request.role
+        if self._probing is not None and self._probing.takes(target, target.refusal, "", request.depth):
+            target, role = target._replace(refusal=None), "probe"
         if target.refusal is not None:
             refusal = Refusal(target.url, target.id, *target.refusal, request.url, request.depth)
             return Visit(Redirected(request), record, refusals=(refusal,))
-        hop = Request(
-            target.url, target.id, target.host, request.role, request.depth, parent=request.url, chain=(*request.chain, request.id)
-        )
+        hop = Request(target.url, target.id, target.host, role, request.depth, parent=request.url, chain=(*request.chain, request.id))
         return Visit(Redirected(request), record, requests=(hop,), judge_again=again)
 
     def _redirect_error(self, request: Request, target: Target | None, location: str) -> PageError | None:

@@ -27,6 +27,11 @@ def _limit(role: Role, max_body: int) -> int:
     return max(max_body, MAX_SITEMAP_SIZE) if role == "sitemap" else max_body
 
 
+def method_of(request: Request) -> str:
+    """How a URL is asked for: a probe with HEAD first."""
+    return "HEAD" if request.role == "probe" and not request.attempts else "GET"
+
+
 class Answer:
     """Collects one answer. `waiting_for` tells what a timeout would mean; after `end` (as `perf_counter` counts) nothing is waited for.
 

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from urllib3.connection import HTTPConnection
 
-from crawler.fetch.answer import Answer
+from crawler.fetch.answer import Answer, method_of
 from crawler.fetch.body import BodyReader
 from crawler.fetch.cookies import open_jar, origin_of
 from crawler.fetch.failures import explain, tls_cause
@@ -69,7 +69,7 @@ class BlockingFetcher:
         return tls_context(self._options)  # takes some 20 ms, which a crawl without https need not spend
 
     def fetch(self, request: Request) -> Response:
-        """The answer to a GET of this URL. Whatever goes wrong is `response.error`."""
+        """The answer to a GET of this URL, or a HEAD of a probe. Whatever goes wrong is `response.error`."""
         answer = Answer(request, self._options, self.end)
         try:
             self._exchange(request, urlsplit(request.url), answer)
@@ -84,12 +84,18 @@ class BlockingFetcher:
         self._guard.check_literal(host, place)
         CONNECTING.set(Connecting(host, place, proxy is not None))
         key = (url.scheme, host, url.port, proxy)
-        connection, head = self._ask(key, self._request(request, url, proxy), answer)
+        method = method_of(request)
+        connection, head = self._ask(key, self._request(request, url, proxy), answer, method)
         try:
             answer.headers_arrived(head.status, head.pairs)
             if self._jar is not None and answer.cookies:
                 self._jar.keep(_origin(url), url.path, answer.cookies)
-            answer.body = self._read(head, answer.body_reader(self._memory))
+            if request.role != "probe":
+                answer.body = self._read(head, answer.body_reader(self._memory))
+            elif method == "HEAD":
+                head.next(1)  # finds its end, so that the connection can be kept
+            else:
+                head.will_close = True  # its headers are all there is to know
         except BaseException:
             connection.close()
             raise
@@ -100,26 +106,26 @@ class BlockingFetcher:
         else:
             self._connections.keep(key, connection)
 
-    def _ask(self, key: Key, sent: bytes, answer: Answer) -> tuple[HTTPConnection, Head]:
+    def _ask(self, key: Key, sent: bytes, answer: Answer, method: str) -> tuple[HTTPConnection, Head]:
         """Sends the request and waits for the headers."""
         kept = self._connections.take(key)
         if kept is not None:
             try:
-                return kept, self._converse(kept, sent, answer)
+                return kept, self._converse(kept, sent, answer, method)
             except ConnectionError:
                 pass  # an idle connection was closed just as it was used again: ask once more (RFC 9110, 9.2.2)
         answer.connecting(True)
         connection = self._connections.open(key, answer.left)
         answer.connecting(False)
-        return connection, self._converse(connection, sent, answer)
+        return connection, self._converse(connection, sent, answer, method)
 
-    def _converse(self, connection: HTTPConnection, sent: bytes, answer: Answer) -> Head:
+    def _converse(self, connection: HTTPConnection, sent: bytes, answer: Answer, method: str) -> Head:
         sock = connection.sock
         assert sock is not None
         try:
             sock.settimeout(max(answer.left(), 0.001))
             sock.sendall(sent)
-            head = Head(sock, answer.left)
+            head = Head(sock, answer.left, method)
             head.begin()
             return head
         except BaseException:
@@ -139,7 +145,7 @@ class BlockingFetcher:
             headers.update(proxy_headers(proxy))
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         host = "" if any(name.lower() == "host" for name in headers) else f"Host: {place}\r\n"
-        return f"GET {target} HTTP/1.1\r\n{host}{lines}\r\n".encode()
+        return f"{method_of(request)} {target} HTTP/1.1\r\n{host}{lines}\r\n".encode()
 
     def _read(self, head: Head, body: BodyReader) -> Body:
         file: BinaryIO | None = None

@@ -15,7 +15,7 @@ from yarl import URL
 
 from crawler.core.retry import is_out_of_files
 from crawler.fetch import descriptors
-from crawler.fetch.answer import Answer
+from crawler.fetch.answer import Answer, method_of
 from crawler.fetch.body import BodyReader
 from crawler.fetch.client_failures import ConnectionDropped, explain_client
 from crawler.fetch.cookies import open_jar, origin_of
@@ -89,7 +89,7 @@ class HttpFetcher:
         return tls_context(self._options)  # takes some 20 ms, which a crawl without https need not spend
 
     async def fetch(self, request: Request) -> Response:
-        """The answer to a GET of this URL. Whatever goes wrong is `response.error`; only CancelledError is raised."""
+        """The answer to a GET of this URL, or a HEAD of a probe. Whatever goes wrong is `response.error`; only CancelledError is raised."""
         answer = Answer(request, self._options)
         try:
             async with asyncio.timeout(self._options.timeout) as limit:
@@ -110,6 +110,8 @@ class HttpFetcher:
             if self._jar is not None and answer.cookies:
                 url = URL(request.url, encoded=True)
                 self._jar.keep(origin_of(url.scheme, url.raw_host or "", url.port), url.raw_path, answer.cookies)
+            if request.role == "probe":  # its headers are all there is to know
+                return _leave(response, method_of(request))
             reader = answer.body_reader(self._memory)
             answer.body = await self._read(response, reader, answer, limit)
         except BaseException:
@@ -132,14 +134,15 @@ class HttpFetcher:
         if self._headers.by_origin or request.headers or url.raw_user is not None:
             userinfo = "" if url.raw_user is None else f"{url.raw_user}:{url.raw_password or ''}"
             headers = self._headers.added(request, origin, url.raw_path, userinfo)
-        if proxy is None and url.raw_user is None:
+        method = method_of(request)
+        if proxy is None and url.raw_user is None and method == "GET":
             every = None if not headers else self._headers.all(headers).items()
             if (kept := await self._kept_alive.ask(request.url, tls, every)) is not None:
                 return kept
         url = url.with_user(None) if url.raw_user is not None else url
         if request.url.endswith("?") and not url.raw_query_string:
             url = url.with_path(f"{url.raw_path}?", encoded=True)  # yarl forgets an empty query, which is part of a URL all the same
-        return await self._session.get(url, headers=headers, allow_redirects=False, proxy=proxy, ssl=tls)
+        return await self._session.request(method, url, headers=headers, allow_redirects=False, proxy=proxy, ssl=tls)
 
     async def _read(self, response: ClientResponse | KeptResponse, body: BodyReader, answer: Answer, limit: asyncio.Timeout) -> Body:
         content, connection, spool = response.content, response.connection, None
@@ -176,6 +179,14 @@ class HttpFetcher:
             return chunk
         limit.reschedule(asyncio.get_running_loop().time() + answer.left())
         return await content.readany()
+
+
+def _leave(response: ClientResponse | KeptResponse, method: str) -> None:
+    """Gives up the body of an answer; the connection of one that has none is kept."""
+    if method == "HEAD" and isinstance(response, ClientResponse):
+        response.release()
+    else:
+        response.close()
 
 
 async def _ask_again_only_on_a_used_connection(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:

@@ -207,10 +207,11 @@ class Head(http.client.HTTPResponse):
 
     pairs: list[tuple[str, str]]
 
-    def __init__(self, sock: socket.socket, patience: Callable[[], float]) -> None:
+    def __init__(self, sock: socket.socket, patience: Callable[[], float], method: str = "GET") -> None:
         self._source = _TimedSocket(sock, patience)
         self._beyond = b""
-        super().__init__(self._source, method="GET")  # type: ignore[arg-type]
+        self._has_body = method != "HEAD"
+        super().__init__(self._source, method=method)  # type: ignore[arg-type]
 
     def begin(self) -> None:
         version, self.status, self.reason = self._read_status()
@@ -235,8 +236,8 @@ class Head(http.client.HTTPResponse):
         self.chunked: bool = [coding.lower() for coding in codings] == ["chunked"]
         self.chunk_left = None
         self.length = int(lengths[0]) if lengths else None
-        if self.status in (204, 304):
-            self.length = 0
+        if self.status in (204, 304) or not self._has_body:
+            self.length, self.chunked = 0, False
         ends_itself = self.chunked or self.length is not None
         self.will_close: bool = self._check_close() or not ends_itself  # type: ignore[attr-defined]
 

@@ -47,9 +47,9 @@ REQUISITES, SITEMAPS = -1, 0
 
 
 def rank_of(request: Request) -> int:
-    """The place of a URL among those of its host: what pages are made of comes first, so that a page is soon whole; then sitemaps; then
-    pages by depth."""
-    return {"requisite": REQUISITES, "sitemap": SITEMAPS}.get(request.role, 1 + request.depth)
+    """The place of a URL among those of its host: what pages are made of and what they link to besides comes first, so that a page is
+    soon whole; then sitemaps; then pages by depth."""
+    return {"requisite": REQUISITES, "probe": REQUISITES, "sitemap": SITEMAPS}.get(request.role, 1 + request.depth)
 
 
 def is_raised(role: Role, rank: int, before: Role, rank_before: int, state: State) -> bool:

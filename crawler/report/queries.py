@@ -9,18 +9,19 @@ from __future__ import annotations
 
 # What pages are made of is counted apart.
 _ATTEMPTS = """
-SELECT count(*) FILTER (WHERE role <> 'requisite') AS pages,
-       count(*) FILTER (WHERE outcome IN ('ok', 'not_modified') AND role <> 'requisite') AS ok,
-       count(*) FILTER (WHERE outcome = 'redirect' AND role <> 'requisite') AS redirects,
-       count(*) FILTER (WHERE outcome = 'http_error' AND role <> 'requisite') AS broken,
-       count(*) FILTER (WHERE outcome = 'error' AND role <> 'requisite') AS errors,
+SELECT count(*) FILTER (WHERE role = 'page') AS pages,
+       count(*) FILTER (WHERE outcome IN ('ok', 'not_modified') AND role = 'page') AS ok,
+       count(*) FILTER (WHERE outcome = 'redirect' AND role = 'page') AS redirects,
+       count(*) FILTER (WHERE outcome = 'http_error' AND role = 'page') AS broken,
+       count(*) FILTER (WHERE outcome = 'error' AND role = 'page') AS errors,
        count(*) FILTER (WHERE role = 'requisite') AS requisites,
+       count(*) FILTER (WHERE role = 'probe') AS probes,
        coalesce(sum(bytes), 0) AS bytes"""
 
 PAGES = f"""{_ATTEMPTS},
-       count(*) FILTER (WHERE run = (SELECT max(run) FROM runs) AND role <> 'requisite') AS run_pages,
-       min(depth) FILTER (WHERE role <> 'requisite') AS min_depth,
-       max(depth) FILTER (WHERE role <> 'requisite') AS max_depth,
+       count(*) FILTER (WHERE run = (SELECT max(run) FROM runs) AND role = 'page') AS run_pages,
+       min(depth) FILTER (WHERE role = 'page') AS min_depth,
+       max(depth) FILTER (WHERE role = 'page') AS max_depth,
        count(file) AS files
 FROM pages
 """
@@ -68,7 +69,7 @@ WHERE closed = '' AND (queued > 0 OR leased_until IS NOT NULL) ORDER BY at LIMIT
 # The first condition is that of a partial index.
 ERROR_KINDS = """
 SELECT error AS kind, count(*) AS urls FROM pages
-WHERE outcome IN ('http_error', 'error') AND outcome = 'error' AND role <> 'requisite' GROUP BY error ORDER BY urls DESC, kind
+WHERE outcome IN ('http_error', 'error') AND outcome = 'error' AND role = 'page' GROUP BY error ORDER BY urls DESC, kind
 """
 
 # Without a broken page nobody looks at the links.

@@ -53,6 +53,7 @@ class Status:
     broken: int
     errors: int
     requisites: int
+    probes: int
     bytes: int
     rate: float
     error_kinds: tuple[ErrorGroup, ...]

@@ -85,6 +85,7 @@ class Summary:
     broken: int
     errors: int
     requisites: int
+    probes: int
     bytes: int
     min_depth: int | None
     max_depth: int | None

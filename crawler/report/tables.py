@@ -263,7 +263,7 @@ DEPTH = Table(
 SELECT depth, count(*) AS pages, count(*) FILTER (WHERE outcome IN ('ok', 'not_modified')) AS ok,
        count(*) FILTER (WHERE outcome = 'redirect') AS redirects, count(*) FILTER (WHERE outcome = 'http_error') AS broken,
        count(*) FILTER (WHERE outcome = 'error') AS errors, sum(bytes) AS bytes, round(avg(ttfb_ms), 1) AS mean_ttfb_ms
-FROM pages WHERE role <> 'requisite' GROUP BY depth ORDER BY depth
+FROM pages WHERE role = 'page' GROUP BY depth ORDER BY depth
 """,
     is_finding=False,
 )

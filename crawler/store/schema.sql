@@ -215,7 +215,7 @@ CREATE VIEW by_status AS
   SELECT status, outcome, count(*) AS pages, sum(bytes) AS bytes FROM pages GROUP BY status, outcome ORDER BY status;
 
 CREATE VIEW by_depth AS
-  SELECT depth, count(*) AS pages, sum(outcome IN ('ok', 'not_modified')) AS ok FROM pages WHERE role <> 'requisite' GROUP BY depth ORDER BY depth;
+  SELECT depth, count(*) AS pages, sum(outcome IN ('ok', 'not_modified')) AS ok FROM pages WHERE role = 'page' GROUP BY depth ORDER BY depth;
 
 CREATE VIEW by_type AS
   SELECT content_type, count(*) AS pages, sum(bytes) AS bytes FROM pages WHERE outcome IN ('ok', 'not_modified') GROUP BY content_type ORDER BY pages DESC;

@@ -114,7 +114,7 @@ def test_check_shows_what_is_wrong(text: str, message: str, capsys: Screens, her
         (["config", "check"], "error: FILE is missing\n  usage: crawler config check FILE\n  try: crawler config check crawl.toml\n"),
         (["config", "check", "none.toml"], "error: cannot read none.toml\n  No such file or directory\n  try: crawler config show\n"),
         (["config", "shw"], "error: 'shw' means nothing here\n  expected show or check; did you mean show?\n  try: crawler config show\n"),
-        (["config", "show", "quick"], "error: `PRESET` is 'quick'; there is no such preset\n  there are default, fast, polite\n"),
+        (["config", "show", "quick"], "error: `PRESET` is 'quick'; there is no such preset\n  there are default, fast, links, polite\n"),
         (["config"], "error: show|check is missing\n"),
     ],
 )

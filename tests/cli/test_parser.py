@@ -314,7 +314,8 @@ def test_completion_knows_every_flag_and_command(shell: str, capsys: Screens) ->
     ("typed", "offered"),
     [
         ("crawler sta", ["status"]), ("crawler crawl --max-p", ["--max-pages"]), ("crawler crawl --scope p", ["page", "prefix"]),
-        ("crawler example.org --no-rob", []), ("crawler --preset ", ["default", "fast", "polite"]), ("crawler config ", ["show", "check"]),
+        ("crawler example.org --no-rob", []), ("crawler --preset ", ["default", "fast", "links", "polite"]),
+        ("crawler config ", ["show", "check"]),
         ("crawler resume out --sc", []), ("crawler status --j", ["--json"]), ("crawler crawl --max-pages ", []),
     ],
 )  # fmt: skip

@@ -32,6 +32,7 @@ STATUS = Status(
     failed=2,
     skipped=274,
     pages=1204,
+    probes=0,
     ok=1131,
     redirects=40,
     broken=31,

@@ -10,7 +10,7 @@ def a_summary(**facts: Any) -> Summary:
     """What is said of a crawl of 49 seconds that is complete and found nothing at all, but for these facts."""
     nothing: dict[str, Any] = {
         "run": 1, "started": STARTED, "ended": ENDED, "finish_reason": "queue empty", "duration": 49.0,
-        "pages": 0, "run_pages": 0, "ok": 0, "redirects": 0, "broken": 0, "errors": 0, "requisites": 0,
+        "pages": 0, "run_pages": 0, "ok": 0, "redirects": 0, "broken": 0, "errors": 0, "requisites": 0, "probes": 0,
         "bytes": 0, "min_depth": 0, "max_depth": 0,
         "files": 0, "queued": 0, "error_kinds": (), "closed_hosts": 0, "closed_host_examples": (), "given_up": 0, "failed_seeds": (),
         "only_page": None, "skipped": 0, "skipped_reasons": {}, "skipped_groups": (),

@@ -216,6 +216,7 @@ def test_every_number_of_a_status(tmp_path: Path) -> None:
         broken=3,
         errors=1,
         requisites=0,
+        probes=0,
         bytes=4600,
         rate=0.0,
         error_kinds=(ErrorGroup("timeout", 1),),
