@@ -6,7 +6,7 @@ synchronous one directly, so one implementation serves both. One contract suite 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -107,12 +107,16 @@ class Transaction(Protocol):
 
 
 class Fetcher(Protocol):
-    """Asks for one URL. Errors are values of the response, cancellation is the only exception."""
+    """Asks for one URL. Errors are values of the response, cancellation is the only exception.
 
-    async def fetch(self, request: Request) -> Response: ...
+    `leaves` is called when the request is sent: a connection that had to be made for it is open by then. That is where a delay
+    counts from, for so the server sees it.
+    """
+
+    async def fetch(self, request: Request, leaves: Callable[[], object] | None = None) -> Response: ...
 
 
 class BlockingFetcher(Protocol):
     """The same for the synchronous mode."""
 
-    def fetch(self, request: Request) -> Response: ...
+    def fetch(self, request: Request, leaves: Callable[[], object] | None = None) -> Response: ...

@@ -19,6 +19,7 @@ KEPT_ALIVE = "/kept-alive"
 """A path that servers of tests answer and do not count: after it the connection is a used one."""
 
 FetchAll = Callable[..., list[Response]]
+Leaves = Callable[[], object] | None
 
 
 def request(url: str, *headers: tuple[str, str]) -> Request:
@@ -27,25 +28,27 @@ def request(url: str, *headers: tuple[str, str]) -> Request:
 
 
 def fetch_asynchronously(
-    urls: Sequence[str | Request], spool: Path | None = None, *, loop_factory: Any = None, **options: Any
+    urls: Sequence[str | Request], spool: Path | None = None, leaves: Leaves = None, *, loop_factory: Any = None, **options: Any
 ) -> list[Response]:
     """Fetches one URL after the other with one HttpFetcher."""
 
     async def story() -> list[Response]:
         async with HttpFetcher(_options(options), spool) as fetcher:
-            return [await fetcher.fetch(url if isinstance(url, Request) else request(url)) for url in urls]
+            return [await fetcher.fetch(url if isinstance(url, Request) else request(url), leaves) for url in urls]
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(story())
 
 
-def fetch_on_uvloop(urls: Sequence[str | Request], spool: Path | None = None, **options: Any) -> list[Response]:
+def fetch_on_uvloop(urls: Sequence[str | Request], spool: Path | None = None, leaves: Leaves = None, **options: Any) -> list[Response]:
     """The same on uvloop, where sockets and timers are not asyncio's own."""
     uvloop = pytest.importorskip("uvloop")
-    return fetch_asynchronously(urls, spool, loop_factory=uvloop.new_event_loop, **options)
+    return fetch_asynchronously(urls, spool, leaves, loop_factory=uvloop.new_event_loop, **options)
 
 
-def fetch_on_used_connections(urls: Sequence[str | Request], spool: Path | None = None, **options: Any) -> list[Response]:
+def fetch_on_used_connections(
+    urls: Sequence[str | Request], spool: Path | None = None, leaves: Leaves = None, **options: Any
+) -> list[Response]:
     """The same over connections that have been used before, where no aiohttp session is in between."""
 
     async def story() -> list[Response]:
@@ -53,16 +56,16 @@ def fetch_on_used_connections(urls: Sequence[str | Request], spool: Path | None 
             answers = []
             for asked in (url if isinstance(url, Request) else request(url) for url in urls):
                 await fetcher.fetch(request(urljoin(asked.url, KEPT_ALIVE)))
-                answers.append(await fetcher.fetch(asked))
+                answers.append(await fetcher.fetch(asked, leaves))
             return answers
 
     return asyncio.run(story())
 
 
-def fetch_blocking(urls: Sequence[str | Request], spool: Path | None = None, **options: Any) -> list[Response]:
+def fetch_blocking(urls: Sequence[str | Request], spool: Path | None = None, leaves: Leaves = None, **options: Any) -> list[Response]:
     """Fetches one URL after the other with one BlockingFetcher."""
     with BlockingFetcher(_options(options), spool) as fetcher:
-        return [fetcher.fetch(url if isinstance(url, Request) else request(url)) for url in urls]
+        return [fetcher.fetch(url if isinstance(url, Request) else request(url), leaves) for url in urls]
 
 
 def _options(options: dict[str, Any]) -> FetchOptions:

@@ -120,7 +120,7 @@ class LeasedHost:
 
     def robots_failed(self, facts: RobotsFacts, now: float, started: float, salt: int, retry_after: float | None) -> None:
         """No robots.txt: all of the host waits and it is asked for again, until the host is given up."""
-        self.pace.cancelled()
+        self.pace.cancelled(started)
         if facts.status:
             self.pace.remember(replace(self.pace.state, answered=True))
         error = PageError("robots_unavailable", facts.error) if facts.status else _network_error(facts)

@@ -45,7 +45,10 @@ class Politeness:
 class Pace:
     """The pace of one host. Tell it what starts and what comes back; ask `ready_at` when the next may start."""
 
-    __slots__ = ("_gap", "_heard_at", "_punished_at", "_started_at", "_state", "_throttle", "_unanswered", "_window", "in_flight", "rules")
+    __slots__ = (
+        "_gap", "_heard_at", "_punished_at", "_started_at", "_state", "_throttle", "_unanswered", "_unsent", "_window", "in_flight",
+        "rules",
+    )  # fmt: skip
 
     def __init__(self, rules: Politeness, state: HostState | None = None) -> None:
         self.rules = rules
@@ -56,6 +59,7 @@ class Pace:
         self._throttle = Throttle(known.rate, known.rate_since, known.is_rate_guessed, known.refusals)
         self._window = Window(rules.per_host, known.concurrency, known.latency)
         self._unanswered = 0  # pages in a row whose first try brought no usable answer
+        self._unsent: float | None = None  # when the request started that has not left yet
         self._punished_at = self._heard_at = self._started_at = float("-inf")
         self._set(delay=rules.delay)
 
@@ -94,10 +98,21 @@ class Pace:
         self._set(delay=max(self.rules.delay, asked))
         self.pause(self._started_at + self._state.delay)
 
-    def leaves(self, now: float) -> None:
-        """What was started last leaves only now: the delay that was asked for counts from here."""
-        if self._state.delay:
-            self.pause(now + self._state.delay)
+    def leaves(self, now: float, started: float) -> bool:
+        """What had started at `started` leaves only now, over a connection that is open: the delay that was asked for counts from here.
+        True: others had to wait for that."""
+        self._started_at = now
+        was_awaited = self._has_left(started)
+        if not self._state.delay:
+            return False
+        self.pause(now + self._state.delay)
+        return was_awaited
+
+    def _has_left(self, started: float) -> bool:
+        was_awaited = self._unsent == started
+        if was_awaited:
+            self._unsent = None
+        return was_awaited
 
     def led_on(self, now: float) -> float:
         """What is in flight leads to another request in its place: when that may start, a gap after the one before."""
@@ -117,15 +132,16 @@ class Pace:
         return int(self._window.size) if self.rules.adaptive else self.rules.per_host
 
     def ready_at(self) -> float | None:
-        """When the next request may start; None while the window is full or the host is closed."""
-        if self.in_flight >= self.window or self._state.closed:
+        """When the next request may start; None while the window is full or the host is closed, and with a delay while the one before
+        has not left."""
+        if self.in_flight >= self.window or self._state.closed or (self._unsent is not None and self._state.delay):
             return None
         return self._state.next_at
 
     def started(self, now: float) -> None:
         """A request starts now."""
         self.in_flight += 1
-        self._started_at = now
+        self._started_at = self._unsent = now
         self._throttle.started(now)
         self._gap = self._throttle.gap(now)
         delay, next_at = self._state.delay, self._state.next_at
@@ -138,16 +154,20 @@ class Pace:
         elif delay:
             self.pause(now + delay)
 
-    def cancelled(self) -> None:
-        """A started request will bring no answer; nothing is learnt."""
+    def cancelled(self, started: float) -> None:
+        """A request that had started at `started` will bring no answer; nothing is learnt."""
+        self._landed(started)
+
+    def _landed(self, started: float) -> None:
         self.in_flight -= 1
+        self._has_left(started)
 
     def answered(
         self, now: float, started: float, status: int, ttfb: float, retry_after: float | None = None, *, first: bool = False, salt: int = 0
     ) -> bool:
         """An answer arrived to a request that had started at `started`, the `first` try of its URL or not. True: it is the host
         that is in trouble, not the URL."""
-        self.in_flight -= 1
+        self._landed(started)
         self._heard_at = now
         if retry_after is not None and retry.of_status(status) is not retry.FINAL:
             self.pause(now + min(retry_after, retry.LONGEST_RETRY_AFTER))
@@ -192,7 +212,7 @@ class Pace:
     def failed(self, now: float, started: float, error: PageError, salt: int = 0, *, first: bool = False) -> bool:
         """A request that had started at `started`, the `first` try of its URL or not, brought no usable answer. True: the host is
         in trouble, whatever the URL."""
-        self.in_flight -= 1
+        self._landed(started)
         rule = retry.of_error(error)
         if rule is retry.HOST:
             self.unreachable(now, started, error, salt)

@@ -318,15 +318,20 @@ class Workbench:
         """A started request was cut off by us: it goes back untried when its host is released."""
         if (landed := self._landed(request)) is None:
             return
-        host, _ = landed
+        host, started = landed
         host.waiting_for = None if request.role == "robots" else host.waiting_for
-        host.pace.cancelled()
+        host.pace.cancelled(started)
         self._settle(host)
 
-    def leaves(self, request: Request, now: float) -> None:
-        """A request that was started leaves only now: hooks, or other work, were in between."""
-        if (host := self._hosts.get(request.host)) is not None:
-            host.pace.leaves(now)
+    def leaves(self, request: Request, now: float) -> bool:
+        """A request that was started leaves only now: hooks, a new connection, or other work, were in between. True: ask what is next
+        again, for others may have had to wait for that."""
+        if (host := self._hosts.get(request.host)) is None:
+            return False
+        _, started = host.started.get(request.id, (request, now))
+        if was_awaited := host.pace.leaves(now, started):
+            self._settle(host)
+        return was_awaited
 
     def led_on(self, request: Request, now: float) -> float:
         """A robots.txt redirects: when the next place may be asked, as politely as any other."""

@@ -258,8 +258,7 @@ class AsynchronousEngine:
         sent = await self._hooks.before(request)
         if isinstance(sent, Skip):
             return self._judge.skipped(request, sent)
-        self._workbench.leaves(request, self._clock())
-        response = await self._fetcher.fetch(sent)
+        response = await self._fetcher.fetch(sent, partial(self._leaves, request))
         needed = self._reader.effort(request, response)
         reading = await self._read_apart(request, response) if needed == "apart" else None
         verdict = self._judge.verdict(request, response)
@@ -268,6 +267,10 @@ class AsynchronousEngine:
             reading = await self._reader.read(request, response, needed) if verdict is None else Reading()
         visit = await in_turn(self._judge.visit(request, response, reading, verdict), self._writer.rest)
         return await self._after(request, visit)
+
+    def _leaves(self, request: Request) -> None:
+        if self._workbench.leaves(request, self._clock()):
+            self._wake()
 
     async def _read_apart(self, request: Request, response: Response) -> Reading | Exception:
         """Reads what takes long while its host's slot is still taken, so that one host cannot keep all workers waiting; and not
@@ -294,10 +297,9 @@ class AsynchronousEngine:
     async def _ask_robots(self, request: Request) -> None:
         story = robots_story(request)
         step = next(story)
-        self._workbench.leaves(request, self._clock())
         while True:
             try:
-                step = story.send(await self._fetcher.fetch(step))
+                step = story.send(await self._fetcher.fetch(step, partial(self._leaves, request)))
                 await asyncio.sleep(self._workbench.led_on(request, self._clock()) - self._clock())
             except StopIteration as end:
                 if len(end.value.facts.text or b"") > LARGE_ROBOTS:

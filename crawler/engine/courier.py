@@ -126,7 +126,7 @@ class Courier:
         while True:
             started = await self._turn(gate)
             try:
-                response = await self._ask(gate, request)
+                response = await self._ask(gate, request, started)
                 wait = self._judge(gate, request, response, started)
                 if (task := asyncio.current_task()) is not None:
                     self._last[task] = "" if wait is None else str(response.error or f"HTTP {response.status}")
@@ -159,11 +159,15 @@ class Courier:
         at = self._clock() if gate.pace.closed else gate.pace.ready_at()
         return None if at is None else max(0.0, at - self._clock())
 
-    async def _ask(self, gate: _Gate, request: Request) -> Response:
+    async def _ask(self, gate: _Gate, request: Request, started: float) -> Response:
+        def leaves() -> None:
+            if gate.pace.leaves(self._clock(), started):
+                gate.changed.set()
+
         try:
-            return await self._fetcher.fetch(request)
+            return await self._fetcher.fetch(request, leaves)
         except asyncio.CancelledError:
-            gate.pace.cancelled()
+            gate.pace.cancelled(started)
             raise
         finally:
             gate.changed.set()

@@ -164,8 +164,7 @@ class SynchronousEngine:
         sent = self._before(request)
         if isinstance(sent, Skip):
             return self._judge.skipped(request, sent)
-        self._workbench.leaves(request, self._clock())
-        response = self._fetch(sent)
+        response = self._fetch(sent, request)
         verdict = self._judge.verdict(request, response)
         reading = self._reader.read_blocking(request, response, self._last - self._clock()) if verdict is None else Reading()
         self._check_time()
@@ -175,8 +174,8 @@ class SynchronousEngine:
         if self._clock() >= self._last:
             raise _TimeIsUp
 
-    def _fetch(self, request: Request) -> Response:
-        response = self._fetcher.fetch(request)
+    def _fetch(self, sent: Request, request: Request) -> Response:
+        response = self._fetcher.fetch(sent, lambda: self._workbench.leaves(request, self._clock()))
         if response.error is not None and self._clock() >= self._end:
             raise _TimeIsUp  # cut off, perhaps: neither tried nor failed
         return response
@@ -206,7 +205,7 @@ class SynchronousEngine:
         step = next(story)
         while True:
             try:
-                step = story.send(self._fetch(step))
+                step = story.send(self._fetch(step, request))
                 until = self._workbench.led_on(request, self._clock())
                 if self._stopped.wait(max(0.0, min(until, self._end) - self._clock())) or self._clock() >= self._end:
                     raise _TimeIsUp

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -68,21 +69,22 @@ class BlockingFetcher:
     def _tls(self) -> ssl.SSLContext:
         return tls_context(self._options)  # takes some 20 ms, which a crawl without https need not spend
 
-    def fetch(self, request: Request) -> Response:
-        """The answer to a GET of this URL, or a HEAD of a probe. Whatever goes wrong is `response.error`."""
+    def fetch(self, request: Request, leaves: Callable[[], object] | None = None) -> Response:
+        """The answer to a GET of this URL, or a HEAD of a probe. Whatever goes wrong is `response.error`. `leaves` is called when the request
+        is sent, over a connection that is open by then."""
         answer = Answer(request, self._options, self.end)
         try:
-            self._exchange(request, urlsplit(request.url), answer)
+            self._exchange(request, urlsplit(request.url), answer, leaves)
         except Exception as error:
             answer.failed(_explain(error, answer))
         return answer.response()
 
-    def _exchange(self, request: Request, url: SplitResult, answer: Answer) -> None:
+    def _exchange(self, request: Request, url: SplitResult, answer: Answer, leaves: Callable[[], object] | None) -> None:
         host = url.hostname or ""
         proxy = self._proxies.find(url.scheme, host, url.port) if self._proxies else None
         place = _origin(url).partition("://")[2]
         self._guard.check_literal(host, place)
-        CONNECTING.set(Connecting(host, place, proxy is not None))
+        CONNECTING.set(Connecting(host, place, proxy is not None, leaves=leaves))
         key = (url.scheme, host, url.port, proxy)
         method = method_of(request)
         connection, head = self._ask(key, self._request(request, url, proxy), answer, method)
@@ -122,6 +124,7 @@ class BlockingFetcher:
     def _converse(self, connection: HTTPConnection, sent: bytes, answer: Answer, method: str) -> Head:
         sock = connection.sock
         assert sock is not None
+        CONNECTING.get().sends()
         try:
             sock.settimeout(max(answer.left(), 0.001))
             sock.sendall(sent)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Set
+from collections.abc import Callable, Set
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +26,7 @@ class Connecting:
     `crawler.core.urls.host_key`), and what the guard has seen so far.
 
     `sockets` counts the connections opened: 0 after an answer means that a kept-alive one was used again; `kept` that one was
-    tried.
+    tried. `leaves` is called when the request is sent.
     """
 
     host: str
@@ -35,6 +35,12 @@ class Connecting:
     sockets: int = 0
     kept: bool = False
     refusal: str = ""
+    leaves: Callable[[], object] | None = None
+
+    def sends(self) -> None:
+        """The request is sent now."""
+        if self.leaves is not None:
+            self.leaves()
 
 
 CONNECTING: ContextVar[Connecting] = ContextVar("connecting")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -88,12 +89,13 @@ class HttpFetcher:
     def _tls(self) -> ssl.SSLContext:
         return tls_context(self._options)  # takes some 20 ms, which a crawl without https need not spend
 
-    async def fetch(self, request: Request) -> Response:
-        """The answer to a GET of this URL, or a HEAD of a probe. Whatever goes wrong is `response.error`; only CancelledError is raised."""
+    async def fetch(self, request: Request, leaves: Callable[[], object] | None = None) -> Response:
+        """The answer to a GET of this URL, or a HEAD of a probe. Whatever goes wrong is `response.error`; only CancelledError is raised.
+        `leaves` is called when the request is sent, over a connection that is open by then."""
         answer = Answer(request, self._options)
         try:
             async with asyncio.timeout(self._options.timeout) as limit:
-                await self._exchange(request, answer, limit)
+                await self._exchange(request, answer, limit, leaves)
         except Exception as error:
             failure = explain_client(error, answer)
             if is_out_of_files(failure):
@@ -101,8 +103,8 @@ class HttpFetcher:
             answer.failed(failure)
         return answer.response()
 
-    async def _exchange(self, request: Request, answer: Answer, limit: asyncio.Timeout) -> None:
-        response = await self._ask(request)
+    async def _exchange(self, request: Request, answer: Answer, limit: asyncio.Timeout, leaves: Callable[[], object] | None) -> None:
+        response = await self._ask(request, leaves)
         try:
             answer.headers_arrived(
                 response.status, [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
@@ -118,7 +120,7 @@ class HttpFetcher:
             response.close()  # after a whole body there is nothing to close: its connection is back in the pool
             raise
 
-    async def _ask(self, request: Request) -> ClientResponse | KeptResponse:
+    async def _ask(self, request: Request, leaves: Callable[[], object] | None) -> ClientResponse | KeptResponse:
         """Sends the request and waits for the headers."""
         assert self._session is not None, "the fetcher works under `async with` only"
         url = URL(request.url, encoded=True)
@@ -127,7 +129,7 @@ class HttpFetcher:
         origin = origin_of(url.scheme, host, url.port)
         place = origin.partition("://")[2]
         self._guard.check_literal(host, place)
-        CONNECTING.set(Connecting(host, place, proxy is not None))
+        CONNECTING.set(Connecting(host, place, proxy is not None, leaves=leaves))
         secure = url.scheme == "https" or (proxy is not None and proxy.startswith("https:"))
         tls = self._tls if secure else True
         headers = None

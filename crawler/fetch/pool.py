@@ -34,8 +34,15 @@ class Pool(TCPConnector):
             else:
                 if request is not None:
                     request.kept = True
+                    request.sends()
                 return connection
         return None
+
+    async def _create_connection(self, req: Any, traces: list[Any], timeout: Any) -> ResponseHandler:
+        protocol = await super()._create_connection(req, traces, timeout)
+        if (request := CONNECTING.get(None)) is not None:
+            request.sends()
+        return protocol
 
     def drop_idle(self) -> None:
         """Closes the connections that nobody uses now, to make room for others."""

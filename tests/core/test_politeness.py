@@ -26,6 +26,7 @@ def start_at(pace: Pace, now: float) -> float:
     assert ready is not None
     at = max(now, ready)
     pace.started(at)
+    pace.leaves(at, at)
     return at
 
 
@@ -293,7 +294,7 @@ def probes_of(pace: Pace, error: PageError) -> int:
     while not pace.closed:
         started = start_at(pace, 1000.0 * tries)
         pace.unreachable(started, started, error)
-        pace.cancelled()
+        pace.cancelled(started)
         tries += 1
     return tries
 
@@ -415,12 +416,39 @@ def test_trouble_of_one_page_is_no_trouble_of_the_host(kind: str) -> None:
     assert (pace.window, pace.ready_at(), pace.in_flight) == (4, 0.0, 0)
 
 
+def test_a_delay_counts_from_when_a_request_leaves() -> None:
+    """It is sent when its connection is open; the next one waits for that, and then for the delay. A request that never leaves holds
+    nobody up once it is over."""
+    pace = answered_pace(Politeness(delay=1.0), concurrency=4.0)
+    pace.started(0.0)
+    assert pace.ready_at() is None
+    assert pace.leaves(1.7, 0.0)
+    assert pace.ready_at() == pytest.approx(2.7)
+
+    pace.started(3.0)
+    pace.failed(3.5, 3.0, PageError("protocol"))
+    assert pace.ready_at() == pytest.approx(4.0)
+    pace.started(5.0)
+    pace.answered(5.1, 0.0, OK, 5.1)
+    assert pace.ready_at() is None
+    pace.cancelled(5.0)
+    assert pace.ready_at() == pytest.approx(6.0)
+
+
+def test_without_a_delay_nobody_waits_for_a_connection() -> None:
+    """Requests to a host without one leave as their connections open."""
+    pace = answered_pace(Politeness(), concurrency=4.0)
+    pace.started(0.0)
+    assert pace.ready_at() == 0.0
+    assert not pace.leaves(1.0, 0.0)
+
+
 def test_a_cancelled_request_teaches_nothing() -> None:
     """A request that was cut off by us frees its slot and changes nothing else."""
     pace = answered_pace(Politeness(delay=1.0))
     before = pace.state
     pace.started(5.0)
-    pace.cancelled()
+    pace.cancelled(5.0)
 
     assert pace.in_flight == 0
     assert pace.state == HostState(next_at=6.0, delay=1.0, answered=True) != before

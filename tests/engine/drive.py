@@ -188,30 +188,33 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _Notes:
-    """Who asked for what, and when."""
+    """Who asked for what, and when. `connecting` says how long the next request needs to get its connection."""
 
-    def __init__(self, crawled: Crawled, base: str, clock: Callable[[], float]) -> None:
+    def __init__(self, crawled: Crawled, base: str, clock: Callable[[], float], connecting: Callable[[], float]) -> None:
+        self.connecting = connecting
         self._crawled = crawled
         self._base = base
-        self._clock = clock
+        self.clock = clock
 
     def begin(self, request: Request) -> Asked:
-        asked = Asked(request.url, path_of(request.url, self._base), request.host, request.role, self._clock())
+        asked = Asked(request.url, path_of(request.url, self._base), request.host, request.role, self.clock())
         self._crawled.requests.append(asked)
         return asked
 
     def end(self, asked: Asked) -> None:
-        asked.ended = self._clock()
+        asked.ended = self.clock()
 
 
 class _Noting:
     def __init__(self, fetcher: Fetcher, notes: _Notes) -> None:
         self._fetcher, self._notes = fetcher, notes
 
-    async def fetch(self, request: Request) -> Response:
+    async def fetch(self, request: Request, leaves: Callable[[], object] | None = None) -> Response:
+        if seconds := self._notes.connecting():
+            await asyncio.sleep(seconds)
         asked = self._notes.begin(request)
         try:
-            return await self._fetcher.fetch(request)
+            return await self._fetcher.fetch(request, leaves)
         finally:
             self._notes.end(asked)
 
@@ -220,10 +223,12 @@ class _NotingBlocking:
     def __init__(self, fetcher: BlockingFetcherPort, notes: _Notes) -> None:
         self._fetcher, self._notes = fetcher, notes
 
-    def fetch(self, request: Request) -> Response:
+    def fetch(self, request: Request, leaves: Callable[[], object] | None = None) -> Response:
+        if isinstance(self._notes.clock, Clock):
+            self._notes.clock.advance(self._notes.connecting())
         asked = self._notes.begin(request)
         try:
-            return self._fetcher.fetch(request)
+            return self._fetcher.fetch(request, leaves)
         finally:
             self._notes.end(asked)
 
@@ -238,6 +243,8 @@ class Drive:
 
     def __init__(self, way: str) -> None:
         self.way = way
+        self.connecting = lambda: 0.0
+        """How long the next request of a story in a dictionary needs to get its connection."""
         self._again = False
 
     def __call__(
@@ -266,7 +273,7 @@ class Drive:
     def _one_by_one(self, story: Story, base: str, latency: float, settings: Settings, hooks: Hooks, crawled: Crawled) -> None:
         clock = Clock()
         with Assembly(settings, hooks, time.monotonic if isinstance(story, Site) else clock, again=self._again) as opened:
-            notes = _Notes(crawled, base, opened.clock)
+            notes = _Notes(crawled, base, opened.clock, self.connecting)
             if isinstance(story, Site):
                 with BlockingFetcher(opened.fetch_options(), opened.spool) as fetcher:
                     crawled.reason = _run(opened, crawled, base, _NotingBlocking(fetcher, notes))
@@ -278,7 +285,7 @@ class Drive:
     def _at_once(self, story: Story, base: str, latency: float, settings: Settings, hooks: Hooks, crawled: Crawled) -> None:
         async def main() -> None:
             with Assembly(settings, hooks, asyncio.get_running_loop().time, again=self._again) as opened:
-                notes = _Notes(crawled, base, opened.clock)
+                notes = _Notes(crawled, base, opened.clock, self.connecting)
                 if isinstance(story, Site):
                     async with HttpFetcher(opened.fetch_options(), opened.spool) as fetcher:
                         crawled.reason = await opened.asynchronous(_Noting(fetcher, notes), _showing(crawled, base)).run()
@@ -296,7 +303,7 @@ class Drive:
 
         async def main() -> None:
             with Assembly(settings, hooks, asyncio.get_running_loop().time, again=self._again) as opened:
-                notes = _Notes(crawled, base, opened.clock)
+                notes = _Notes(crawled, base, opened.clock, self.connecting)
                 pages = story.pages if isinstance(story, Site) else story
                 fetcher = _Noting(FakeFetcher(_answers(pages, base), latency, asyncio.sleep), notes)
                 engines = []

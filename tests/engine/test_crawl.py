@@ -696,6 +696,19 @@ def test_a_hook_that_takes_its_time_shortens_no_gap() -> None:
     assert all(later - earlier >= 2.0 for earlier, later in pairwise(starts))
 
 
+def test_a_connection_that_takes_its_time_shortens_no_gap(drive: Drive) -> None:
+    """The delay counts from when a request is sent: the first one on a new connection waits for that, and the next one, which may find
+    it open, comes no sooner for it. Nor is the crawl held up for longer than that."""
+    slow = iter([1.5, 0.0, 3.0, 0.0, 0.0, 0.7, 0.0])
+    drive.connecting = lambda: next(slow, 0.0)
+    web = {"/robots.txt": robots("Crawl-delay: 2"), "/": links(*range_of(5)), **dict.fromkeys(range_of(5), "")}
+    crawled = drive(web, sitemap="off", latency=4.0)
+
+    starts = sorted(asked.started for asked in crawled.requests)
+    assert len(starts) == 7
+    assert all(later - earlier >= 2.0 for earlier, later in pairwise(starts))
+
+
 def test_redirects_of_robots_keep_the_delay(drive: Drive) -> None:
     """Where a robots.txt leads to is a request like any other: a delay after the one before and before the next."""
     web = {"/robots.txt": redirect("/1.txt"), "/1.txt": redirect("/2.txt"), "/2.txt": robots(), "/": links("/a"), "/a": ""}

@@ -9,7 +9,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,22 @@ def test_a_page(server: RawServer, fetch: Fetch) -> None:
     assert (response.body.size, response.body.sha256) == (5, sha256(b"hello").hexdigest())
     assert response.ttfb is not None
     assert 0 < response.ttfb <= response.elapsed < 2
+
+
+def test_a_request_leaves_when_its_connection_is_open(server: RawServer, new_server: Callable[..., RawServer], fetch_all: FetchAll) -> None:
+    """That is told once for each request that is sent, over a connection that is new or was open, and not before: where nobody
+    listens, or no TLS is agreed on, nothing is sent."""
+    deaf = new_server()
+    deaf.stop()
+    urls = [server.answer(http(b"a")), server.answer(http(b"b"), path="/b"), server.url().replace("http:", "https:"), deaf.url()]
+    left: list[str] = []
+    responses = [fetch_all([url], leaves=partial(left.append, url))[0] for url in urls]
+
+    assert [outcome(response)[2] for response in responses][::3] == ["ok", "refused"]
+    assert left == urls[:2]
+    left.clear()
+    fetch_all(urls[:2], leaves=lambda: left.append("again"))
+    assert left == ["again", "again"]
 
 
 def test_headers_keep_order_case_and_duplicates(server: RawServer, fetch: Fetch) -> None:
