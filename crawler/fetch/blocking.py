@@ -70,8 +70,8 @@ class BlockingFetcher:
         return tls_context(self._options)  # takes some 20 ms, which a crawl without https need not spend
 
     def fetch(self, request: Request, leaves: Callable[[], object] | None = None) -> Response:
-        """The answer to a GET of this URL, or a HEAD of a probe. Whatever goes wrong is `response.error`. `leaves` is called when the request
-        is sent, over a connection that is open by then."""
+        """The answer to a GET of this URL, or a HEAD of a probe. Whatever goes wrong is `response.error`. `leaves` is called when the
+        request is sent, over a connection that is open by then."""
         answer = Answer(request, self._options, self.end)
         try:
             self._exchange(request, urlsplit(request.url), answer, leaves)
