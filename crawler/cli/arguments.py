@@ -41,6 +41,7 @@ def _report(parser: Parser) -> None:
     parser.add_argument(
         "--limit", action=Checked, kind=most, default=None, help="So many of each table in text, md and junit; 0 is all (50, in junit all)."
     )
+    parser.add_argument("--html", metavar="FILE", default=None, help="Writes the whole report as one HTML file (- is standard output).")
     parser.add_argument("--sql", action="store_true", default=False, help="Prints the SQL behind the tables instead.")
     parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
 

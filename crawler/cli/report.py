@@ -12,17 +12,18 @@ from pathlib import Path
 
 from crawler.cli.facts import reading
 from crawler.cli.farewell import render_summary
+from crawler.cli.messages import say
 from crawler.cli.report_text import markdown_table, text_table
 from crawler.cli.screen import wants_color
 from crawler.cli.screen_text import encodable
-from crawler.errors import UsageError
+from crawler.errors import OutputError, UsageError
 from crawler.report.folder import holder, one_moment
 from crawler.report.formats import formatted
 from crawler.report.groups import Group, Taken, groups_of, take
 from crawler.report.junit import junit
 from crawler.report.summary import Summary, summarize
 from crawler.report.tables import TABLES, Table
-from crawler.text import as_json
+from crawler.text import as_json, human_size, printable
 
 MOST = 50
 """Groups of a table that people are shown, unless they want more."""
@@ -38,8 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"-- --{table.name}: {table.help}{table.sql.rstrip()};\n")
         return 0
     with reading(Path(arguments.folder)) as connection, one_moment(connection):
-        for piece in _pieces(connection, arguments, tables):
-            sys.stdout.write(encodable(piece, sys.stdout.encoding))
+        if arguments.html:
+            _write_html(connection, arguments.folder, arguments.html)
+        if tables or not arguments.html:
+            for piece in _pieces(connection, arguments, tables):
+                sys.stdout.write(encodable(piece, sys.stdout.encoding))
     return 0
 
 
@@ -128,3 +132,18 @@ def _objects(table: Table, groups: Iterable[Group]) -> Iterator[str]:
         if table.items:
             found[table.items] = [dict(zip(table.item_columns, item, strict=True)) for item in items]
         yield f"{',' if number else ''}\n  {as_json(found, ascii=True)}"
+
+
+def _write_html(connection: sqlite3.Connection, folder: str, name: str) -> None:
+    from crawler.report.html import report_html
+
+    text = report_html(connection, summarize(connection), folder)
+    if name == "-":
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        return
+    try:
+        Path(name).write_text(text, "utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write {name}", error.strerror or str(error), f"crawler report {folder} --html another-file") from error
+    say(f"wrote {printable(name)}, {human_size(len(text.encode()))}")

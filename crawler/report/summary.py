@@ -12,13 +12,11 @@ from typing import Any
 from crawler.report import queries
 from crawler.report.diagnosis import OnlyPage, diagnose
 from crawler.report.folder import one_moment
+from crawler.report.patience import Patience
 
 # More groups than this are in the database, not in the summary.
 _GROUPS = 20
 _NAMED_HOSTS = 5
-# Of SQLite's machine, between two looks at the clock: some tenths of a millisecond.
-_INSTRUCTIONS = 10_000
-
 _Read = Callable[[sqlite3.Cursor], dict[str, Any]]
 
 LIMITS = ("page limit", "depth limit", "size limit", "time limit")
@@ -131,19 +129,14 @@ def summarize(connection: sqlite3.Connection, patience: float | None = None, clo
     Takes about a second at 100,000 pages. What is not known `patience` seconds after the start is left out: the counts are
     always there, the findings need time on a large crawl (a paused one has to end at once).
     """
-    end = None if patience is None else clock() + patience
+    waiting = Patience(connection, patience, clock)
     with one_moment(connection):
         cursor = connection.cursor()
         cursor.row_factory = sqlite3.Row
         known = _counts(cursor)
-        try:
-            if end is not None:
-                # Returning true interrupts the statement that runs.
-                connection.set_progress_handler(lambda: clock() > end, _INSTRUCTIONS)
+        with waiting:
             for names, read in _PARTS:
-                known |= _unless_interrupted(cursor, names, read)
-        finally:
-            connection.set_progress_handler(None, 0)
+                known |= waiting.read(partial(read, cursor)) or dict.fromkeys(names)
     return Summary(**known)
 
 
@@ -157,15 +150,6 @@ def _counts(cursor: sqlite3.Cursor) -> dict[str, Any]:
         "error_kinds": tuple(ErrorGroup(**dict(row)) for row in cursor.execute(queries.ERROR_KINDS)),
         "only_page": diagnose(cursor) if last_run["finish_reason"] == "queue empty" else None,
     }
-
-
-def _unless_interrupted(cursor: sqlite3.Cursor, names: tuple[str, ...], read: _Read) -> dict[str, Any]:
-    try:
-        return read(cursor)
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-            raise
-        return dict.fromkeys(names)
 
 
 def _row(cursor: sqlite3.Cursor, query: str) -> dict[str, Any]:

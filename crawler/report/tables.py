@@ -138,8 +138,8 @@ ORDER BY c.ends IS NULL, c.hops DESC, first.url, s.step
 DUPLICATES = Table(
     "duplicates",
     "pages with the same title, and pages with the same body",
-    "title or body that several pages have",
-    "titles and bodies that several pages have",
+    "duplicate title or body",
+    "duplicate titles and bodies",
     "No two pages have the same title or body.",
     ("same", "value", "pages", "url"),
     """
@@ -158,8 +158,8 @@ ORDER BY same DESC, pages DESC, value, url
 MISSING = Table(
     "missing",
     "pages without a title or a description",
-    "title or description that is missing",
-    "titles and descriptions that are missing",
+    "missing title or description",
+    "missing titles and descriptions",
     "Every page has a title and a description.",
     ("url", "lacks", "depth"),
     f"""
@@ -203,6 +203,17 @@ SLOW = Table(
 SELECT url, status, round(ttfb_ms, 1) AS ttfb_ms, round(total_ms, 1) AS total_ms, bytes
 FROM pages WHERE ttfb_ms > {SLOW_MS} ORDER BY pages.ttfb_ms DESC, row
 """,
+)
+
+SLOWEST = Table(
+    "slowest",
+    "the hundred pages that took longest",
+    "page",
+    "pages",
+    "No page was asked for.",
+    ("url", "status", "ttfb_ms", "total_ms", "bytes"),
+    "\nSELECT url, status, ttfb_ms, total_ms, bytes FROM slowest\n",
+    is_finding=False,
 )
 
 ORPHANS = Table(
@@ -269,4 +280,4 @@ FROM pages WHERE role = 'page' GROUP BY depth ORDER BY depth
 )
 
 TABLES = {table.name: table for table in (BROKEN, REDIRECTS, DUPLICATES, MISSING, THIN, SLOW, ORPHANS, SKIPPED, HOSTS, DEPTH)}
-"""All tables by name, in the order in which they are shown; `--NAME` asks for one."""
+"""The tables that `--NAME` asks for, in the order in which they are shown."""

@@ -26,7 +26,7 @@ _OURS = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "pages", "crawl.toml
 # The fact in `meta` that says so while that is done.
 _REMOVED = "removed"
 # Files on their way to their names.
-_PARTS = (".crawl.toml.part", ".summary.json.part", f"{COOKIES_NAME}.part")
+_PARTS = (".crawl.toml.part", ".summary.json.part", ".report.html.part", f"{COOKIES_NAME}.part")
 
 
 class Folder:
