@@ -53,9 +53,11 @@ def report_html(
     the report says so.
     """
     waiting = Patience(connection, patience, clock)
-    with one_moment(connection), waiting:
-        found = {section.table.name: waiting.read(partial(_take, connection, section)) for section in SECTIONS}
-        above = _head(connection, summary, found) + _tiles(summary) + _contents(found) + _charts(connection, summary, waiting)
+    with one_moment(connection):
+        with waiting:
+            found = {section.table.name: waiting.read(partial(_take, connection, section)) for section in SECTIONS}
+            pictures = _charts(connection, summary, waiting)
+        above = _head(connection, summary, found) + _tiles(summary) + _contents(found) + pictures
         foot = _foot(connection, folder)
         limit = min(LARGE, SMALL + max(0, summary.pages - 200) * _ROOM_PER_PAGE)
         room = limit - _SPARE - len(_document(connection, above + foot).encode())

@@ -13,7 +13,7 @@ _NAMED = 3
 
 def verdict(summary: Summary, findings: Mapping[str, int]) -> tuple[str, str]:
     """How it stands, as a word (`bad`, `part` for a crawl that is not complete, "" when all is well), and a sentence. `findings` is how
-    many groups each table has, as far as is known."""
+    many groups each table has; one that is not in it is not known."""
     if not summary.ok:
         why = f": {summary.failed_seeds[0].url} ({summary.failed_seeds[0].why})" if summary.failed_seeds else ""
         return "bad", f"No page was fetched{why}."
@@ -24,7 +24,9 @@ def verdict(summary: Summary, findings: Mapping[str, int]) -> tuple[str, str]:
     rest = sum(count for _, count in found[_NAMED:])
     others = f", and {human_count(rest)} more findings" if rest > 1 else ", and 1 more finding" if rest else ""
     pages = f"{human_count(summary.pages)} pages" if summary.pages != 1 else "1 page"
-    sentence = f"{named}{others}, in {pages}." if found else f"Nothing was found that needs a look, in {pages}."
+    is_known = all(name in findings for name, table in TABLES.items() if table.is_finding)
+    nothing = "Nothing was found that needs a look" if is_known else "There was no time to look for all that may need a look"
+    sentence = f"{named}{others}, in {pages}." if found else f"{nothing}, in {pages}."
     if not summary.complete:
         why = summary.finish_reason if summary.finish_reason not in (None, "queue empty") else "not finished"
         left = f" and {human_count(summary.queued)} URLs are left" if summary.queued else ""

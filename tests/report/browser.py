@@ -17,6 +17,8 @@ from typing import Any
 import aiohttp
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# After which a browser is called stuck.
+_SECONDS = 60
 _SWITCHES = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-extensions", "--hide-scrollbars", "--remote-debugging-port=0",
@@ -76,7 +78,7 @@ class Tab:
 
     async def screenshot(self) -> bytes:
         """The page as PNG, of a long one its beginning."""
-        width, height = await self.value("[innerWidth, Math.min(document.documentElement.scrollHeight, 8000)]")
+        width, height = await self.value("[innerWidth, Math.min(document.documentElement.scrollHeight, 2400)]")
         clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
         shot = await self.tell("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         return base64.b64decode(shot["data"])
@@ -88,10 +90,13 @@ async def browser(profile: Path) -> AsyncIterator[Tab]:
     assert CHROMIUM is not None
     command = [CHROMIUM, f"--user-data-dir={profile}", *_SWITCHES]
     environment = {**os.environ, "HOME": str(profile)}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, text=True)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+    )
     try:
         assert process.stderr is not None
-        address = await asyncio.to_thread(_address, process.stderr)
+        async with asyncio.timeout(_SECONDS):
+            address = await _address(process.stderr)
         async with aiohttp.ClientSession() as session:
             async with session.get(f"http://127.0.0.1:{address}/json") as answer:
                 target = next(each for each in await answer.json() if each["type"] == "page")
@@ -101,14 +106,16 @@ async def browser(profile: Path) -> AsyncIterator[Tab]:
                     await tab.tell(f"{domain}.enable")
                 yield tab
                 await tab.tell("Browser.close")
-        await asyncio.to_thread(process.wait)
+                async with asyncio.timeout(_SECONDS):
+                    await process.wait()
     finally:
-        process.kill()
-        process.communicate()
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
 
 
-def _address(stream: Any) -> str:
-    for line in stream:
-        if "DevTools listening on" in line:
-            return str(line).partition("127.0.0.1:")[2].partition("/")[0]
+async def _address(stream: asyncio.StreamReader) -> str:
+    async for line in stream:
+        if b"DevTools listening on" in line:
+            return line.decode().partition("127.0.0.1:")[2].partition("/")[0]
     raise AssertionError("the browser ended")

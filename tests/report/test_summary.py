@@ -223,7 +223,7 @@ def test_the_summary_is_json(finished: CrawlFolder) -> None:
 
 def test_impatience_costs_findings_but_no_counts(finished: CrawlFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the time is up, what takes long is None; counts are there, and the connection can be used on."""
-    monkeypatch.setattr("crawler.report.summary._INSTRUCTIONS", 1)
+    monkeypatch.setattr("crawler.report.patience._INSTRUCTIONS", 1)
     connection = read_only(finished)
     ticks = iter(range(10_000))
     summary = summarize(connection, patience=0.5, clock=lambda: next(ticks))
