@@ -291,7 +291,7 @@ def test_the_picture_of_the_house_names_every_file() -> None:
             depth = (len(line) - len(line.lstrip())) // 2
             folders[depth:] = [name[1]]
             shown.add("".join(folders))
-    package = {str(path.relative_to(ROOT)) for path in (ROOT / "crawler").rglob("*.py")} | {"crawler/store/schema.sql"}
+    package = {str(path.relative_to(ROOT)) for kind in ("py", "sql", "css", "js") for path in (ROOT / "crawler").rglob(f"*.{kind}")}
     whole = {"crawler/cli/", "crawler/bench/", "crawler/testing/"}
     expected = {name for name in package if not any(name.startswith(folder) for folder in whole)}
     expected = {name for name in expected if not name.endswith("/__init__.py") or name == "crawler/__init__.py"}
