@@ -45,7 +45,7 @@ def _list(arguments: argparse.Namespace) -> int:
     with reading(Path(arguments.folder)) as connection:
         known = [(relation, _samples(connection, relation)) for relation in relations()]
     columns = ("column", "means", *(f"row {number + 1}" for number in range(_SAMPLES)))
-    if arguments.format or not sys.stdout.isatty():
+    if arguments.format:
         rows = ((relation.name, relation.kind, *row) for relation, samples in known for row in _facts(relation, samples))
         print_rows(("relation", "kind", *columns), rows, arguments.format)
         return 0

@@ -106,8 +106,9 @@ def _times(answer: dict[str, float | None]) -> str:
 
 def _redirects(found: Shown, width: int) -> list[str]:
     lines = []
-    for number, url in enumerate(found.redirects):
-        lines += _fact("redirects to" if not number else "", url, width)
+    for number, hop in enumerate(found.redirects):
+        came = " ".join(filter(None, (str(hop.status or ""), hop.state.replace("_", " "))))
+        lines += _fact("redirects to" if not number else "", f"{hop.url}  ({came})" if came else hop.url, width)
     for number, url in enumerate(found.redirected_from[:_MOST]):
         lines += _fact("redirect of" if not number else "", url, width)
     return lines

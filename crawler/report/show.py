@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from crawler.core.urls import canonical, fingerprint, normalize_seed, origin, resolve
@@ -17,6 +19,7 @@ from crawler.report.folder import one_moment
 MOST_LINKS = 1_000
 _LONGEST_PATH = 1_000
 _MOST_ALIKE = 5_000
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,15 @@ class LinkShown:
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """Where a redirect leads: the URL, its status (0: no answer, or never asked for), and what came of it."""
+
+    url: str
+    status: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """What is known of a URL. `reason` and `detail` say why it was skipped or failed, `why_queued` why it waits. `path` leads from a
     seed to it, `redirected_from` and `redirects` are the redirects to and from it, `answer` is its row of `pages` (None: it has none)
@@ -58,7 +70,7 @@ class Shown:
     why_queued: str | None
     path: tuple[Step, ...]
     redirected_from: tuple[str, ...]
-    redirects: tuple[str, ...]
+    redirects: tuple[Hop, ...]
     answer: dict[str, Any] | None
     history: tuple[dict[str, Any], ...]
     links_in: int
@@ -80,12 +92,19 @@ def show(connection: sqlite3.Connection, url: str, folder: str = "DIR") -> Shown
     with one_moment(connection):
         cursor = connection.cursor()
         cursor.row_factory = sqlite3.Row
-        identity = _identity(cursor)
-        wanted = _canonical(url, identity)
-        row = cursor.execute("SELECT * FROM urls WHERE id = ?", (fingerprint(wanted),)).fetchone()
-        if row is None or row["url"] != wanted:
+        wanted = _canonical(url, _identity(cursor), folder)
+        row = _known(cursor, wanted)
+        if row is None and "://" not in url:
+            # Nobody said https: it was only the more likely one.
+            row = _known(cursor, wanted.replace("https://", "http://", 1))
+        if row is None:
             raise _unknown(cursor, wanted, folder)
         return _shown(cursor, row)
+
+
+def _known(cursor: sqlite3.Cursor, url: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = cursor.execute("SELECT * FROM urls WHERE id = ? AND url = ?", (fingerprint(url), url)).fetchone()
+    return row
 
 
 def _shown(cursor: sqlite3.Cursor, row: sqlite3.Row) -> Shown:
@@ -148,7 +167,7 @@ def _identity(cursor: sqlite3.Cursor) -> dict[str, Any]:
     return identity
 
 
-def _canonical(url: str, identity: dict[str, Any]) -> str:
+def _canonical(url: str, identity: dict[str, Any], folder: str) -> str:
     """The spelling under which the crawl would know it."""
     strip = frozenset(identity.get("strip_query") or ())
     seeds = identity.get("seeds") or ()
@@ -156,37 +175,37 @@ def _canonical(url: str, identity: dict[str, Any]) -> str:
         return canonical(found, strip)
     try:
         return canonical(url, strip) if url.startswith(("mailto:", "tel:")) else canonical(normalize_seed(url), strip)
-    except UsageError:
+    except UsageError as error:
         found = resolve(url, "")
         if found is None:
-            raise
+            raise UsageError(f"{url!r} is no URL", error.why, f"crawler show {folder} /") from error
         return canonical(found, strip)
 
 
 def _unknown(cursor: sqlite3.Cursor, url: str, folder: str) -> UsageError:
-    near = _nearest(cursor, url)
-    why = f"did you mean {near}?" if near else "no page, sitemap or redirect has led there"
-    return UsageError(f"the crawl does not know {url}", why, f"crawler show {folder} {near}" if near else f"crawler status {folder}")
+    near = list(islice(_nearest(cursor, url), _MOST_NAMED))
+    why = f"did you mean {' or '.join(near)}?" if near else "no page, sitemap or redirect has led there"
+    hint = f"crawler show {folder} {shlex.quote(near[0])}" if near else f"crawler status {folder}"
+    return UsageError(f"the crawl does not know {url}", why, hint)
 
 
-def _nearest(cursor: sqlite3.Cursor, url: str) -> str | None:
-    """The known URL that is most like this one: the other scheme, with or without a slash or www., then by its spelling."""
+def _nearest(cursor: sqlite3.Cursor, url: str) -> Iterator[str]:
+    """The known URLs that are most like this one: the other scheme, with or without a slash or www., else those of its spelling."""
     scheme, _, rest = url.partition("://")
     other = {"http": "https", "https": "http"}.get(scheme, scheme)
     host, slash, path = rest.partition("/")
     twin = host.removeprefix("www.") if host.startswith("www.") else f"www.{host}"
     slashed = path[:-1] if path.endswith("/") else f"{path}/"
     guesses = [f"{s}://{h}{slash}{p}" for s in (scheme, other) for h in (host, twin) for p in (path, slashed)]
-    guesses.append(url.partition("?")[0])
-    for guess in guesses:
-        if cursor.execute("SELECT 1 FROM urls WHERE id = ? AND url = ?", (fingerprint(guess), guess)).fetchone():
-            return guess
-    if row := cursor.execute("SELECT url FROM _frontier WHERE url = ? COLLATE NOCASE LIMIT 1", (url,)).fetchone():
-        return str(row[0])
-    known = "SELECT url FROM _frontier WHERE url >= ? AND url < ? LIMIT ?"
-    begins = f"{scheme}://{host}/"
-    alike = [each for (each,) in cursor.connection.execute(known, (begins, begins[:-1] + "0", _MOST_ALIKE))]
-    return next(iter(get_close_matches(url, alike, 1)), None)
+    known = [guess for guess in (*guesses, url.partition("?")[0]) if _known(cursor, guess) is not None]
+    if not known:
+        known = [spelled for (spelled,) in cursor.execute("SELECT url FROM _frontier WHERE url = ? COLLATE NOCASE LIMIT 1", (url,))]
+    if not known:
+        begins = f"{scheme}://{host}/"
+        of_host = "SELECT url FROM _frontier WHERE url >= ? AND url < ? LIMIT ?"
+        alike = [each[len(begins) :] for (each,) in cursor.connection.execute(of_host, (begins, begins[:-1] + "0", _MOST_ALIKE))]
+        known = [begins + path for path in get_close_matches(path, alike, _MOST_NAMED)]
+    yield from dict.fromkeys(known)
 
 
 def _why_queued(cursor: sqlite3.Cursor) -> str:
@@ -221,7 +240,7 @@ def _link(cursor: sqlite3.Cursor, source: int, target: int) -> tuple[str, str]:
     return (link["kind"], link["text"]) if link is not None else ("sitemap" if found is None else "link", "")
 
 
-def _redirects(cursor: sqlite3.Cursor, identity: int) -> Iterator[str]:
+def _redirects(cursor: sqlite3.Cursor, identity: int) -> Iterator[Hop]:
     """Where the URL redirects to, hop by hop."""
     seen: set[int] = set()
     while identity not in seen and len(seen) < _LONGEST_PATH:
@@ -229,8 +248,14 @@ def _redirects(cursor: sqlite3.Cursor, identity: int) -> Iterator[str]:
         row = cursor.execute("SELECT redirect_to, redirect_id FROM pages WHERE id = ? AND redirect_id IS NOT NULL", (identity,)).fetchone()
         if row is None:
             return
-        yield row["redirect_to"]
         identity = row["redirect_id"]
+        came = cursor.execute(_CAME_OF, (identity,)).fetchone()
+        yield Hop(row["redirect_to"], came["status"] or 0 if came else 0, came["state"] if came else "")
+
+
+_CAME_OF = """
+SELECT p.status, coalesce(p.outcome, u.reason, u.state) AS state FROM urls u LEFT JOIN pages p ON p.id = u.id WHERE u.id = ?
+"""
 
 
 def _redirected_from(cursor: sqlite3.Cursor, identity: int) -> Iterator[str]:

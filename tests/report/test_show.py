@@ -14,7 +14,7 @@ import crawler
 from crawler.cli.show import render
 from crawler.errors import UsageError
 from crawler.report.folder import open_folder
-from crawler.report.show import Shown, Step, show
+from crawler.report.show import Hop, Shown, Step, show
 from crawler.testing import PageValue, answer, redirect, site
 from tests.report.crawl_folder import HOSTILE, CrawlFolder, example
 
@@ -78,7 +78,8 @@ def test_what_was_refused_says_by_which_rule(crawled: tuple[Path, str]) -> None:
 def test_redirects_are_followed_both_ways(crawled: tuple[Path, str]) -> None:
     """Where a URL redirects to, hop by hop, and what redirects to it."""
     base = crawled[1]
-    assert of(crawled, "/old").redirects == (f"{base}/older", f"{base}/a")
+    assert of(crawled, "/old").redirects == (Hop(f"{base}/older", 302, "redirect"), Hop(f"{base}/a", 200, "ok"))
+    assert "redirects to  " + f"{base}/older  (302 redirect)\n" in render(of(crawled, "/old"), "out")
     assert of(crawled, "/older").redirected_from == (f"{base}/old",)
     assert of(crawled, "/a").redirected_from == (f"{base}/older",)
     assert of(crawled, "/older").path[-1] == Step(f"{base}/older", 1, "redirect", "")
@@ -102,6 +103,25 @@ def test_an_unknown_url_is_told_from_its_nearest(crawled: tuple[Path, str], type
         of(crawled, typed)
     assert caught.value.why == f"did you mean {crawled[1]}{meant}?"
     assert caught.value.hint == f"crawler show out {crawled[1]}{meant}"
+
+
+def test_a_url_without_its_scheme(crawled: tuple[Path, str]) -> None:
+    """Whoever leaves it out means whichever the crawl knows; a fragment belongs to no URL."""
+    assert of(crawled, crawled[1].removeprefix("http://") + "/b#top").url == f"{crawled[1]}/b"
+
+
+def test_several_that_are_alike_are_all_named(tmp_path: Path) -> None:
+    """And the one that differs least is the command to copy, safe for a shell."""
+    folder = example(tmp_path / "out").page("https://www.example.org/a").page("http://example.org/a/").page("https://example.org/x?a&b")
+    with closing(folder), closing(open_folder(folder.path)) as connection:
+        with pytest.raises(UsageError) as caught:
+            show(connection, "http://www.example.org/a", "out")
+        assert caught.value.why == "did you mean http://example.org/a/ or https://www.example.org/a or https://example.org/a?"
+        with pytest.raises(UsageError) as caught:
+            show(connection, "https://example.org/x?a&c", "out")
+        assert caught.value.hint == "crawler show out 'https://example.org/x?a&b'"
+        with pytest.raises(UsageError, match="'' is no URL"):
+            show(connection, "", "out")
 
 
 def test_nothing_like_it_is_said_too(crawled: tuple[Path, str]) -> None:
