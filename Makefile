@@ -16,7 +16,7 @@ help:
 	@echo "make torture           kills, faults and limits at length, with a table of every figure (ARGS='--seed 7')"
 	@echo "make fuzz              invents URLs, pages, robots.txt and sitemaps for ten minutes (MINUTES=60), to find one that breaks a parser"
 	@echo "make check             lints, checks the format and the types"
-	@echo "make bench             measures synchronous against asynchronous crawling (ARGS are passed on)"
+	@echo "make bench             measures: one request at a time against many, us against others, slow answers; in three minutes"
 	@echo "make docs              writes the generated pages of the documentation again"
 
 setup: .venv/.dev
@@ -45,7 +45,9 @@ check: .venv/.dev
 	$(if $(wildcard crawler/cli/reference.py),.venv/bin/python -m crawler.cli.reference --check)
 
 bench: .venv/.runtime
-	@.venv/bin/crawler bench $(ARGS)
+	@.venv/bin/crawler bench --pages 100 --repeat 3 $(ARGS)
+	@echo && .venv/bin/python benchmarks/run.py standard:1000 crawler crawler-no-links wget2 wget httrack floor floor-lexbor --repeat 3
+	@echo && .venv/bin/python benchmarks/latency.py fixed --repeat 2
 
 docs: .venv/.runtime
 	.venv/bin/python -m crawler.cli.reference

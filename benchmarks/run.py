@@ -1,11 +1,14 @@
 """Measures what a page costs: runs crawlers on a static site and prints a table of CPU, memory and time per page.
 
-    python benchmarks/site.py --pages 5000 -o site
-    python benchmarks/run.py site --url http://127.0.0.1:8080/ --log access.log
-    python benchmarks/run.py site --with-nginx TOOL "ours: crawler crawl {url} -o {out} -q" "wget: wget -q -r -l inf -P {out} {url}"
+    python benchmarks/run.py standard:5000 crawler wget wget2 httrack
+    python benchmarks/run.py small:5000 crawler "sync: crawler crawl -i {seeds} -o {out} -q --mode sync"
+    python benchmarks/run.py site --url http://127.0.0.1:8080/ --log access.log crawler wget
+
+The site is KIND:PAGES, written, served by an nginx of its own and removed again, or a folder that benchmarks/site.py wrote. Runners are
+those of benchmarks/runners.py by name, or commands with a name of their own.
 
 Each command runs pinned to one core, interleaved with the others, into a folder of its own. A row is refused when the pages it
-stored (crawl.db) or asked for (the server's log) are not exactly those of the site. See README.md beside this file.
+asked for (the server's log), stored (crawl.db) or saved (files) are not exactly those of the site. See README.md beside this file.
 """
 
 from __future__ import annotations
@@ -24,33 +27,67 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-DEFAULT = "crawler: crawler crawl {url} -o {out} --preset fast -q"
+from nginx import Served, nginx
+from runners import RUNNERS
+
+from crawler.bench.pages import Shape, path_of
+
 # A crawler may ask for these; they are no pages.
-_NO_PAGES = re.compile(r"/(robots\.txt|sitemap[^/]*|favicon\.ico|llms\.txt|site\.json)(\?|$)|^/\.well-known/")
-_REQUEST = re.compile(r'"(?:GET|HEAD) (\S+)')
+_NO_PAGES = re.compile(r"/(robots\.txt|sitemap[^/]*|favicon\.ico|llms\.txt|site\.json)(\?|$)|/\.well-known/")
+_REQUEST = re.compile(r'"(?:GET|HEAD) ([^\s"]+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What is crawled: the URLs to begin at, all of them, and the bytes that a saved page has at least."""
+
+    seeds: Sequence[str]
+    urls: Sequence[str]
+    size: int
+
+    @classmethod
+    def of(cls, shape: Shape, roots: Sequence[str]) -> Site:
+        """A generated site at each of these roots. What saves it may rewrite its links, so half of the bytes are asked for."""
+        paths = [path_of(number, shape.layout) for number in range(shape.pages)]
+        return cls(roots, [root.rstrip("/") + path for root in roots for path in paths], shape.size // 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command line with `{url}` and `{out}` to be filled in, and its name in the table."""
+    """A command line with `{seeds}`, `{urls}` (files), `{url}` (the first seed) and `{out}` to be filled in, its name in the table, how
+    it tells its version, what it keeps, and whether every page is to be a file afterwards."""
 
     name: str
     line: str
+    version: str = ""
+    keeps: str = ""
+    saves: bool = False
 
     @classmethod
-    def parse(cls, text: str) -> Command:
-        name, colon, line = text.partition(": ")
-        return cls(name, line) if colon and re.fullmatch(r"[\w .+-]+", name) else cls(text.split()[0], text)
+    def parse(cls, text: str, venvs: Path) -> Command:
+        """A runner's name, or a command with or without a name of its own. Raises LookupError for one that is not there, or is none."""
+        if (runner := RUNNERS.get(text)) is None and "{" not in text:
+            raise LookupError("no such runner, and no command with {seeds} or {url}")
+        if runner is None:
+            name, colon, line = text.partition(": ")
+            return cls(name, line) if colon and re.fullmatch(r"[\w .+-]+", name) else cls(text.split()[0], text)
+        if not runner.is_there(venvs):
+            raise LookupError(f"not installed: {runner.comes_from}")
+        known = shlex.quote(str(venvs.resolve()))
+        filled = [line.replace("{venvs}", known) for line in (runner.line, runner.version)]
+        return cls(runner.name, *filled, runner.keeps, runner.saves)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run: seconds of wall time and CPU, kilobytes of the largest process, exit status, and the pages as counted."""
+    """One run: seconds of wall time and CPU, kilobytes of the largest process, exit status, and the pages as counted: rows of
+    crawl.db, files (None: not looked for), URLs in the server's log and requests for them."""
 
     wall: float
     cpu: float
@@ -59,6 +96,7 @@ class Run:
     stored: int | None
     asked: int | None
     requests: int | None
+    saved: int | None = None
 
     def objection(self, pages: int) -> str:
         """Why this run measures something else than a crawl of the whole site; "" when it is one."""
@@ -66,7 +104,7 @@ class Run:
             return f"exit status {self.status}"
         if self.stored is None and self.asked is None:
             return "nothing to count its pages by: no crawl.db, no server log"
-        wrong = {"stored": self.stored, "asked for": self.asked}
+        wrong = {"stored": self.stored, "asked for": self.asked, "saved": self.saved}
         return ", ".join(f"{count:,} of {pages:,} pages {what}" for what, count in wrong.items() if count not in (None, pages))
 
 
@@ -89,10 +127,13 @@ class ServerLog:
         return Counter(path for path in paths if not _NO_PAGES.search(path))
 
 
-def run_once(command: Command, url: str, core: int | None, log: ServerLog, scratch: Path) -> Run:
+def run_once(command: Command, site: Site, core: int | None, log: ServerLog, scratch: Path) -> Run:
     """Runs a command to its end in a fresh folder, which is removed."""
-    out = Path(tempfile.mkdtemp(dir=scratch)) / "out"
-    words = [word.format(url=url, out=out) for word in shlex.split(command.line)]
+    folder = Path(tempfile.mkdtemp(dir=scratch))
+    files = {"seeds": folder / "seeds.txt", "urls": folder / "urls.txt", "out": folder / "out"}
+    files["seeds"].write_text("".join(f"{url}\n" for url in site.seeds))
+    files["urls"].write_text("".join(f"{url}\n" for url in site.urls))
+    words = [word.format(url=site.seeds[0], **files) for word in shlex.split(command.line)]
     if core is not None and shutil.which("taskset"):
         words = ["taskset", "-c", str(core), *words]
     log.take()
@@ -110,24 +151,26 @@ def run_once(command: Command, url: str, core: int | None, log: ServerLog, scrat
     time.sleep(0.2)
     counts = log.take()
     asked, requests = (None, None) if counts is None else (len(counts), sum(counts.values()))
-    stored = _stored(out / "crawl.db")
-    shutil.rmtree(out.parent, ignore_errors=True)
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, process.returncode, stored, asked, requests)
+    kept = stored(files["out"] / "crawl.db")
+    saved = sum(file.stat().st_size >= site.size for file in files["out"].rglob("*.html")) if command.saves else None
+    shutil.rmtree(folder, ignore_errors=True)
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, process.returncode, kept, asked, requests, saved)
 
 
-def _stored(database: Path) -> int | None:
+def stored(database: Path) -> int | None:
+    """How many good pages a crawl.db holds; None: there is none."""
     if not database.exists():
         return None
     with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         return int(connection.execute("SELECT count(*) FROM pages WHERE outcome = 'ok'").fetchone()[0])
 
 
-def measure(commands: list[Command], url: str, repeat: int, core: int | None, log: ServerLog, scratch: Path) -> dict[str, list[Run]]:
+def measure(commands: list[Command], site: Site, repeat: int, core: int | None, log: ServerLog, scratch: Path) -> dict[str, list[Run]]:
     """`repeat` runs of each command, interleaved; a first round warms the caches and is dropped."""
     runs: dict[str, list[Run]] = {command.name: [] for command in commands}
     for turn in range(repeat + 1):
         for command in commands:
-            run = run_once(command, url, core, log, scratch)
+            run = run_once(command, site, core, log, scratch)
             print(
                 f"{'warm-up' if turn == 0 else f'{turn}/{repeat}'} {command.name}: {run.wall:.2f} s, {run.cpu:.2f} s CPU", file=sys.stderr
             )
@@ -136,102 +179,117 @@ def measure(commands: list[Command], url: str, repeat: int, core: int | None, lo
     return runs
 
 
-def row(name: str, runs: list[Run], pages: int) -> tuple[str, bool]:
+HEAD = "| command | CPU ms/page | wall s | pages/s | peak MB | requests beyond one a page | keeps |\n|---|---|---|---|---|---|---|"
+
+
+def row(name: str, runs: list[Run], pages: int, keeps: str = "") -> tuple[str, bool]:
     """The line of the table, and whether the runs were what they should be."""
     objection = next(filter(None, (run.objection(pages) for run in runs)), "")
     if objection:
-        return f"| {name} | refused: {objection} | | | | |", False
+        return f"| {name} | refused: {objection} | | | | | |", False
     walls, costs = [run.wall for run in runs], [run.cpu / pages * 1000 for run in runs]
     wall, cost, peak = statistics.median(walls), statistics.median(costs), statistics.median(run.peak for run in runs) / 1024
     extra = max(run.requests - pages for run in runs if run.requests is not None) if runs[0].requests is not None else None
     repeated = "not counted" if extra is None else str(extra)
     return (
         f"| {name} | {cost:.3f} ({min(costs):.3f}-{max(costs):.3f}) | {wall:.2f} ({min(walls):.2f}-{max(walls):.2f}) "
-        f"| {pages / wall:,.0f} | {peak:.0f} | {repeated} |",
+        f"| {pages / wall:,.0f} | {peak:.0f} | {repeated} | {keeps} |",
         True,
     )
 
 
-def heading(commands: list[Command], shape: dict[str, object], repeat: int) -> list[str]:
+def heading(commands: list[Command], shape: Shape, addresses: int, repeat: int) -> list[str]:
     """Where, when and on what the figures were taken."""
     model = ""
     if Path("/proc/cpuinfo").exists():
         found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text("utf-8"))
         model = found[1] if found else ""
-    lines = [
+    site = ", ".join(f"{key} {value}" for key, value in asdict(shape).items())
+    return [
         f"{datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores {model}".rstrip(),
         f"Python {platform.python_version()}; " + "; ".join(_version(command) for command in commands),
-        f"site: {', '.join(f'{key} {value}' for key, value in shape.items())}; {repeat} runs each, interleaved; median (min-max)",
+        f"site: {site}, hosts {addresses}; {repeat} runs each, interleaved; median (min-max)",
+        f"load of the machine when this began: {os.getloadavg()[0]:.1f}",
     ]
-    if os.getloadavg()[0] > 1.5:
-        lines.append(f"The machine was loaded when this began (load {os.getloadavg()[0]:.1f}): take the figures with care.")
-    return lines
-
-
-def keep_server_off(core: int) -> None:
-    """Leaves the core to the crawlers, where the server's process is known (SITE_PID) and there is another core."""
-    others = set(range(os.cpu_count() or 1)) - {core}
-    parent = os.environ.get("SITE_PID", "")
-    children = Path(f"/proc/{parent}/task/{parent}/children")
-    if parent and others and children.exists():
-        for process in [parent, *children.read_text("ascii").split()]:
-            os.sched_setaffinity(int(process), others)
 
 
 def _version(command: Command) -> str:
-    program = shlex.split(command.line)[0]
+    words = shlex.split(command.version) or [shlex.split(command.line)[0], "--version"]
     try:
-        printed = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+        printed = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False).stdout
     except OSError:
         printed = ""
-    return f"{command.name}: {printed.strip().splitlines()[0] if printed.strip() else program}"
+    return printed.strip().splitlines()[0] if printed.strip() else command.name
 
 
-def under_nginx(tool: str, site: Path) -> int:
-    """Runs this program again as the client of a server that the tool starts: it sets SITE_URL and writes the log."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = f"{folder}/access.log"
-        words = [tool, "-r", str(site), "--log", log, "--", sys.executable, *sys.argv, "--log", log]
-        return subprocess.run(words, check=False).returncode
+@contextmanager
+def written(site: str) -> Iterator[Path]:
+    """The folder of a site: the one that is named, or KIND:PAGES written into one that is removed. Raises ValueError."""
+    if (Path(site) / "site.json").exists():
+        yield Path(site)
+        return
+    kind, colon, pages = site.partition(":")
+    if not colon:
+        raise ValueError(f"{site} is neither KIND:PAGES nor a folder that benchmarks/site.py wrote")
+    with tempfile.TemporaryDirectory(prefix="site-") as folder:
+        writer = [sys.executable, str(Path(__file__).parent / "site.py"), "--kind", kind, "--pages", pages, "-o", folder]
+        if subprocess.run(writer, stdout=subprocess.DEVNULL, check=False).returncode:
+            raise ValueError(f"no site {site}")
+        yield Path(folder)
+
+
+@contextmanager
+def served(folder: Path, given: argparse.Namespace) -> Iterator[Served]:
+    """Where the folder is served: by whoever does it already, or by an nginx for as long as this is entered."""
+    if given.url:
+        yield Served((given.url,), given.log)
+        return
+    with nginx(folder, given.hosts, given.core if given.core >= 0 else None) as found:
+        yield found
+
+
+def chosen(given: argparse.Namespace) -> tuple[list[Command], list[str]]:
+    """The commands to run, and the rows of those that cannot."""
+    commands, absent = [], []
+    for text in given.commands or RUNNERS:
+        try:
+            commands.append(Command.parse(text, given.venvs))
+        except LookupError as error:
+            absent.append(f"| {text} | {error.args[0]} | | | | | |")
+    return commands, absent
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measures what a page costs.", formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("site", type=Path, help="the folder that benchmarks/site.py wrote")
-    parser.add_argument("commands", nargs="*", default=[DEFAULT], metavar="NAME: COMMAND", help=f"with {{url}} and {{out}} ({DEFAULT})")
-    parser.add_argument("--url", default=os.environ.get("SITE_URL"), help="where the folder is served")
-    parser.add_argument("--log", type=Path, help="the server's access log")
-    parser.add_argument(
-        "--with-nginx", default=os.environ.get("WITH_NGINX"), metavar="TOOL", help="starts a server: TOOL -r DIR --log FILE -- CMD"
-    )
+    parser = argparse.ArgumentParser(description="Measures what a page costs.")
+    parser.add_argument("site", help="KIND:PAGES, e.g. standard:5000, or a folder that benchmarks/site.py wrote")
+    parser.add_argument("commands", nargs="*", metavar="RUNNER", help=f"{' '.join(RUNNERS)} (all of them), or 'NAME: COMMAND'")
+    parser.add_argument("--hosts", type=int, default=1, help="serve the site on so many loopback addresses: each is crawled whole")
+    parser.add_argument("--url", help="where the folder is served already; without it an nginx is started")
+    parser.add_argument("--log", type=Path, help="that server's access log")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--core", type=int, default=(os.cpu_count() or 1) - 1, help="the core to run on; -1: any")
     parser.add_argument("--scratch", type=Path, help="where the crawlers write (the system's folder for temporary files)")
-    given = parser.parse_intermixed_args()
-    if not (given.site / "site.json").exists():
-        parser.error(f"{given.site} is no folder that benchmarks/site.py wrote")
-    if not given.url and not given.with_nginx:
-        parser.error("give --url of a server for the folder, or --with-nginx TOOL")
-    return given
+    parser.add_argument("--venvs", type=Path, default=Path(".venvs"), help="where the environments of scrapy and crawlee are (.venvs)")
+    return parser.parse_intermixed_args()
 
 
 def main() -> int:
-    """Prints the table; 1 when a row was refused."""
+    """Prints the table; 1 when a row was refused, 2 when nothing could be measured."""
     given = _arguments()
-    if not given.url:
-        return under_nginx(given.with_nginx, given.site)
-    shape = json.loads((given.site / "site.json").read_text("utf-8"))
-    commands = [Command.parse(text) for text in given.commands]
-    lines = heading(commands, shape, given.repeat)
-    keep_server_off(given.core)
-    with tempfile.TemporaryDirectory(dir=given.scratch) as scratch:
-        core = given.core if given.core >= 0 else None
-        runs = measure(commands, given.url, given.repeat, core, ServerLog(given.log), Path(scratch))
-    rows = [row(command.name, runs[command.name], shape["pages"]) for command in commands]
-    print("\n".join(lines), "\n")
-    print("| command | CPU ms/page | wall s | pages/s | peak MB | requests beyond one a page |")
-    print("|---|---|---|---|---|---|")
-    print("\n".join(line for line, _ in rows))
+    try:
+        with written(given.site) as folder, served(folder, given) as at, tempfile.TemporaryDirectory(dir=given.scratch) as scratch:
+            shape = Shape(**json.loads((folder / "site.json").read_text("utf-8")))
+            site = Site.of(shape, at.urls)
+            commands, absent = chosen(given)
+            lines = heading(commands, shape, len(at.urls), given.repeat)
+            core = given.core if given.core >= 0 else None
+            runs = measure(commands, site, given.repeat, core, ServerLog(at.log), Path(scratch))
+    except (ValueError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    rows = [row(command.name, runs[command.name], len(site.urls), command.keeps) for command in commands]
+    print("\n".join(lines), f"\n\n{HEAD}")
+    print("\n".join([*(line for line, _ in rows), *absent]))
     return 0 if all(good for _, good in rows) else 1
 
 
