@@ -61,6 +61,32 @@ def _query(parser: Parser) -> None:
     parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
 
 
+def _check(parser: Parser) -> None:
+    parser.add_argument("seeds", nargs="*", metavar="URL", default=argparse.SUPPRESS, help="Pages to begin with.")
+    formats = choice("text", "json", "junit", "md")
+    parser.add_argument("--format", action=Checked, kind=formats, default="text", help="How the result is printed: text, json, junit, md.")
+    accept = Kind("statuses, e.g. 200..299,403", statuses, metavar="LIST")
+    parser.add_argument("--accept", action=Checked, kind=accept, default=statuses("200..299"), help="Statuses that are good (200..299).")
+    parser.add_argument("--fragments", action="store_true", default=False, help="Also whether the anchor is there that a link names (#…).")
+    parser.add_argument("--cache", metavar="FILE", default=None, help="Keeps good answers of other links here, and asks for them later.")
+    age = duration("1d")
+    parser.add_argument("--cache-age", action=Checked, kind=age, default=age.read("1d"), help="How long a cached answer counts (1d).")
+    others = {"release", "page_requisites", "check_links", "json", "jsonl", "strict", "fail_on", "processes", "frontier"}
+    add_settings(parser, lambda option: (option.group != KEEP or option.name == "output") and option.name not in others)
+
+
+def statuses(value: Any) -> tuple[tuple[int, int], ...]:
+    """Ranges of statuses with both their ends: `200..299,403`, also `2xx` and `200-299`. Raises ValueError."""
+    ranges = []
+    for part in str(value).lower().split(","):
+        lowest, _, highest = part.strip().replace("x", "0").replace("-", "..").partition("..")
+        highest = highest or (part.strip().replace("x", "9") if "x" in part else lowest)
+        if not (100 <= int(lowest) <= int(highest) <= 999):
+            raise ValueError
+        ranges.append((int(lowest), int(highest)))
+    return tuple(ranges)
+
+
 def _diff(parser: Parser) -> None:
     parser.add_argument("old", metavar="OLD", help="The folder of the crawl before; alone, what its last update changed.")
     parser.add_argument("new", metavar="NEW", nargs="?", default=None, help="The folder of the crawl after.")
@@ -208,6 +234,7 @@ _ARGUMENTS = {
     "show": _show,
     "query": _query,
     "export": _export,
+    "check": _check,
     "diff": _diff,
     "robots": _robots,
     "links": _links,

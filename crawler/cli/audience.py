@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Audience:
     """Everything that looks at pages while the crawl runs: the screen, the log, the rows on standard output."""
 
-    def __init__(self, opened: Assembly, screen: Screen, log: EventLog, rows: Rows | None) -> None:
+    def __init__(self, opened: Assembly, screen: Screen, log: EventLog | None, rows: Rows | None) -> None:
         self._opened = opened
         self._screen = screen
         self._log = log
@@ -73,14 +73,18 @@ class Audience:
             for record in records:
                 if record.page.role != "sitemap":
                     self._screen.page(record.page)
-                    self._log.write("page", **_facts_of(record.page))
+                    self._write("page", **_facts_of(record.page))
 
     def _refuse(self, refusal: Refusal) -> None:
         if refusal.id not in self._refused:
             self._refused.update((refusal.id,))
             self._screen.refused(refusal)
             facts = {"reason": refusal.reason, "detail": refusal.detail, "parent": refusal.parent, "depth": refusal.depth}
-            self._log.write("refused", url=refusal.url, **facts)
+            self._write("refused", url=refusal.url, **facts)
+
+    def _write(self, event: str, **facts: object) -> None:
+        if self._log is not None:
+            self._log.write(event, **facts)
 
     def progress(self, engine: Engine) -> None:
         """Redraws the screen."""

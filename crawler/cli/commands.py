@@ -26,6 +26,9 @@ COMMANDS = {
     "query": Command(
         "crawler.cli.query", "run", 'DIR "SQL" [--csv|--json|--jsonl|--md]', "asks the database in SQL, read-only, also while a crawl runs"
     ),
+    "check": Command(
+        "crawler.cli.check", "run", "URL... [options]", "which links are broken, for continuous integration: text, JSON, JUnit, Markdown"
+    ),
     "diff": Command(
         "crawler.cli.diff",
         "run",

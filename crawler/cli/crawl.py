@@ -160,7 +160,7 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
             screen.tell(cut_off_line(len(opened.suspects)))
         collect_rarely()
         try:
-            reason = (_run_async if settings.mode == "async" else _run_sync)(opened, show, signals)
+            reason = (run_async if settings.mode == "async" else run_sync)(opened, show, signals)
         except CrawlerError as error:
             log.write("stopped", error=error.what)
             raise
@@ -275,7 +275,7 @@ def _no_seed(opened: Assembly, summary: Summary) -> SeedError:
     return SeedError(f"no seed could be fetched: {printable(seed.url)}", printable(seed.why), again)
 
 
-def _run_async(opened: Assembly, show: Audience, signals: Signals) -> FinishReason:
+def run_async(opened: Assembly, show: Audience, signals: Signals) -> FinishReason:
     from crawler.app import GRACE, run_asynchronously
 
     async def main() -> FinishReason:
@@ -331,7 +331,7 @@ def _run_loop(main: Coroutine[object, object, FinishReason]) -> FinishReason:
     return uvloop.run(main)
 
 
-def _run_sync(opened: Assembly, show: Audience, signals: Signals) -> FinishReason:
+def run_sync(opened: Assembly, show: Audience, signals: Signals) -> FinishReason:
     from crawler.app import GRACE, run_synchronously
 
     engines = show.engines

@@ -24,7 +24,8 @@ _PLAIN_SIGNS = {"·": "-", "…": "...", "×": "x", "–": "-"}
 
 def start_line(title: str, folder: str, facts: Sequence[str], width: int) -> list[str]:
     """The first line of a crawl: what is crawled, where it goes, and what is worth knowing."""
-    return two_columns(f"{printable(title)} -> {printable(folder)}/", " · ".join(printable(fact) for fact in facts), width, margin="")
+    where = f" -> {printable(folder)}/" if folder else ""
+    return two_columns(printable(title) + where, " · ".join(printable(fact) for fact in facts), width, margin="")
 
 
 def render_progress(progress: Progress, width: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from running import Capture, no_surroundings, rows, run, value
@@ -25,9 +26,8 @@ def outside(new_site: NewSite) -> Site:
 
 
 def crawl(capfd: Capture, site: Site, folder: Path, *more: object) -> Any:
-    quick = folder.parent / "quick.toml"
-    quick.write_text('[hosts."127.0.0.2"]\ndelay = "0s"\n')
-    return run(capfd, "crawl", site.url(), "-o", folder, "-q", "--preset", "links", "-C", quick, "--allow-private", *more)
+    with patch("crawler.wiring.ASIDE", 0.0):
+        return run(capfd, "crawl", site.url(), "-o", folder, "-q", "--preset", "links", "--allow-private", *more)
 
 
 def asked(site: Site) -> list[tuple[str, str, int]]:
