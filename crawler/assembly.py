@@ -66,7 +66,8 @@ class Assembly:
     """One crawl, opened: every part wired to the next. `with Assembly(settings, hooks) as crawl` closes it.
 
     `is_finished` tells that the folder holds this crawl complete; with `again` that also means that hosts which were given up are
-    tried once more. `spare` may leave links out that `check_links` would ask. Raises UsageError, OutputError.
+    tried once more. `spare` may leave links out that `check_links` would ask. With `shows_links` False nobody asks a page for its
+    `links`. Raises UsageError, OutputError.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Assembly:
         *,
         again: bool = False,
         spare: Spare | None = None,
+        shows_links: bool = True,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -87,7 +89,8 @@ class Assembly:
         self.hooks = hooks
         self._visitor: Visitor | None = None
         self.rules = politeness_of(settings, frozenset(map(host_key, self.seeds)), self._is_outside)
-        self.wanted = wanted_of(settings)
+        self._shows_links = shows_links
+        self.wanted = replace(wanted_of(settings), texts=shows_links or settings.links == "all")
         self.scope = scope_of(settings, self.seeds)
         # Before there is a folder: what is wrong with a login or a header leaves none behind.
         self._fetch_options = fetch_options_of(settings, self.seeds, folder=Path(settings.output) if settings.output else None)
@@ -208,6 +211,8 @@ class Assembly:
             probes=settings.check_links,
             deepest=settings.max_depth,
             spare=self._spare,
+            shows_links=self._shows_links,
+            keeps_links=settings.links == "all",
         )
         self._visitor = visitor
         self.judge = Judge(self.workbench, visitor, self.clock)

@@ -23,14 +23,6 @@ if TYPE_CHECKING:
 Role = Literal["page", "requisite", "sitemap", "probe", "robots"]
 """What a URL is fetched for. `robots` is asked by the workbench itself and is never in a frontier."""
 
-_RISING: tuple[Role, ...] = ("probe", "requisite", "sitemap", "page")
-
-
-def is_higher(role: Role, other: Role) -> bool:
-    """Whether a URL of the role `other`, found again with `role`, is asked for again: probe < requisite < sitemap < page."""
-    return _RISING.index(role) > _RISING.index(other)
-
-
 State = Literal["queued", "leased", "done", "failed", "skipped"]
 OutcomeName = Literal["ok", "redirect", "http_error", "error", "not_modified"]
 
@@ -394,7 +386,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that one attempt gives the store: the page and its links as rows. The body is kept when `page.file` names a file."""
+    """All that one attempt gives the store: the page, its links as rows, and how many there are beside them. The body is kept when
+    `page.file` names a file."""
 
     page: Page
     links: Sequence[LinkRow] = ()
+    unkept_links: int = 0
+
+    @property
+    def link_count(self) -> int:
+        """How many links the page has."""
+        return len(self.links) + self.unkept_links

@@ -30,6 +30,9 @@ _SECRET_LINE = re.compile(rf"header|proxy|login|@|{_SECRET_NAME.pattern}", re.IG
 _CONTENT = re.compile(r"""[^\s\[\]{}"',=#]""")
 
 
+_COOKIES = frozenset({"set-cookie", "set-cookie2"})
+
+
 def is_secret(header: str) -> bool:
     """Whether a header of this name tells who somebody is: it goes to the origins it is meant for, and is not written down."""
     return _SECRET_NAME.search(header) is not None
@@ -61,7 +64,9 @@ def without_login(url: str) -> str:
 def public(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """The headers of an answer with `***` for the value of every cookie that they set (names and attributes stay), and for user
     names and passwords in URLs."""
-    return tuple((name, _named(value) if name.lower() in ("set-cookie", "set-cookie2") else redact(value)) for name, value in headers)
+    return tuple(
+        [(name, _named(value) if name.lower() in _COOKIES else redact(value) if "@" in value else value) for name, value in headers]
+    )
 
 
 def _named(cookie: str) -> str:

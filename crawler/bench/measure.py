@@ -93,7 +93,7 @@ def measure(mode: str, settings: Settings) -> Measurement:
     keep_freed_memory()
     collect_rarely()
     wall, cpu = time.perf_counter(), time.process_time()
-    with Assembly(settings, Hooks()) as opened:
+    with Assembly(settings, Hooks(), shows_links=False) as opened:
         reason = _run_sync(opened) if mode == SYNC else _run_async(opened)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return Measurement(mode, wall, cpu, peak_memory(), reason=reason, **_found(Path(settings.output), reason))

@@ -138,7 +138,11 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
     from crawler.store.log import EventLog
 
     assert settings.output is not None
-    with Signals(settings.output) as signals, Assembly(settings, Hooks(), again=again) as opened, ExitStack() as stack:
+    with (
+        Signals(settings.output) as signals,
+        Assembly(settings, Hooks(), again=again, shows_links=False) as opened,
+        ExitStack() as stack,
+    ):
         color = wants_color(settings.color, sys.stderr, os.environ)
         screen = choose_screen(settings.progress, sys.stderr, settings.quiet, color, os.environ, settings.verbose)
         if opened.is_finished:

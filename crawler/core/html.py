@@ -44,19 +44,29 @@ class ParsedPage:
     charset: str = "utf-8"
 
 
-# One query for every element that may carry a URL, because links come in document order: `tags()` is faster, but finds one
-# kind. Attributes instead of element names, because each selector costs lexbor a walk, about 4 % of a parse.
-_LINKING = "[href],[src],img,source,video,object"
-_LATE = ",iframe,audio,embed"  # of pages that load some of them late: without a src
+# Lexbor knows the names of elements by numbers, and reads a number in half the time of a name. Names that it has to learn with a
+# page (`use`) have addresses in their place, which are larger.
+_UNNUMBERED = 1000
+_numbers = {name: LexborHTMLParser(b"").create_node(name).tag_id for name in (*LINKS, "meta", "base", "title")}
+_NUMBERED = frozenset(number for number in _numbers.values() if number < _UNNUMBERED)
+_A = _numbers["a"]
 
 
 def parse_html(
-    body: bytes, url: str, content_type: str = "", *, requisites: bool = False, forms: bool = False, is_small: bool = False
+    body: bytes,
+    url: str,
+    content_type: str = "",
+    *,
+    requisites: bool = False,
+    forms: bool = False,
+    texts: bool = True,
+    is_small: bool = False,
 ) -> ParsedPage:
     """The links and facts of a page, read as browsers read it. Never raises, whatever the bytes.
 
     `url` is where the page was found, `content_type` its header, for the charset. Links of every kind are recorded;
-    `requisites` adds what style elements and style attributes load, `forms` the targets of `method=get` forms (kind `form`).
+    `requisites` adds what style elements and style attributes load, `forms` the targets of `method=get` forms (kind `form`); without
+    `texts` the text of `a` elements is left out.
     Pages that would keep the parser busy out of proportion are only scanned (`looks_hostile`): their links have no text.
     With `is_small`, because `looks_small` has said so, most of that is not asked again. Of the links the first 200,000 are read.
     """
@@ -65,7 +75,7 @@ def parse_html(
         body = decode(body, charset).encode("utf-8", "replace")
     elif body.startswith(b"\xef\xbb\xbf"):
         body = body[3:]
-    reader = _Reader(url, forms)
+    reader = _Reader(url, forms, texts)
     is_hostile = (has_long_tag(body) or not is_small) and looks_hostile(body)
     (_scan if is_hostile else _parse)(body, reader, requisites)
     page = reader.page
@@ -85,35 +95,42 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
     # in browsers that never see them. What is inside <template>, comments, scripts and <noframes> is no element.
     tree = LexborHTMLParser(body)
     append = reader.page.links.append
-    metas = [node.attributes for node in tree.tags("meta")]
-    if any(_is_refresh(attributes) for attributes in metas):
-        metas = [node.attributes for node in _as_in_browsers(tree, body).tags("meta")]
-    for attributes in metas:
-        reader.meta(attributes)
-    last = 0
-    to_read = 2 * len(body)  # links in tables in links in tables: every one has all the text
-    for node in tree.css(_LINKING + _LATE * (b"data-src" in body) + ",form" * reader.forms)[: 2 * MOST_LINKS]:  # some are found twice
-        attributes = node.attributes
+    refreshed = titled = False
+    to_read = 2 * len(body) if reader.texts else 0  # links in tables in links in tables: every one has all the text
+    # All elements, because links come in document order: a query for those that may have one takes longer, as each of its selectors
+    # costs lexbor a walk.
+    for node in tree.tags("*")[: 4 * MOST_LINKS]:
+        number = node.tag_id
+        if number == _A:  # nearly all links, hence without a call
+            attributes = node.attributes
+            if "href" in attributes:
+                text = node.text_lexbor() if to_read > 0 else ""
+                if "  " in text or len(text) > LINK_TEXT_LENGTH or not text.isprintable():
+                    to_read -= len(text)
+                    text = collapse(text)
+                rel = attributes.get("rel")
+                append((attributes["href"] or "", "a", without_controls(rel) if rel else "", text.strip()))
+                continue
+        elif number not in _NUMBERED and number < _UNNUMBERED:
+            continue
         tag = node.tag
-        if tag == "a" and "href" in attributes and "src" not in attributes:  # nearly all of them, hence without a call
-            text = node.text_lexbor() if to_read > 0 else ""
-            if "  " in text or len(text) > LINK_TEXT_LENGTH or not text.isprintable():
-                to_read -= len(text)
-                text = collapse(text)
-            rel = attributes.get("rel")
-            append((attributes["href"] or "", "a", without_controls(rel) if rel else "", text.strip()))
-            continue
-        identity = node.mem_id
-        if identity == last:  # found by two of the selectors
-            continue
-        last = identity
-        if tag != "base":
-            reader.element(tag or "", attributes)
+        if tag == "title":
+            if not titled and not _is_in_picture(node):
+                titled = True
+                reader.page.title = collapse(node.text_lexbor(), 1000)
+        elif tag == "meta":
+            if not _is_refresh(node.attributes):
+                reader.meta(node.attributes)
+            elif not refreshed:
+                refreshed = True
+                for meta in _as_in_browsers(tree, body).tags("meta"):
+                    reader.refresh(meta.attributes)
+        elif tag != "base":
+            reader.element(tag or "", node.attributes)
         elif not reader.based:
             for base in _as_in_browsers(tree, body).tags("base"):
                 reader.base(base.attributes)
             reader.based = True
-    reader.page.title = _title(tree)
     root = tree.root
     if root is not None:
         reader.page.lang = root.attributes.get("lang") or ""
@@ -122,13 +139,6 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
             node.attributes.get("style") or "" for node in tree.css("[style]")
         ]
         reader.page.links.extend((href, kind, "", "") for style in styles for href, kind in parse_css(style))
-
-
-def _title(tree: LexborHTMLParser) -> str:
-    title = tree.css_first("title")
-    if title is not None and _is_in_picture(title):
-        title = next((node for node in tree.tags("title") if not _is_in_picture(node)), None)
-    return collapse(title.text_lexbor(), 1000) if title is not None else ""
 
 
 def _is_in_picture(title: LexborNode) -> bool:
@@ -153,8 +163,6 @@ def _scan(body: bytes, reader: _Reader, requisites: bool) -> None:
             reader.page.title = reader.page.title or collapse(text, 1000)
         elif tag == "html":
             reader.page.lang = attributes.get("lang") or ""
-        elif tag == "form" and not reader.forms:
-            continue
         elif tag == "style" and requisites:
             reader.page.links.extend((href, kind, "", "") for href, kind in parse_css(text))
         elif tag == "meta":
@@ -177,16 +185,17 @@ def _is_refresh(attributes: Attributes) -> bool:
 class _Reader:
     """Takes in elements one by one, in document order."""
 
-    __slots__ = ("based", "forms", "page", "refreshed", "url")
+    __slots__ = ("based", "forms", "page", "refreshed", "texts", "url")
 
-    def __init__(self, url: str, forms: bool) -> None:
+    def __init__(self, url: str, forms: bool, texts: bool) -> None:
         self.url = url
         self.forms = forms
+        self.texts = texts
         self.page = ParsedPage(url)
         self.based = self.refreshed = False
 
     def element(self, tag: str, attributes: Attributes) -> None:
-        if read := LINKS.get(tag):
+        if (read := LINKS.get(tag)) and (self.forms or tag != "form"):
             text = attributes.get("alt")
             text = collapse(text) if text else ""
             rel = without_controls(attributes.get("rel") or "")
@@ -203,13 +212,16 @@ class _Reader:
             if base is not None and not base.startswith(("data:", "javascript:")):
                 self.page.base = base
 
+    def refresh(self, attributes: Attributes) -> None:
+        if not self.refreshed and _is_refresh(attributes) and (href := parse_refresh(attributes.get("content") or "")) is not None:
+            self.refreshed = True  # only the first one does anything
+            if href:
+                self.page.links.insert(0, (href, "refresh", "", ""))  # a command to the whole page
+
     def meta(self, attributes: Attributes) -> None:
         content = attributes.get("content") or ""
         if _is_refresh(attributes):
-            if not self.refreshed and (href := parse_refresh(content)) is not None:
-                self.refreshed = True  # only the first one does anything
-                if href:
-                    self.page.links.append((href, "refresh", "", ""))
+            self.refresh(attributes)
         elif name := (attributes.get("name") or "").strip().lower():
             if name == "description" and not self.page.description:
                 self.page.description = collapse(content, 1000)

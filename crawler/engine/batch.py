@@ -48,7 +48,7 @@ class Visit:
     @property
     def links(self) -> int:
         """How many links its page has."""
-        return 0 if self.record is None else len(self.record.links)
+        return 0 if self.record is None else self.record.link_count
 
     @property
     def is_long(self) -> bool:

@@ -31,11 +31,13 @@ Effort = Literal["none", "now", "aside", "apart"]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is read of a page beside its links to others: values by CSS selector, what its styles load, where its forms go."""
+    """What is read of a page beside its links to others: values by CSS selector, what its styles load, where its forms go, and the
+    texts of its links."""
 
     extract: Mapping[str, str] = field(default_factory=dict)
     requisites: bool = False
     forms: bool = False
+    texts: bool = True
 
 
 LINKS_ALONE = Wanted()
@@ -104,7 +106,7 @@ def read(request: Request, response: Response, wanted: Wanted = LINKS_ALONE, *, 
         return Reading(content_type, ParsedPage(request.url, [(item.url, "link", "", "") for item in items], charset=""))
     if kind == "style":
         return Reading(content_type, _style_sheet(body, request.url, full_type))
-    page = parse_html(body, request.url, full_type, requisites=wanted.requisites, forms=wanted.forms, is_small=is_small)
+    page = parse_html(body, request.url, full_type, requisites=wanted.requisites, forms=wanted.forms, texts=wanted.texts, is_small=is_small)
     return Reading(content_type or "text/html", page, data=extract_data(body, page.charset, wanted.extract) if wanted.extract else {})
 
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from crawler.core.following import REDIRECT_STATUS, Following
-from crawler.core.html import ParsedPage, parse_header_links, parse_refresh
+from crawler.core.html import ParsedPage
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter, known_as
 from crawler.core.urls import Target, canonical, fingerprint, host_key
 from crawler.core.validators import doubt
 from crawler.engine.batch import Visit, as_failed
 from crawler.engine.bounds import STEP, Bounds
+from crawler.engine.leads import Anchor, Leads, leads_of, named_in_headers, new_leads_of
 from crawler.engine.listing import Listing, sitemap_problem
 from crawler.engine.probing import Probing, Spare, again_with_get
 from crawler.engine.reading import HTML_TYPES, Reading, location_of, media_type, robots_meta_of
@@ -28,7 +30,6 @@ from crawler.model import (
     Failed,
     Fetched,
     Link,
-    LinkRow,
     NotModified,
     OutcomeName,
     Page,
@@ -45,7 +46,6 @@ from crawler.model import (
 from crawler.redaction import redact
 from crawler.text import printable
 
-Anchor = tuple[str, str, str, str]
 Follow = Callable[[Page, Sequence[Link]], Iterable[Link]]
 
 
@@ -55,7 +55,8 @@ class Visitor:
 
     `follow` may choose among the links of a page (a hook); `only_sitemaps` refuses links, `sitemaps` False ignores sitemaps;
     `requisites` asks for what pages are made of as well; `probes` asks once for what is not followed, pages beyond the depth `deepest`
-    among it, but for what `spare` leaves out; `agent` is the name that an X-Robots-Tag may be for.
+    among it, but for what `spare` leaves out; `agent` is the name that an X-Robots-Tag may be for. Without `shows_links` pages do not
+    know theirs (`Page.links`), without `keeps_links` records only count them.
     """
 
     def __init__(
@@ -78,6 +79,8 @@ class Visitor:
         probes: bool = False,
         deepest: int | None = None,
         spare: Spare | None = None,
+        shows_links: bool = True,
+        keeps_links: bool = True,
     ) -> None:
         self._bounds = Bounds(scope, refused, strip_query, seed_hosts)
         self._listing = Listing(self._bounds, seen, requisites)
@@ -90,6 +93,8 @@ class Visitor:
         self._file_of = file_of
         self._follow = follow
         self._watch = watch or Watch(None)
+        self._shows_links = shows_links or follow is not None
+        self._keeps_links = keeps_links
         # Refused for what this link is, not for its URL: the same URL may be linked as a page elsewhere.
         self._noted = SeenFilter(100_000)
 
@@ -157,8 +162,7 @@ class Visitor:
         reading: Reading | None = None,
         error: PageError | None = None,
         redirect_to: str | None = None,
-        anchors: Sequence[Anchor] = (),
-        targets: Sequence[Target | None] = (),
+        leads: Leads | None = None,
         file: str | None = None,
     ) -> Page:
         parsed = reading.page if reading is not None else None
@@ -186,8 +190,8 @@ class Visitor:
             elapsed=response.elapsed,
             attempts=request.attempts + 1,
             file=file,
-            targets=targets,
-            anchors=anchors,
+            targets=leads.targets if leads is not None else (),
+            anchors=leads.anchors if leads is not None else (),
             data=reading.data if reading is not None else {},
         )
 
@@ -199,22 +203,25 @@ class Visitor:
 
     def _page_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Steps[Visit]:
         leads_on = request.role == "page" or self._leads_on(request, reading)
-        anchors, targets = yield from self._links_of(request, response, reading.page, leads_on)
+        leads = yield from self._leads(request, response, reading.page, leads_on)
         file = self._file_of(request.url) if response.body.size else None
-        page = self._page(request, response, "ok", fetched_at, reading, anchors=anchors, targets=targets, file=file)
+        page = self._page(request, response, "ok", fetched_at, reading, leads=leads if self._shows_links else None, file=file)
         chosen = {link.url for link in self._follow(page, page.links)} if self._follow is not None else None
         closed = self._following.closes(reading.page.robots_meta if reading.page else "", response.all_headers("x-robots-tag"))
-        trap = self._watch.page(request, response, reading.page, targets, self._unknown)
-        rows, requests, refusals = list[LinkRow](), list[Request](), list[Refusal]()
-        for start in range(0, len(targets), STEP):
+        trap = self._watch.page(request, response, reading.page, partial(self._all_targets, request, reading.page, leads), self._unknown)
+        requests, refusals = list[Request](), list[Refusal]()
+        for start in range(0, len(leads.targets), STEP):
             if start:
                 yield
             part = slice(start, start + STEP)
-            rows += self._judge_links(request, closed, targets[part], anchors[part], chosen, requests, refusals)
+            self._judge_links(request, closed, leads.targets[part], leads.judged[part], chosen, requests, refusals)
+        rows = (yield from leads.rows()) if self._keeps_links else []
+        count = len(leads.ids) - leads.ids.count(None)
         if reading.sitemap is not None and self._sitemaps:
             listed = yield from self._listing.of_sitemap(request, reading.sitemap)
-            rows, requests, refusals = rows + listed[0], requests + listed[1], refusals + listed[2]
-        return Visit(Fetched(request, ok=True, size=response.body.size), Record(page, rows), requests, refusals, trap=trap)
+            rows, requests, refusals, count = rows + listed[0], requests + listed[1], refusals + listed[2], count + len(listed[0])
+        record = Record(page, rows, count - len(rows))
+        return Visit(Fetched(request, ok=True, size=response.body.size), record, requests, refusals, trap=trap)
 
     def _unknown(self, ids: set[int]) -> set[int]:
         """Those of the ids that no filter knows."""
@@ -224,25 +231,26 @@ class Visitor:
         """Whether the links to pages of a part of a page are followed: when it is a document, and would be crawled as a page."""
         return reading.content_type in HTML_TYPES and self._bounds.scope.judge(request.url, request.host) is None
 
-    def _links_of(
-        self, request: Request, response: Response, parsed: ParsedPage | None, leads_on: bool
-    ) -> Steps[tuple[list[Anchor], list[Target | None]]]:
-        """The links of a page and of its headers, and where each leads; to its parts alone unless it leads on. Those of a header
-        resolve against the URL of the response (RFC 8288, 3.2), those of the page against its base."""
-        anchors: list[Anchor] = list(parsed.links) if parsed is not None else []
+    def _leads(self, request: Request, response: Response, parsed: ParsedPage | None, leads_on: bool) -> Steps[Leads]:
+        """The links of a page and of its headers; to its parts alone unless it leads on."""
+        base, anchors = (parsed.base, parsed.links) if parsed is not None else ("", [])
         if not leads_on:
             anchors = [anchor for anchor in anchors if self._following.fetches_with_page(anchor[1], anchor[2])]
-        targets: list[Target | None] = []
-        if parsed is not None:
-            targets = yield from self._bounds.targets(parsed.base, [anchor[0] for anchor in anchors])
-        named: list[Anchor] = []
-        if leads_on:
-            named = [(href, "header", rel, "") for value in response.all_headers("link") for href, rel in parse_header_links(value)]
-            if (refresh := response.header("refresh")) and (href := parse_refresh(refresh)) is not None:
-                named.append((href, "refresh", "", ""))
-        if named:
-            targets += yield from self._bounds.targets(request.url, [anchor[0] for anchor in named])
-        return anchors + named, targets
+        named = named_in_headers(response) if leads_on else []
+        # What everybody links to is passed over, unless somebody is to see where it leads, or it may be asked for in another role.
+        if self._shows_links or self._following.requisites or self._probing is not None or len(anchors) > STEP:
+            return (yield from leads_of(self._bounds, base, anchors, named, request.url))
+        leads = yield from new_leads_of(self._bounds, base, anchors, named, request.url)
+        unknown = self._unknown({target[0] for target in leads.targets if target is not None})
+        of_page = zip(leads.judged, leads.targets[: len(leads.targets) - len(named)], strict=False)
+        self._bounds.familiar.keep(base, [(href, to.id) for (href, *_), to in of_page if to is not None and to.id not in unknown])
+        return leads
+
+    def _all_targets(self, request: Request, parsed: ParsedPage | None, leads: Leads) -> Sequence[Target | None]:
+        """Where all links of a page lead, also those that are not to be judged."""
+        if len(leads.targets) == len(leads.anchors) or parsed is None:
+            return leads.targets
+        return in_one_go(self._bounds.targets(parsed.base, [anchor[0] for anchor in leads.anchors]))
 
     def _judge_links(
         self,
@@ -253,16 +261,14 @@ class Visitor:
         chosen: set[str] | None,
         requests: list[Request],
         refusals: list[Refusal],
-    ) -> list[LinkRow]:
-        """Rows for all links; adds requests and refusals for those that no filter knows. A page has a hundred links and about one
-        new one, so the hundred are not looked at one by one."""
-        pairs = zip(targets, anchors, strict=True)
-        rows: list[LinkRow] = [(target[0], kind, rel, text) for target, (_, kind, rel, text) in pairs if target is not None]
-        new = self._seen.unknown({row[0] for row in rows})
+    ) -> None:
+        """Adds requests and refusals for those links that no filter knows. A page has a hundred links and about one new one, so the
+        hundred are not looked at one by one."""
+        new = self._seen.unknown({target[0] for target in targets if target is not None})
         unknown = self._refused.unknown(new)
         with_parts = self._following.requisites  # which are not refused where pages are
         if not (new if with_parts else unknown):
-            return rows
+            return
         # A part has the depth of its page; what it links to lies as deep as if it had been linked.
         url, depth = request.url, request.depth + 1 + (request.role == "requisite")
         for target, (_, kind, rel, _) in zip(targets, anchors, strict=True):
@@ -291,7 +297,6 @@ class Visitor:
                 refusals.append(Refusal(target.url, target.id, *verdict, url, depth))
             else:
                 requests.append(Request(target.url, target.id, target.host, depth=depth, parent=url))
-        return rows
 
     def _take_part(self, request: Request, target: Target, requests: list[Request], refusals: list[Refusal]) -> None:
         """Adds the request for a part of a page, or its refusal."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from crawler.core.shapes import covers
 from crawler.core.urls import host_key
-from crawler.frontier.rows import REQUISITES, is_raised, rank_of
+from crawler.frontier.rows import REQUISITES, is_higher, is_raised, rank_of
 from crawler.frontier.sharing import Sharing, is_well, told_by_holder, told_by_leaver
 from crawler.model import (
     ErrorKind,
@@ -32,7 +32,6 @@ from crawler.model import (
     SkipReason,
     State,
     Stats,
-    is_higher,
 )
 from crawler.news import NO_NEWS, News
 

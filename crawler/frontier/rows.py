@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from crawler.core.robots_lines import without_logins
-from crawler.model import HostState, Request, RobotsFacts, Role, State, is_higher
+from crawler.model import HostState, Request, RobotsFacts, Role, State
 
 ADD = """INSERT INTO _frontier (id, url, host_id, role, depth, chain, parent, rank, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
           ON CONFLICT (id) DO NOTHING"""
@@ -50,6 +50,14 @@ def rank_of(request: Request) -> int:
     """The place of a URL among those of its host: what pages are made of and what they link to besides comes first, so that a page is
     soon whole; then sitemaps; then pages by depth."""
     return {"requisite": REQUISITES, "probe": REQUISITES, "sitemap": SITEMAPS}.get(request.role, 1 + request.depth)
+
+
+_RISING: tuple[Role, ...] = ("probe", "requisite", "sitemap", "page")
+
+
+def is_higher(role: Role, other: Role) -> bool:
+    """Whether a URL of the role `other`, found again with `role`, is asked for again: probe < requisite < sitemap < page."""
+    return _RISING.index(role) > _RISING.index(other)
 
 
 def is_raised(role: Role, rank: int, before: Role, rank_before: int, state: State) -> bool:

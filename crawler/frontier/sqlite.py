@@ -41,7 +41,6 @@ from crawler.model import (
     Skipped,
     SkipReason,
     Stats,
-    is_higher,
 )
 from crawler.news import News
 from crawler.store.database import Database
@@ -280,7 +279,7 @@ class SqliteFrontier:
             return None
         role, rank = settled
         state = str(row[0])
-        if is_raised := is_higher(role, request.role):  # while it was asked for in a lower one
+        if is_raised := rows.is_higher(role, request.role):  # while it was asked for in a lower one
             self._execute(rows.AGAIN, (request.id,))
             state = "queued"
         self._totals[state] += 1

@@ -154,7 +154,7 @@ class ResultStore:
             if page.content.data is None:
                 page = replace(page, content=replace(page.content, path=self._files.root.parent / page.file))
                 record = replace(record, page=page)
-        self._execute(_INSERT_PAGE, (*self._columns(page), link if self._keep_links and record.links else None, len(record.links)))
+        self._execute(_INSERT_PAGE, (*self._columns(page), link if self._keep_links and record.links else None, record.link_count))
         return record
 
     def _columns(self, page: Page) -> tuple[object, ...]:

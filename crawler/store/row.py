@@ -62,6 +62,6 @@ def row_of(record: Record) -> PageRow:
         total_ms=round(page.elapsed * 1000, 3),
         attempts=page.attempts,
         file=page.file,
-        links=len(record.links),
+        links=record.link_count,
         data=dict(page.data),
     )
