@@ -19,9 +19,9 @@ UNPROVEN = 4
 PATIENCE = 25
 """What a good past adds to the pages that have to be dull in a row, at most: one for each two that brought something, of answers to
 questions one for each eight."""
-GAPS, FEWEST_GAPS = 12, 4
+GAPS, FEWEST_GAPS, SHORTEST_GAP = 12, 4, 6
 """A calendar is quiet when nothing came for so many times as long as it took between two things that it brought; fewer times while it
-has brought few."""
+has brought few, of which nobody can tell whether they came quickly by chance."""
 HOPE = 3
 """Steps that lead away from a page within which the pages that it leads to have been asked for."""
 PROBATION = 20
@@ -81,7 +81,8 @@ class Record:
         """Whether so many dull pages in a row are a trap."""
         patience = least + min(PATIENCE, self.new // (8 if shape.kind == "worded" else 2))
         if self.new and shape.dated:
-            patience = max(patience, min(GAPS, FEWEST_GAPS + self.new) * self.span // self.new)
+            times = min(GAPS, FEWEST_GAPS + self.new)
+            patience = max(patience, times * self.span // self.new, times * SHORTEST_GAP if times < GAPS else 0)
         return self.run >= patience
 
     def rank(self, pattern: str) -> int:

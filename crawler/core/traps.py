@@ -32,8 +32,8 @@ TWINS = 3
 GENERATIONS = 30
 """A chain of so many pages that differ in nothing but their own number is a trap; shorter ones may be short pages."""
 FINDS = 2
-"""So many pages that the crawl did not know has a search to find: a single one turns up now and then, however the same pages are
-mixed."""
+"""So many pages that the crawl did not know has a search to find, one that has found some before up to twice as many: a single one turns
+up now and then, however the same pages are mixed."""
 VARIETY = 2
 """So many dull shapes that are made in the same way are one trap."""
 
@@ -231,7 +231,7 @@ class Traps:
         if strange is None:
             return "open"  # nobody can tell yet what stands on all pages
         worth: Worth = "dull"
-        finds = 0
+        finds, enough = 0, min(FINDS + wide.new // 8, 2 * FINDS) if shape.searched else 1
         for target in new[:LOOKED_AT]:
             other = shape_of(target.url)
             is_same = other.pattern == shape.pattern or (other.wide == shape.wide and other.kind != "plain")
@@ -239,7 +239,7 @@ class Traps:
                 continue
             promise = self._records.promise(target.host, other)
             finds += promise == "new"
-            if finds >= (FINDS if shape.searched else 1):
+            if finds >= enough:
                 return "new"
             if shape.dated and (promise == "hopeful" or (promise == "open" and not other.dated)):
                 worth = "hopeful"
@@ -331,6 +331,7 @@ class Traps:
             self._remember_twin(key, known[0] if known is not None else request.id, text)
             return None
         if known[1] != text:
+            self._remember_twin(key, known[0], text)  # the first one may have been the odd one
             wide.brought_something()
             wide.is_solid = True
             return None

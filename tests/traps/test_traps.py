@@ -187,6 +187,14 @@ def test_of_twins_one_is_asked_for() -> None:
     assert judged(later, second) is None
 
 
+def test_twins_are_told_although_the_first_one_is_another() -> None:
+    """A visitor may be greeted, or asked about cookies, once; what comes after that is the same."""
+    watched = Traps()
+    pages = [sight(f"/account?sid={number:08x}a", b"<p>welcome" if number else b"<p>accept our cookies") for number in range(6)]
+
+    assert [watched.observe(page) for page in pages] == [None, None, None, None, None, "?sid={x}"]
+
+
 def test_a_dubious_shape_is_asked_for_one_page_at_a_time() -> None:
     """Until the answer is seen no other of its shape is asked for; numbered pages, that nothing speaks against, are not held up."""
     watched = Traps()
