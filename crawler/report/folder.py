@@ -14,6 +14,8 @@ from crawler.store.database import FILE_NAME, FORMAT
 
 # The same as in `crawler.store.folder`, which would load what only a crawl needs.
 LOCK_NAME = ".lock"
+# Seconds that a program may hold the database before reading it is given up.
+_PATIENCE = 5.0
 
 
 def open_folder(folder: Path) -> sqlite3.Connection:
@@ -33,15 +35,22 @@ def open_folder(folder: Path) -> sqlite3.Connection:
             connection.close()
             raise
     except sqlite3.OperationalError as error:
+        if is_locked(error):
+            raise unreadable(path, error) from error
         raise OutputError(f"cannot read {path}", str(error), "check who owns the folder") from error
     except sqlite3.DatabaseError as error:
         raise OutputError(f"{path} is damaged or is no database", str(error), "crawler crawl URL -o DIR") from error
     return connection
 
 
+def is_locked(error: sqlite3.Error) -> bool:
+    """Whether the database was held by somebody for longer than one waits. A crawl that runs never does."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def unreadable(place: object, error: sqlite3.Error) -> OutputError:
     """What to say when reading a database that was opened fails: it is locked, damaged, or its disk is."""
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if is_locked(error):
         return OutputError(f"{place} is locked", "another program holds it in a transaction", "close that program and try again")
     return OutputError(f"cannot read {place}", str(error), "crawler crawl URL -o DIR")
 
@@ -56,7 +65,7 @@ def seeds_of(folder: Path) -> list[str]:
 def _connect(path: Path) -> sqlite3.Connection:
     # as_uri escapes what would end the path of a URI: ? # %
     address = path.absolute().as_uri() + "?mode=ro"
-    connection = sqlite3.connect(address, uri=True, timeout=5)
+    connection = sqlite3.connect(address, uri=True, timeout=_PATIENCE)
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:

@@ -17,6 +17,7 @@ from running import Capture, no_surroundings, run
 import crawler
 from crawler import BrokenLink, LinkRow, OutputError, PageRow, UsageError, open_results
 from crawler.model import ErrorKind, OutcomeName
+from crawler.report import folder as report_folder
 from crawler.testing import PageValue, Site, answer, redirect, site
 from tests.report.crawl_folder import CrawlFolder, example
 
@@ -149,6 +150,19 @@ def test_several_iterators_and_an_early_end(folder: CrawlFolder) -> None:
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         next(results.pages())
     results.close()
+
+
+def test_a_database_that_another_program_holds(folder: CrawlFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said as such, with exit code 6; it is no damage."""
+    monkeypatch.setattr(report_folder, "_PATIENCE", 0.0)
+    path = folder.path
+    folder.close()
+    with closing(sqlite3.connect(path / "crawl.db", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(OutputError, match="is locked\n  another program holds it") as caught:
+            open_results(path)
+        assert caught.value.exit_code == 6
 
 
 def test_a_folder_that_cannot_be_read(tmp_path: Path, folder: CrawlFolder) -> None:
