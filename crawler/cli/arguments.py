@@ -27,6 +27,7 @@ def _resume(parser: Parser) -> None:
 def _status(parser: Parser) -> None:
     parser.add_argument("folder", metavar="DIR", help="The folder of the crawl.")
     parser.add_argument("--json", action="store_true", default=False, help="Prints JSON.")
+    parser.add_argument("--watch", action="store_true", default=False, help="Again every second, until the crawl has ended.")
     parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
 
 

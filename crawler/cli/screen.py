@@ -64,15 +64,20 @@ def choose_screen(
     if progress == "json":
         return screen_plain.JsonScreen(stream, verbose, clock)
     is_terminal = stream.isatty()
-    if is_terminal and (progress == "bar" or (progress == "auto" and environ.get("TERM", "") not in _DUMB)):
+    if is_terminal and (progress == "bar" or (progress == "auto" and not is_dumb(environ))):
         from crawler.cli.screen_live import LiveScreen
 
         return LiveScreen(stream, color, verbose, clock)
     return screen_plain.PlainScreen(stream, verbose, clock)
 
 
+def is_dumb(environ: Mapping[str, str]) -> bool:
+    """Whether the terminal knows no control sequences."""
+    return environ.get("TERM", "") in _DUMB
+
+
 def wants_color(choice: Literal["auto", "always", "never"], stream: TextIO, environ: Mapping[str, str]) -> bool:
     """Whether to colour what goes to the stream: `auto` means a terminal that knows colours, and no NO_COLOR (no-color.org)."""
     if choice != "auto":
         return choice == "always"
-    return stream.isatty() and environ.get("TERM", "") not in _DUMB and not environ.get("NO_COLOR")
+    return stream.isatty() and not is_dumb(environ) and not environ.get("NO_COLOR")

@@ -9,6 +9,7 @@ from pathlib import Path
 from crawler.cli.facts import print_facts, reading
 from crawler.cli.farewell import resume_command
 from crawler.cli.screen_text import MARGIN, aligned, flow, paragraph, per_second, plural, two_columns
+from crawler.cli.watch import watch
 from crawler.report.folder import holder
 from crawler.report.status import HostStatus, Status, status
 from crawler.text import human_clock, human_count, human_size, printable, shortened
@@ -18,12 +19,29 @@ _LONGEST_HOST, _LONGEST_WHY = 40, 60
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the status of `arguments.folder`, as JSON with `arguments.json`. Raises OutputError when it holds no crawl."""
+    """Prints the status of `arguments.folder`, as JSON with `arguments.json`, until the crawl has ended with `arguments.watch`. Raises
+    OutputError when it holds no crawl."""
     folder = Path(arguments.folder)
     with reading(folder) as connection:
-        found = status(connection, holder(folder), datetime.now(UTC))
+
+        def look() -> Status:
+            return status(connection, holder(folder), datetime.now(UTC))
+
+        if arguments.watch:
+            return watch(look, render_status, status_line, arguments)
+        found = look()
     print_facts(found, render_status, arguments)
     return 0
+
+
+def status_line(found: Status) -> str:
+    """The status on one line, for a log."""
+    first, *others = _numbers(found, 10_000)
+    return "   ".join([human_clock(found.elapsed), _word(found), first.strip(), *(line.strip() for line in others[:1])])
+
+
+def _word(found: Status) -> str:
+    return f"stopped: {printable(found.finish_reason or '')}" if found.state == "stopped" else found.state
 
 
 def render_status(found: Status, folder: str, width: int = 80, color: bool = False) -> str:

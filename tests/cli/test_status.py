@@ -2,6 +2,7 @@
 
 import argparse
 import fcntl
+import io
 import json
 import os
 import re
@@ -12,11 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from running import running
 
-from crawler.cli.status import render_status, run
+from crawler.cli.status import render_status, run, status_line
+from crawler.cli.watch import watch
 from crawler.errors import OutputError
 from crawler.report.status import HostStatus, Status
 from crawler.report.summary import ErrorGroup
+from crawler.testing import Gate, Site, answer
 from tests.report.crawl_folder import CrawlFolder, example
 
 STATUS = Status(
@@ -129,7 +133,7 @@ def folder(tmp_path: Path) -> Iterator[CrawlFolder]:
 
 
 def status_of(path: Path, as_json: bool = False) -> int:
-    return run(argparse.Namespace(folder=str(path), json=as_json))
+    return run(argparse.Namespace(folder=str(path), json=as_json, watch=False))
 
 
 def test_the_text_goes_to_standard_output(folder: CrawlFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,3 +202,98 @@ def test_the_command_line_loads_little(folder: CrawlFolder) -> None:
     failed = subprocess.run([*command[:-1], f"{folder.path}/none"], capture_output=True, text=True, check=False)
     assert failed.returncode == 6
     assert failed.stderr.startswith("error: ")
+
+
+# --- watching ---------------------------------------------------------------------------------------------------------
+
+
+class Looked:
+    """A crawl that is looked at: it runs for some looks, then it is complete."""
+
+    def __init__(self, looks: int) -> None:
+        self.left = looks
+        self.slept: list[float] = []
+
+    def __call__(self) -> Status:
+        self.left -= 1
+        return replace(STATUS, pages=100 - self.left, **({} if self.left else {"holder": None, "finish_reason": "queue empty", **EMPTY}))
+
+
+EMPTY = {"queued": 0, "leased": 0}
+
+
+def watched(looked: Looked, **more: bool) -> int:
+    arguments = argparse.Namespace(folder="crawl-example.org", **{"json": False, **more})
+    return watch(looked, render_status, status_line, arguments, looked.slept.append)
+
+
+def test_watching_a_pipe_writes_a_line_each_and_ends_with_the_crawl(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a control character; the last line says how it ended, and no look comes sooner than a second after the one before."""
+    looked = Looked(3)
+    assert watched(looked) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("   ")[1:3] for line in lines] == [["running", "98 pages"], ["running", "99 pages"], ["complete", "100 pages"]]
+    assert "\x1b" not in "".join(lines)
+    assert len(looked.slept) == 2
+    assert min(looked.slept) >= 1.0
+
+
+def test_watching_with_json_writes_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of `--json`."""
+    watched(Looked(2), json=True)
+    assert [json.loads(line)["state"] for line in capsys.readouterr().out.splitlines()] == ["running", "complete"]
+
+
+def test_watching_on_a_terminal_redraws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each status takes the place of the one before, also of lines that the terminal has wrapped; the last one stays."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    for columns in ("120", "40"):
+        monkeypatch.setenv("COLUMNS", columns)
+        terminal.truncate(0)
+        watched(Looked(2))
+        first, second = re.split(r"\x1b\[\d+F\x1b\[J", terminal.getvalue().lstrip("\0"))
+        [rows] = re.findall(r"\x1b\[(\d+)F", terminal.getvalue())
+        plain = re.sub(r"\x1b\[\d?m", "", first)
+        assert int(rows) == sum(max(1, -(-len(line) // int(columns))) for line in plain.removesuffix("\n").split("\n"))
+        assert "is complete" in re.sub(r"\x1b\[\d?m", "", second).replace("\n", " ")
+
+
+class Terminal(io.StringIO):
+    """Standard output that is a terminal."""
+
+    encoding = "utf-8"  # type: ignore[assignment]
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_ctrl_c_ends_watching_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 130, nothing on standard error."""
+    looked = Looked(9)
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    arguments = argparse.Namespace(folder="x", json=False)
+    assert watch(looked, render_status, status_line, arguments, interrupted) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_watching_follows_a_crawl_in_another_process(site: Site, tmp_path: Path) -> None:
+    """From another process to the end of the crawl; beside a folder at rest it says how that ended, once."""
+    gate = Gate()
+    site.page("/", "", links=["/slow"])
+    site.page("/slow", answer(200, "x", gate=gate))
+    with running("crawl", site.url(), "-o", tmp_path / "out") as crawl:
+        site.wait_for("/slow")
+        with running("status", tmp_path / "out", "--watch") as watching:
+            assert watching.stdout is not None
+            first = watching.stdout.readline()
+            gate.open()
+            assert crawl.wait(30) == 0
+            rest, err = watching.communicate(timeout=30)
+    assert "   running   " in first
+    assert "   complete   2 pages   0 queued   " in rest.splitlines()[-1]
+    assert (watching.returncode, err) == (0, "")
