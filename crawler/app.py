@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import replace
-from typing import Self
+from typing import Self, TypeVar
 
 from crawler.assembly import Assembly
 from crawler.core.urls import host_key, normalize_seed
@@ -28,6 +28,8 @@ from crawler.wiring import (
     wanted_of,
 )
 
+Result = TypeVar("Result")
+
 GRACE = 3.0
 """Seconds that requests in flight get when a crawl is stopped."""
 
@@ -40,7 +42,7 @@ def crawl(*seeds: str, **settings: object) -> Iterator[Page]:
 
     Takes the keywords of `Crawler`. Leaving the loop early leaves a resumable folder (`output="folder"`).
     """
-    chosen = Settings.from_keywords(seeds=seeds, **settings)
+    chosen = _alone(Settings.from_keywords(seeds=seeds, **settings))
     with Assembly(chosen, Hooks()) as opened:
         if not opened.is_finished:
             for records in run_synchronously(opened):
@@ -149,7 +151,7 @@ class Crawler:
         """Opens the crawl and starts it in a task that lives until this crawler is left."""
         self._check_open()
         self._crawling = True
-        chosen = replace(self._settings, seeds=tuple(seeds)) if seeds else self._settings
+        chosen = _alone(replace(self._settings, seeds=tuple(seeds)) if seeds else self._settings)
         task = asyncio.create_task(self._crawl(chosen, stream), name="crawler")
         self._stack.push_async_callback(self._end, task, stream)
         return task
@@ -214,6 +216,23 @@ class Crawler:
     def _check_open(self) -> None:
         if not self._entered:
             raise UsageError("this crawler is not open", "sessions live under `async with`", "async with Crawler(…) as crawler:")
+
+
+def run_in_loop(main: Coroutine[object, object, Result]) -> Result:
+    """Runs a coroutine in uvloop when it is there: the same loop, faster."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    return uvloop.run(main)
+
+
+def _alone(settings: Settings) -> Settings:
+    """The same settings. Raises UsageError when they ask for more than this process."""
+    if settings.processes > 1:
+        why = "workers are copies of a process in which nothing runs yet, and nobody can tell that of a program"
+        raise UsageError("`processes` is for the command line", why, f"crawler crawl --processes {settings.processes}, and read its folder")
+    return settings
 
 
 async def run_asynchronously(

@@ -10,11 +10,12 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from crawler import __version__
 from crawler.core.seen import SeenFilter
@@ -37,14 +38,16 @@ from crawler.fetch import descriptors
 from crawler.fetch.options import FetchOptions
 from crawler.frontier.repair import repair
 from crawler.frontier.revisit import Conditions, keeps_the_same, queue_again, update_of
+from crawler.frontier.sharing import Sharing
 from crawler.frontier.sqlite import SqliteFrontier
+from crawler.frontier.unlisted import lists_sitemaps
 from crawler.model import FinishReason, Record
 from crawler.ports import BlockingFetcher as BlockingFetcherPort
 from crawler.ports import Fetcher
 from crawler.progress import Progress
 from crawler.report.summary import Summary, summarize
 from crawler.settings import Settings
-from crawler.store.database import Database
+from crawler.store.database import FILE_NAME, Database
 from crawler.store.files import PageFiles
 from crawler.store.folder import Folder, boot_id, end_run, identify, last_end, start_run, suspects
 from crawler.store.results import ResultStore
@@ -59,7 +62,15 @@ from crawler.wiring import (
     wanted_of,
 )
 
-Engine = AsynchronousEngine | SynchronousEngine
+
+class Engine(Protocol):
+    """What runs a crawl, for whoever looks at it and may stop it."""
+
+    def stop(self, reason: FinishReason, grace: float) -> None:
+        """See `AsynchronousEngine.stop`."""
+
+    def flying(self) -> Sequence[tuple[str, float]]:
+        """The URLs in flight, each with the seconds since it started."""
 
 
 class Assembly:
@@ -69,6 +80,13 @@ class Assembly:
     tried once more. `spare` may leave links out that `check_links` would ask. With `shows_links` False nobody asks a page for its
     `links`. Raises UsageError, OutputError.
     """
+
+    number = 0
+    """Of this worker, as the frontier knows it."""
+    look_around = 5.0
+    """Seconds after which a worker with room for more hosts asks again."""
+    per_host = 128
+    """URLs of one host that it takes at once."""
 
     def __init__(
         self,
@@ -112,24 +130,35 @@ class Assembly:
                 self.finish(getattr(error, "reason", "interrupted"))
 
     def _open(self, again: bool) -> None:
-        settings = self.settings
         self._began = self.clock()
-        self.folder = self._stack.enter_context(Folder(Path(settings.output), fresh=settings.fresh)) if settings.output else None
+        self.path = Path(self.settings.output) if self.settings.output else None
+        self._hold(again)
+        self.store = self._new_store()
+        self._widen()
+        self._wire()
+        if self.folder is not None and not self.is_finished:
+            self._stack.enter_context(Syncer(self.folder.path / FILE_NAME))
+
+    def _hold(self, again: bool) -> None:
+        """Opens the folder, or memory, and begins the run."""
+        settings = self.settings
+        self.folder = self._stack.enter_context(Folder(self.path, fresh=settings.fresh)) if self.path else None
         self.database = self.folder.database if self.folder else Database(None)
         if self.folder is None:
             self._stack.callback(self.database.close)
         self.files: PageFiles | None = self.folder.files() if self.folder and settings.save == "files" else None
         if self.files is not None:
             self._stack.callback(self.files.sweep)  # bodies that were cut off on their way into the store
-        self.frontier = SqliteFrontier(self.database, limits_of(settings), self.clock, lambda host: self.rules(host).delay)
+        self.frontier = self._new_frontier()
         with self.database.transaction():
             self.is_new = identify(self.database, identity_of(settings, self.seeds), settings.output or "memory")
             boot = boot_id()
-            self.suspects = suspects(self.database)
+            self.suspects: AbstractSet[int] = suspects(self.database)
             self.frontier.void_leases(same_clock=self.database.meta("boot_id") == boot)
             self.database.set_meta(boot_id=boot)
             if self.folder is not None:
                 repair(self.database, self.folder.path)
+            lists_sitemaps(self.database, settings.max_depth != 0)
             self.frontier.add([seed_request(seed) for seed in self.seeds])
             self._release()
             ended = None if self.is_new else self.frontier.finished()
@@ -144,17 +173,26 @@ class Assembly:
             if is_begun_anew:
                 queue_again(self.database, self.run)
             self.update = update_of(self.database)
-            if self.folder is not None and self.update and keeps_the_same(self.database, self.update, to_plain(settings)):
-                self.frontier.conditions = Conditions(self.database, self.update, self.folder.path if self.files is not None else None)
+            self._make_conditional()
         if self.folder is not None and not self.is_finished:
             self.folder.write("crawl.toml", to_toml(replace(settings, seeds=self.seeds, input_file=None)))
-        self.store = ResultStore(
-            self.database, self.files, self.run, keep_links=settings.links == "all", min_free=settings.min_free_disk if self.folder else 0
-        )
-        self._widen()
-        self._wire()
-        if self.database.path is not None and not self.is_finished:
-            self._stack.enter_context(Syncer(self.database.path))
+
+    def _new_frontier(self) -> SqliteFrontier:
+        rest = (self.clock, lambda host: self.rules(host).delay, self._sharing())
+        return SqliteFrontier(self.database, limits_of(self.settings), *rest)
+
+    def _sharing(self) -> Sharing:
+        """How hosts are shared with other workers."""
+        return Sharing()
+
+    def _new_store(self) -> ResultStore:
+        min_free = self.settings.min_free_disk if self.path else 0
+        return ResultStore(self.database, self.files, self.run, keep_links=self.settings.links == "all", min_free=min_free)
+
+    def _make_conditional(self) -> None:
+        """An update asks on the condition that pages have changed."""
+        if self.path is not None and self.update and keeps_the_same(self.database, self.update, to_plain(self.settings)):
+            self.frontier.conditions = Conditions(self.database, self.update, self.path if self.files is not None else None)
 
     def _release(self) -> None:
         """Lets the patterns out of quarantine that the user has named. Raises UsageError for one that is not there."""
@@ -192,7 +230,10 @@ class Assembly:
         settings, seen, refused = self.settings, SeenFilter(), SeenFilter()
         agent = settings.robots_agent if settings.robots == "obey" else None
         watch = Watch(self._traps())
-        self.workbench = Workbench(self.rules, agent, veto=watch, max_hosts=max(256, 4 * settings.concurrency))
+        self.workbench = Workbench(
+            self.rules, agent, veto=watch,
+            max_hosts=max(256, 4 * settings.concurrency), per_host=self.per_host, look_around=self.look_around,
+        )  # fmt: skip
         visitor = Visitor(
             self.scope,
             seen,
@@ -224,7 +265,8 @@ class Assembly:
             seen,
             refused,
             settings.max_size,
-            keeps_robots=settings.max_depth != 0,  # a later run that goes deeper has to ask for the sitemaps
+            self.number,
+            visitor.learn,
         )
         self.tally = Tally(self.clock(), *self._stored())
 

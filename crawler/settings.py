@@ -190,6 +190,12 @@ class Settings:
         True, "Asks a host for more pages at once only while it answers quickly, for fewer when it is busy; off, --per-host at once.", SPEED
     )
     random_wait: bool = setting(False, "Lengthens the delay at random, up to one and a half of it (never below it, unlike wget).", SPEED)
+    processes: int = setting(
+        1,
+        "Crawls with so many processes on the same folder; --concurrency and --per-host hold for all of them together.",
+        SPEED,
+        integer(1, 2, 64),
+    )
     mode: Literal["async", "sync"] = setting(
         "async", "Many pages at once, or one after the other (to compare).", SPEED, choice("async", "sync")
     )
@@ -380,4 +386,6 @@ def checked(settings: Settings) -> Settings:
         raise UsageError("`fresh` and `update` cannot go together", "one deletes what the other asks about again", "one of them")
     if settings.quiet and settings.verbose:
         raise UsageError("`quiet` and `verbose` cannot go together", "one says less, the other more", "one of them")
+    if settings.processes > 1 and settings.mode == "sync":
+        raise UsageError("`processes` and mode sync cannot go together", "that is one page after the other", "--mode async")
     return settings

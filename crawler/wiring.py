@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from crawler.engine.reading import Wanted
 from crawler.errors import UsageError
 from crawler.fetch.headers import basic
 from crawler.fetch.options import FetchOptions
+from crawler.frontier.sharing import Sharing
 from crawler.model import Limits
 from crawler.settings import OPTIONS, HostSettings, Settings
 from crawler.store.folder import COOKIES_NAME
@@ -97,6 +99,30 @@ def politeness_of(
         )
 
     return rules
+
+
+def processes_of(settings: Settings) -> int:
+    """How many workers there are: each has at least one request at once."""
+    return min(settings.processes, settings.concurrency)
+
+
+def part_of(whole: int, number: int, of: int) -> int:
+    """The part of one of so many workers; the parts of all are the whole."""
+    return whole // of + (number < whole % of)
+
+
+def sharing_of(settings: Settings, rules: Callable[[str], Politeness]) -> Sharing:
+    """How workers share hosts: one with a delay has a single slot, any other as many as there are workers, as far as it may be asked
+    for so many pages at once."""
+    workers = processes_of(settings)
+
+    @lru_cache(maxsize=10_000)
+    def shares(host: str) -> tuple[int, ...]:
+        of_host = rules(host)
+        slots = 1 if of_host.delay else min(workers, of_host.per_host)
+        return tuple(part_of(of_host.per_host, number, slots) for number in range(slots))
+
+    return Sharing(shares, settings.robots == "obey")
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -33,6 +33,17 @@ class Audience:
             opened.judge.on_refusal = self._refuse
             self._refused = SeenFilter()  # several pages link to one URL
 
+    @property
+    def looks(self) -> bool:
+        """Whether anybody looks at what is stored."""
+        return self._rows is not None or not self._opened.settings.quiet
+
+    def warn(self, message: str) -> None:
+        """Says on the screen and in the log that something went wrong which does not end the crawl."""
+        self._screen.warn(message)
+        if self._log is not None:
+            self._log.write("warning", message=message)
+
     def pages(self, records: Sequence[Record]) -> None:
         """Takes what a commit stored."""
         if self._rows is not None:

@@ -65,6 +65,8 @@ def _settings(arguments: Namespace) -> Settings:
     settings = settings_from(arguments, preset="links").settings
     if settings.page_requisites:
         raise UsageError("`page_requisites` means nothing here", "what pages are made of is asked, not fetched", "crawler check without -p")
+    if settings.processes > 1:
+        raise UsageError("`processes` means nothing here", "links are asked by one process", "crawler check without --processes")
     seeds = read_seeds(settings)
     return replace(settings, seeds=seeds, input_file=None, check_links=True, links="all", update=settings.output is not None)
 

@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from crawler.text import as_json, printable
 
 if TYPE_CHECKING:
     from crawler.assembly import Assembly, Engine
+    from crawler.crew.crew import Crew
     from crawler.report.summary import Summary
     from crawler.store.folder import Folder
 
@@ -131,18 +132,15 @@ def default_folder(seed: str) -> str:
 def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain: bool = False) -> int:
     """One crawl from its folder to its exit code; with `may_be_plain` one that finds nobody who speaks https raises _NoHttpsError
     instead of showing that."""
-    from crawler.assembly import Assembly
     from crawler.cli.screen_text import cut_off_line
-    from crawler.engine.hooks import Hooks
     from crawler.heap import collect_rarely
     from crawler.store.log import EventLog
 
     assert settings.output is not None
-    with (
-        Signals(settings.output) as signals,
-        Assembly(settings, Hooks(), again=again, shows_links=False) as opened,
-        ExitStack() as stack,
-    ):
+    with ExitStack() as stack:
+        crew = stack.enter_context(_new_crew(settings)) if settings.processes > 1 else None  # before there is a thread
+        signals = stack.enter_context(Signals(settings.output))
+        opened = stack.enter_context(_open(settings, crew, again))
         color = wants_color(settings.color, sys.stderr, os.environ)
         screen = choose_screen(settings.progress, sys.stderr, settings.quiet, color, os.environ, settings.verbose)
         if opened.is_finished:
@@ -164,7 +162,7 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
             screen.tell(cut_off_line(len(opened.suspects)))
         collect_rarely()
         try:
-            reason = (run_async if settings.mode == "async" else run_sync)(opened, show, signals)
+            reason = run_sync(opened, show, signals) if settings.mode == "sync" else run_async(opened, show, signals, crew)
         except CrawlerError as error:
             log.write("stopped", error=error.what)
             raise
@@ -279,8 +277,30 @@ def _no_seed(opened: Assembly, summary: Summary) -> SeedError:
     return SeedError(f"no seed could be fetched: {printable(seed.url)}", printable(seed.why), again)
 
 
-def run_async(opened: Assembly, show: Audience, signals: Signals) -> FinishReason:
-    from crawler.app import GRACE, run_asynchronously
+def _new_crew(settings: Settings) -> Crew:
+    """Worker processes, each with all that they need imported."""
+    from crawler.crew.crew import Crew
+    from crawler.heap import collect_rarely
+    from crawler.wiring import processes_of
+
+    collect_rarely()  # what is loaded is shared with them as long as nobody touches it
+    return Crew(settings, processes_of(settings))
+
+
+def _open(settings: Settings, crew: Crew | None, again: bool) -> Assembly:
+    """The crawl, for a crew or for this process alone."""
+    from crawler.assembly import Assembly
+    from crawler.engine.hooks import Hooks
+
+    if crew is None:
+        return Assembly(settings, Hooks(), again=again, shows_links=False)
+    from crawler.crew.crew import Captain
+
+    return Captain(settings, crew, again=again)
+
+
+def run_async(opened: Assembly, show: Audience, signals: Signals, crew: Crew | None = None) -> FinishReason:
+    from crawler.app import GRACE, run_asynchronously, run_in_loop
 
     async def main() -> FinishReason:
         engines = show.engines
@@ -312,6 +332,8 @@ def run_async(opened: Assembly, show: Audience, signals: Signals) -> FinishReaso
         signals.obeyed_by(lambda number: loop.call_soon_threadsafe(stop, number))
         drawing = asyncio.create_task(redraw())
         try:
+            if crew is not None:
+                return await _run_crew(crew, opened, show, started)
             return await run_asynchronously(opened, show.deliver, started)
         finally:
             signals.obey = lambda number: None  # until the loop is closed
@@ -321,18 +343,15 @@ def run_async(opened: Assembly, show: Audience, signals: Signals) -> FinishReaso
                 await drawing
 
     try:
-        return _run_loop(main())
+        return run_in_loop(main())
     finally:
         signals.obey = None
 
 
-def _run_loop(main: Coroutine[object, object, FinishReason]) -> FinishReason:
-    """Runs a coroutine in uvloop when it is there: the same loop, faster."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(main)
-    return uvloop.run(main)
+async def _run_crew(crew: Crew, opened: Assembly, show: Audience, started: Callable[[Engine], None]) -> FinishReason:
+    from crawler.crew.crew import run_together
+
+    return await run_together(crew, opened, show.deliver if show.looks else None, show.warn, started)
 
 
 def run_sync(opened: Assembly, show: Audience, signals: Signals) -> FinishReason:

@@ -75,6 +75,8 @@ class LeasedHost:
         if topped_up:
             self.exhausted = not lease.requests
         self.lease = replace(lease, requests=())
+        if lease.leaves:
+            self.leave()
 
     def start(self, request: Request, now: float) -> None:
         """A request goes out."""
@@ -94,6 +96,11 @@ class LeasedHost:
             return False
         _, oldest = next(iter(self.started.values()))
         return self.pace.is_late(now, oldest)
+
+    def leave(self) -> None:
+        """Starts nothing more: the host is to be given back as soon as what is in flight has landed."""
+        self.drop_queue()
+        self.exhausted = True
 
     def drop_queue(self) -> None:
         """What waits goes back with the host."""

@@ -41,6 +41,10 @@ class Politeness:
     retries: int = 2
     is_named: bool = False
 
+    def of_slot(self, share: int) -> Politeness:
+        """The rules for a slot of the host that may have so many requests at once; 0: all of them."""
+        return replace(self, per_host=min(share, self.per_host)) if share else self
+
 
 class Pace:
     """The pace of one host. Tell it what starts and what comes back; ask `ready_at` when the next may start."""
@@ -70,7 +74,8 @@ class Pace:
     def state(self) -> HostState:
         """What has to survive this process."""
         throttle, window = self._throttle, self._window
-        learnt = (throttle.limit, throttle.since, throttle.is_guessed, throttle.refusals, window.size, window.latency)
+        size = window.size if self.rules.adaptive else float(self.rules.per_host)
+        learnt = (throttle.limit, throttle.since, throttle.is_guessed, throttle.refusals, size, window.latency)
         known = self._state
         if learnt != (known.rate, known.rate_since, known.is_rate_guessed, known.refusals, known.concurrency, known.latency):
             names = ("rate", "rate_since", "is_rate_guessed", "refusals", "concurrency", "latency")

@@ -59,14 +59,18 @@ class Traps:
 
     def __init__(self, quarantined: Iterable[tuple[str, str]] = (), released: Iterable[str] = ()) -> None:
         self._quarantined: dict[str, set[str]] = {}
-        for host, pattern in quarantined:
-            self._quarantined.setdefault(host, set()).add(pattern)
+        self.learn(quarantined)
         self._released = frozenset(released)
         self._records = Records()
         # By the number of what is the same: the id of the one URL that stands for all, and what it said.
         self._twins: dict[int, tuple[int, int | None]] = {}
         self._probing: dict[tuple[str, str], int] = {}  # of shapes on probation the URL that was asked for last
         self._grown: dict[str, frozenset[int]] = {}  # what pages said that lead further down into folders of the same name, by URL
+
+    def learn(self, quarantined: Iterable[tuple[str, str]]) -> None:
+        """Takes over what was put into quarantine elsewhere."""
+        for host, pattern in quarantined:
+            self._quarantined.setdefault(host, set()).add(pattern)
 
     # -- judging ---------------------------------------------------------------------------------------------------------
 

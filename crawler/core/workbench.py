@@ -233,7 +233,7 @@ class Workbench:
         self._renew_at = min((host.lease.deadline for host in self._hosts.values()), default=float("inf")) - self._ttl / 2
 
     def _admit(self, lease: Lease) -> None:
-        host = LeasedHost(lease, Pace(self._rules(lease.host), lease.state), self.agent)
+        host = LeasedHost(lease, Pace(self._rules(lease.host).of_slot(lease.share), lease.state), self.agent)
         self._hosts[lease.host] = host
         self._settle(host)
 
@@ -252,6 +252,13 @@ class Workbench:
         """Asks the frontier again although it had nothing: others may have added something."""
         self.added(list(self._hosts))
         self._lease_at = float("-inf")
+
+    def leave(self, lease: Lease) -> None:
+        """The host is to be given back: another of its slots has seen trouble."""
+        host = self._hosts.get(lease.host)
+        if host is not None and host.lease.token == lease.token:
+            host.leave()
+            self._settle(host)
 
     def lost(self, lease: Lease) -> None:
         """The lease is no longer ours: forget the host. Answers that still arrive for it are ignored."""

@@ -346,7 +346,7 @@ class AsynchronousEngine:
     def _take(self) -> None:
         """Gives the workbench what the frontier answered, if it did."""
         if self._need is not None and self._answer is not None:
-            self._workbench.take(self._need, *self._answer, self._clock())
+            self._commit.take(self._need, self._answer, self._clock())
             self._need = self._answer = None
 
     @property

@@ -73,7 +73,8 @@ class Batch:
 @dataclass(frozen=True, slots=True)
 class Committed:
     """What a commit made certain. `requeued` names the hosts that got URLs back, or got some that had been refused; `listed` the
-    robots.txt whose sitemaps are known now."""
+    robots.txt whose sitemaps are known now; `leaving` the leases that are to be given back.
+    """
 
     records: Sequence[Record]
     acknowledged: Sequence[tuple[Lease, int]]
@@ -84,6 +85,7 @@ class Committed:
     added: int
     stats: Stats
     listed: Set[Listed]
+    leaving: Sequence[Lease] = ()
 
 
 def listings(visits: Iterable[tuple[Lease, Visit]]) -> set[Listed]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from crawler.core.familiar import Familiar
 from crawler.core.following import SITEMAPS_ONLY
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
-from crawler.core.urls import Resolver, Target, Verdict, host_key
+from crawler.core.urls import Resolver, Target, Verdict, fingerprint, host_key
 from crawler.engine.steps import Steps
 from crawler.model import Refusal, Request, Role
 
@@ -82,6 +82,19 @@ class Bounds:
         self._taken_in.add(target.id)
         self._refused.clear()
         return target._replace(refusal=self.scope.judge(target.url, target.host))
+
+    def widen(self, urls: Iterable[str]) -> bool:
+        """Takes in what others were led to by seeds; whether that has changed anything."""
+        before = self.scope
+        for url in urls:
+            host = host_key(url)
+            verdict = self.scope.judge(url, host)
+            if verdict is not None and verdict[0] == "scope":
+                self._set(self.scope.widened(url))
+                self._seed_hosts.add(host)
+                self._taken_in.add(fingerprint(url))
+                self._refused.clear()
+        return self.scope is not before
 
     def was_taken_in(self, target: Target) -> bool:
         """Whether a seed on another host has led there."""

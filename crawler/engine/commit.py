@@ -6,7 +6,7 @@ Store, then add, then done, then show. What a crash leaves undone is fetched aga
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
 from itertools import islice
 
@@ -16,6 +16,7 @@ from crawler.core.turns import Need
 from crawler.core.workbench import Workbench
 from crawler.engine.batch import Batch, Committed, JudgeAgain, Listed, Visit, discard_record, fence_of, listings, size_of
 from crawler.model import FinishReason, HostState, Lease, Leases, Outcome, Refusal, Request, Retry
+from crawler.news import NO_NEWS, News
 from crawler.ports import Frontier, Store, Transaction
 
 AT_RISK = 64
@@ -41,8 +42,11 @@ _AT_ONCE = 1000  # refusals that are judged again together
 
 
 class GroupCommit:
-    """Collects visits and commits them. `write`, `ask`, `finished` and `give_back` block and belong to the writer's thread, one call at
-    a time; all other methods to the thread of the workbench."""
+    """Collects visits and commits them, for the worker with the number `holder`. `write`, `ask`, `finished` and `give_back` block and
+    belong to the writer's thread, one call at a time; all other methods to the thread of the workbench.
+
+    `learn` is told what any worker has found out; it returns how refusals are judged from then on, if that has changed.
+    """
 
     def __init__(
         self,
@@ -53,7 +57,8 @@ class GroupCommit:
         seen: SeenFilter,
         refused: SeenFilter,
         max_size: int | None = None,
-        keeps_robots: bool = True,
+        holder: int = 0,
+        learn: Callable[[News], JudgeAgain | None] = lambda news: None,
     ) -> None:
         self._workbench = workbench
         self._frontier = frontier
@@ -62,7 +67,9 @@ class GroupCommit:
         self._seen = seen
         self._refused = refused
         self._max_size = max_size
-        self._keeps_robots = keeps_robots
+        self._holder = holder
+        self._learn = learn
+        self._news = self._heard = NO_NEWS  # what the workbench's thread has learnt, and what the writer's has heard
         self._unlisted: set[Listed] = set()  # those that are collected and not committed
         self._visits: deque[tuple[Lease, Visit]] = deque()
         self._waiting = 0  # the weight of these visits
@@ -73,6 +80,7 @@ class GroupCommit:
         with transaction():
             self.stats = frontier.stats()
         self._judge_again: JudgeAgain | None = None
+        self._widened: JudgeAgain | None = None  # since the last commit
 
     def __len__(self) -> int:
         return len(self._visits)
@@ -143,8 +151,6 @@ class GroupCommit:
 
     def _kept(self, lease: Lease, state: HostState, listed: Set[Listed] = frozenset()) -> HostState:
         """What is kept of a host now: whoever knows a robots.txt does not ask for it again, so its sitemaps have to be certain."""
-        if not self._keeps_robots:
-            return replace(state, robots=()) if state.robots else state
         unlisted = {origin for *fence, origin in self._unlisted - listed if tuple(fence) == fence_of(lease)}
         if not unlisted:
             return state
@@ -176,6 +182,7 @@ class GroupCommit:
             added = self._frontier.add(list(admitted.values())) if admitted else 0
             if refused:
                 self._frontier.refuse(list(refused.values()))
+            self._heard = self._frontier.news()
             again = self._add_refused([visit for _, visit in visits], refused.values())
             for lease, visit in visits:
                 if visit.trap is not None:
@@ -193,8 +200,18 @@ class GroupCommit:
             if fence_of(lease) not in held:
                 discard_record(visit.record)
         requeued = {host for host, ended in outcomes.items() if any(isinstance(outcome, Retry) for outcome in ended)}
+        leaving = [lease for lease in held.values() if lease.leaves]
         return Committed(
-            records, acknowledged, requeued | again, lost, admitted.values(), refused.values(), added, stats, listings(batch.visits)
+            records,
+            acknowledged,
+            requeued | again,
+            lost,
+            admitted.values(),
+            refused.values(),
+            added,
+            stats,
+            listings(batch.visits),
+            leaving,
         )
 
     def _add_refused(self, visits: Sequence[Visit], refused: Iterable[Refusal]) -> set[str]:
@@ -202,7 +219,11 @@ class GroupCommit:
         what these visits refused is looked at: they may have been judged before and have waited for a hook since."""
         for visit in visits:
             if visit.judge_again is not None:
-                self._judge_again, refused = visit.judge_again, self._frontier.refusals("scope")
+                self._widened = visit.judge_again
+                if visit.record is not None and visit.record.page.redirect_to:
+                    self._frontier.widen(visit.record.page.redirect_to)
+        if self._widened is not None:
+            self._judge_again, refused, self._widened = self._widened, self._frontier.refusals("scope"), None
         if self._judge_again is None:
             return set()
         hosts: set[str] = set()
@@ -234,22 +255,39 @@ class GroupCommit:
         self.stats = committed.stats
         self._seen.update(known_as(request.role, request.id) for request in committed.admitted if request.role != "sitemap")
         self._refused.update(refusal.id for refusal in committed.refused if refusal.reason not in _OF_THE_LINK)
+        self._hear()
         for lease in committed.lost:
             self._workbench.lost(lease)
         self._workbench.added(committed.requeued.union(request.host for request in committed.admitted if committed.added))
         self._unlisted -= committed.listed
         for lease, count in committed.acknowledged:
             self._workbench.acknowledged(lease, count)
+        for lease in committed.leaving:
+            self._workbench.leave(lease)
+
+    def _hear(self) -> None:
+        """Learns what others have found out, before anything is judged that this has to do with."""
+        if self._heard is not self._news:
+            self._news = self._heard
+            self._widened = self._learn(self._news) or self._widened
+
+    def take(self, need: Need, answer: tuple[Leases, Leases], now: float) -> None:
+        """Gives the workbench what `ask` returned."""
+        self._hear()
+        self._workbench.take(need, *answer, now)
 
     def ask(self, need: Need) -> tuple[Leases, Leases]:
-        """One trip to the frontier: gives back, renews and tops up, then leases. For `Workbench.take`."""
+        """One trip to the frontier: gives back, renews and tops up, then leases. For `take`."""
         with self._transaction():
+            if self._widened is not None:
+                self._add_refused((), ())
             for lease, state in need.release:
                 self._frontier.release(lease, self._kept(lease, state))
             ttl = self._workbench.ttl
             renewed = self._frontier.extend(need.renew, 0, ttl) if need.renew else Leases()
             extended = self._frontier.extend(need.extend, need.per_host, ttl) if need.extend else Leases()
-            leased = self._frontier.lease(need.hosts, need.per_host, ttl) if need.hosts else Leases()
+            leased = self._frontier.lease(need.hosts, need.per_host, ttl, self._holder) if need.hosts else Leases()
+            self._heard = self._frontier.news()
         if self._workbench.agent is not None:  # in this thread, for nobody waits for it
             for lease in leased.leases:
                 for facts in lease.state.robots:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -19,7 +19,7 @@ class Reader:
     """Reads responses, until it is closed (`with` does that); what reading raises is returned. `suspects` are the ids of URLs whose
     pages are always read apart."""
 
-    def __init__(self, wanted: Wanted = LINKS_ALONE, suspects: frozenset[int] = frozenset()) -> None:
+    def __init__(self, wanted: Wanted = LINKS_ALONE, suspects: Set[int] = frozenset()) -> None:
         self._wanted = wanted
         self._suspects = suspects
         self._process = ParserProcess(wanted)

@@ -118,8 +118,7 @@ class SynchronousEngine:
             case Skipped() | Failed() as outcome:
                 self._collect(outcome.request, self._judge.unasked(outcome))
             case Need() as need:
-                extended, leased = self._commit.ask(need)
-                self._workbench.take(need, extended, leased, self._clock())
+                self._commit.take(need, self._commit.ask(need), self._clock())
             case Wait() | Idle() if len(self._commit):
                 self._write_batch()
             case Wait(until):

@@ -17,7 +17,7 @@ from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter, known_as
 from crawler.core.urls import Target, canonical, fingerprint, host_key
 from crawler.core.validators import doubt
-from crawler.engine.batch import Visit, as_failed
+from crawler.engine.batch import JudgeAgain, Visit, as_failed
 from crawler.engine.bounds import STEP, Bounds
 from crawler.engine.leads import Anchor, Leads, leads_of, named_in_headers, new_leads_of
 from crawler.engine.listing import Listing, sitemap_problem
@@ -43,6 +43,7 @@ from crawler.model import (
     RobotsFacts,
     Skipped,
 )
+from crawler.news import News
 from crawler.redaction import redact
 from crawler.text import printable
 
@@ -102,6 +103,11 @@ class Visitor:
     def scope(self) -> Scope:
         """What belongs to the crawl now: redirects of seeds may have widened it."""
         return self._bounds.scope
+
+    def learn(self, news: News) -> JudgeAgain | None:
+        """Takes notice of what any worker has found out; how refusals are judged from then on, if the scope is wider."""
+        self._watch.learn(news.quarantined)
+        return self._bounds.judge_again if self._bounds.widen(news.widened) else None
 
     # -- outcomes --------------------------------------------------------------------------------------------------------
 

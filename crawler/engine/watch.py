@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from crawler.core.evidence import Sight
 from crawler.core.html import ParsedPage
@@ -35,6 +35,11 @@ class Watch(Veto):
             self._traps.told(request, response.body.sha256 or "")
             return None
         return self._traps.observe(Sight(request, parsed.title, response.body.data, targets, unknown))
+
+    def learn(self, quarantined: Iterable[tuple[str, str]]) -> None:
+        """Takes notice of what others have put into quarantine."""
+        if self._traps is not None:
+            self._traps.learn(quarantined)
 
     def answer(self, request: Request, answer: str = "") -> None:
         """Takes notice of a redirect (`answer` is its target) or an error."""

@@ -98,7 +98,7 @@ class HttpFetcher:
         if self._session is not None:
             await self._session.close()
             await self._resolver.close()  # the connector closes only a resolver that it made itself
-        if self._jar is not None and self._options.cookies_kept is not None:
+        if self._jar is not None and self._options.keeps_cookies and self._options.cookies_kept is not None:
             await asyncio.to_thread(self._jar.save, self._options.cookies_kept)
 
     @cached_property

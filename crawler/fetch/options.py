@@ -58,6 +58,7 @@ class FetchOptions:
     cookies: bool = True
     cookies_file: Path | None = None
     cookies_kept: Path | None = None
+    keeps_cookies: bool = True
     auth: tuple[str, str] | None = None
     auth_origins: frozenset[str] = frozenset()
     allowed_private: Set[str] = frozenset()

@@ -95,3 +95,9 @@ class Slots:
         """What is kept of a host."""
         closed, robots, *state = self._execute(rows.KNOWN, (host_id,)).fetchone()
         return replace(rows.state_of(state, load(robots)), closed=closed, closed_kind=kind_of(closed))
+
+
+def in_hand(database: Database, holder: int) -> frozenset[int]:
+    """The ids of the URLs that a holder has."""
+    query = "SELECT id FROM _frontier f JOIN _leases l USING (host_id, slot) WHERE f.state = 'leased' AND l.holder = ?"
+    return frozenset(identity for (identity,) in database.connection.execute(query, (holder,)))

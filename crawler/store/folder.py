@@ -20,6 +20,7 @@ from crawler.store.files import PageFiles, refuse_link
 from crawler.text import utc_text
 
 LOCK_NAME = ".lock"
+_ATTEMPTS = 600  # 5 ms each, to hold it
 COOKIES_NAME = "cookies.json"
 # What `--fresh` removes: what a crawl made, and nothing else.
 _OURS = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "pages", "crawl.toml", "crawl.log", COOKIES_NAME, "summary.json", "report.html")
@@ -38,7 +39,7 @@ class Folder:
 
     def __init__(self, path: Path, *, fresh: bool = False) -> None:
         self.path = path
-        self._lock = _locked(path)
+        self.lock = _locked(path)
         try:
             if not (path / FILE_NAME).exists() and any(entry.name != LOCK_NAME for entry in path.iterdir()):
                 raise OutputError(f"{path}/ is not a crawl folder", "it holds other files and no crawl.db", "-o another-folder")
@@ -50,7 +51,7 @@ class Folder:
                 self.database.close()
                 raise
         except BaseException:
-            os.close(self._lock)
+            os.close(self.lock)
             raise
 
     def __enter__(self) -> Self:
@@ -61,10 +62,10 @@ class Folder:
 
     def close(self) -> None:
         """Closes the database and lets the folder go."""
-        if self._lock >= 0:
+        if self.lock >= 0:
             self.database.close()
-            os.close(self._lock)
-            self._lock = -1
+            os.close(self.lock)
+            self.lock = -1
 
     def _open(self, fresh: bool) -> Database:
         """The folder's database: a new one when the crawl is to be removed, or a kill came while it was. A database of something else
@@ -187,7 +188,7 @@ def _locked(path: Path) -> int:
     except OSError as error:
         raise _unusable(path, error) from error
     if not _has_locked(descriptor):
-        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        holder = _holder(descriptor)
         os.close(descriptor)
         raise FolderInUseError(
             f"{path}/ is in use by process {holder}", "two crawls cannot share one folder", f"crawler status {path}, or -o another-folder"
@@ -202,14 +203,32 @@ def _locked(path: Path) -> int:
 
 
 def _has_locked(descriptor: int) -> bool:
-    """Tries for a moment: `crawler status` looks at the lock by holding it for some microseconds."""
-    for _ in range(20):
+    """Tries for a moment: `crawler status` looks at the lock by holding it for some microseconds. Longer when the holder is dead: its
+    workers have noticed that, and are about to end."""
+    for attempt in range(_ATTEMPTS):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except OSError:
+            if attempt >= 20 and _is_alive(_holder(descriptor)):
+                return False
             time.sleep(0.005)
     return False
+
+
+def _holder(descriptor: int) -> str:
+    """The process that says it holds the folder, or "unknown"."""
+    return os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+
+
+def _is_alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, OverflowError, PermissionError):
+        return True  # as far as anybody can tell
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _remove_crawl(path: Path) -> None:
