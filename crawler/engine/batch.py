@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 
-from crawler.model import Body, Fetched, HostState, Lease, Outcome, Record, Refusal, Request, Stats
+from crawler.errors import DiskFullError
+from crawler.model import Body, Fetched, HostState, Lease, Outcome, PageError, Record, Refusal, Request, Stats
 from crawler.store.files import PageFiles
 
 LINKS = 100
@@ -118,3 +119,9 @@ def discard_record(record: Record | None) -> None:
 def as_failed(record: Record, **changes: object) -> Record:
     """The same record with other facts about its page and without links."""
     return Record(replace(record.page, file=None, **changes))  # type: ignore[arg-type]
+
+
+def check_disk(error: PageError) -> None:
+    """A body that could not be written for want of room is no fault of its page: the crawl stops, and asks again later."""
+    if error.kind == "internal" and error.detail.startswith(("ENOSPC", "EDQUOT")):
+        raise DiskFullError.writing("a page")

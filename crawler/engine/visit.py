@@ -17,7 +17,7 @@ from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter, known_as
 from crawler.core.urls import Target, canonical, fingerprint, host_key
 from crawler.core.validators import doubt
-from crawler.engine.batch import JudgeAgain, Visit, as_failed
+from crawler.engine.batch import JudgeAgain, Visit, as_failed, check_disk
 from crawler.engine.bounds import STEP, Bounds
 from crawler.engine.leads import Anchor, Leads, leads_of, named_in_headers, new_leads_of
 from crawler.engine.listing import Listing, sitemap_problem
@@ -25,7 +25,6 @@ from crawler.engine.probing import Probing, Spare, again_with_get
 from crawler.engine.reading import HTML_TYPES, Reading, location_of, media_type, robots_meta_of
 from crawler.engine.steps import Steps, in_one_go
 from crawler.engine.watch import Watch
-from crawler.errors import DiskFullError
 from crawler.model import (
     Failed,
     Fetched,
@@ -124,7 +123,7 @@ class Visitor:
         if (again := again_with_get(request, response, verdict)) is not None:
             return Visit(again)
         if isinstance(verdict, Failed):
-            _check_disk(verdict.error)
+            check_disk(verdict.error)
             return Visit(verdict, Record(self._page(request, response, "error", fetched_at, error=verdict.error)))
         if reading.problem:
             return self._failed(request, response, PageError("internal", reading.problem), fetched_at)
@@ -383,12 +382,6 @@ class Visitor:
     def skipped(self, outcome: Skipped) -> Visit:
         """A URL that was judged again and is not asked for."""
         return Visit(outcome)
-
-
-def _check_disk(error: PageError) -> None:
-    """A body that could not be written for want of room is no fault of its page: the crawl stops, and asks again later."""
-    if error.kind == "internal" and error.detail.startswith(("ENOSPC", "EDQUOT")):
-        raise DiskFullError.writing("a page")
 
 
 def hook_failed(request: Request, visit: Visit, error: Exception) -> Visit:
