@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crawler.cli.audience import Audience
+from crawler.cli.keeping import keep
 from crawler.cli.messages import put, say
 from crawler.cli.parser import settings_from
 from crawler.cli.rows import Rows
@@ -31,16 +32,15 @@ if TYPE_CHECKING:
     from crawler.assembly import Assembly, Engine
     from crawler.crew.crew import Crew
     from crawler.report.summary import Summary
-    from crawler.store.folder import Folder
 
 # How it is told that nobody speaks https there.
 _NO_HTTPS = ("refused", "does not speak TLS")
 REDRAW = 0.25
 """Seconds between two updates of the screen."""
 
-# A pause has to end in time: findings that take longer are left out of its summary.
+# A pause has to end in time: findings that take longer are left out of its summary and its report.
 PATIENCE = 1.0
-_AFTER_SUMMARY = 0.5
+_AFTER_SUMMARY, _AFTER_REPORT = 0.8, 0.5
 
 
 def run(arguments: Namespace) -> int:
@@ -168,12 +168,13 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
             raise
         finally:
             screen.stop()
-        summary = opened.summary(min(PATIENCE, signals.left() - _AFTER_SUMMARY) if reason in EXIT_CODES else None)
+        paused = reason in EXIT_CODES
+        summary = opened.summary(min(PATIENCE, signals.left() - _AFTER_SUMMARY) if paused else None)
         log.write("finished", reason=reason, pages=summary.pages, queued=summary.queued)
         if may_be_plain:
             _check_https(summary)
-        _keep_summary(opened.folder, summary)
-        _say_summary(summary, settings, same)
+        files = keep(opened, summary, min(PATIENCE, signals.left() - _AFTER_REPORT) if paused else None)
+        _say_summary(summary, settings, same, files)
         if opened.update and summary.complete and not settings.quiet:
             say(f"  What has changed: crawler diff {shlex.quote(settings.output)}")
         return _exit_code(opened, summary, reason)
@@ -206,12 +207,12 @@ def _facts(settings: Settings, opened: Assembly) -> list[str]:
 
 def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
     """The folder holds this crawl already, all of it or all that its limits allow. Its findings count as they did before."""
-    from crawler.cli.farewell import next_command, resume_command
+    from crawler.cli.farewell import next_commands, resume_command
     from crawler.cli.screen_text import plural
 
     summary, folder = opened.summary(), settings.output or ""
-    if opened.folder is not None and not (opened.folder.path / "summary.json").exists():
-        _keep_summary(opened.folder, summary)  # a kill came before it was written
+    if opened.folder is not None and not all((opened.folder.path / name).exists() for name in ("summary.json", "report.html")):
+        keep(opened, summary)  # a kill came before they were written
     if settings.json:
         put(as_json(summary.to_json(), indent=2, ascii=True))
     pages = plural(summary.pages, "page")
@@ -222,15 +223,11 @@ def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
             say(f"  try: {resume_command(folder, None, same)}")
     elif not settings.quiet:
         say(f"{folder}/ holds this crawl up to its {summary.finish_reason}: {pages}, {summary.queued:,} URLs queued.")
-        say(f"  try: {next_command(summary, folder, same)}")
+        say(f"  try: {next_commands(summary, folder, same)[0]}")
     return _exit_code(opened, summary, summary.finish_reason)
 
 
-def _keep_summary(folder: Folder, summary: Summary) -> None:
-    folder.write("summary.json", as_json(summary.to_json(), indent=2) + "\n")
-
-
-def _say_summary(summary: Summary, settings: Settings, same: str) -> None:
+def _say_summary(summary: Summary, settings: Settings, same: str, files: Sequence[str]) -> None:
     from crawler.cli.farewell import render_summary
     from crawler.cli.screen_text import encodable
 
@@ -241,7 +238,7 @@ def _say_summary(summary: Summary, settings: Settings, same: str) -> None:
             say("Paused: the reader of the rows has left. The same command goes on.\n")
         width = shutil.get_terminal_size().columns if sys.stderr.isatty() else 100
         color = wants_color(settings.color, sys.stderr, os.environ)
-        shown = render_summary(summary, settings.output or "", width, color, same=same)
+        shown = render_summary(summary, settings.output or "", width, color, files, same)
         say(encodable(shown.rstrip("\n"), sys.stderr.encoding))
 
 

@@ -36,7 +36,7 @@ def render_summary(
     folder: str,
     width: int = 80,
     color: bool = False,
-    files: Sequence[str] = ("crawl.db", "summary.json"),
+    files: Sequence[str] = ("crawl.db", "report.html"),
     same: str = "",
 ) -> str:
     """The summary as text without a final line end; lines that have nothing to say are left out.
@@ -64,6 +64,11 @@ class _Paint:
 
     def __call__(self, line: str, part: str, code: str) -> str:
         return line.replace(part, f"{code}{part}{_PLAIN}", 1) if self._color and part else line
+
+    def each(self, line: str, parts: Sequence[str], code: str) -> str:
+        for part in parts:
+            line = self(line, part, code)
+        return line
 
     def all(self, lines: Sequence[str], code: str) -> list[str]:
         return [self(line, line.strip(), code) for line in lines]
@@ -225,16 +230,19 @@ def _script_only(count: int, urls: Sequence[str]) -> str:
 def _end(summary: Summary, folder: str, width: int, files: Sequence[str], paint: _Paint, same: str) -> list[str]:
     saved = [f"pages/ {plural(summary.files, 'file')}"] if summary.files else []
     lines = paragraph(f"{printable(folder)}/   " + " · ".join([*saved, *files]), width, after=MARGIN)
-    command = next_command(summary, folder, same)
-    below = f"{MARGIN}Next: {command}"
-    return [*lines, paint(below, command, _CYAN)]
+    commands = next_commands(summary, folder, same, files)
+    head = f"{MARGIN}Next: "
+    beside = head + " · ".join(commands)
+    below = [beside] if len(beside) <= width else [(" " * len(head) if number else head) + each for number, each in enumerate(commands)]
+    return [*lines, *(paint.each(line, commands, _CYAN) for line in below)]
 
 
-def next_command(summary: Summary, folder: str, same: str = "") -> str:
-    """The command that goes on from here: with the crawl while something is left, otherwise with what it found."""
-    if summary.complete:
-        return _sql(folder, "select url, status, title from pages")
-    return resume_command(folder, summary.finish_reason, same)
+def next_commands(summary: Summary, folder: str, same: str = "", files: Sequence[str] = ()) -> list[str]:
+    """What goes on from here: with the crawl while something is left, otherwise with what it found."""
+    if not summary.complete:
+        return [resume_command(folder, summary.finish_reason, same)]
+    report = [f"open {_quoted(folder + '/report.html')}"] if "report.html" in files else []
+    return [*report, _sql(folder, "select url, status, title from pages")]
 
 
 def resume_command(folder: str, finish_reason: str | None, same: str = "") -> str:

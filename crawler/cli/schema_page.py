@@ -22,6 +22,7 @@ crawl-example.org/
   crawl.db        frontier and results: SQLite, in WAL mode
   pages/HOST/…    the bodies of pages; column `pages.file` says which
   crawl.toml      the settings in effect, without secrets
+  report.html     what was found, to open in a browser; written whenever a run ends
   summary.json    the numbers of the last screen, written whenever a run ends
   crawl.log       JSON lines, one for each event of a run (-v: also of each page, -vv: of each refused URL);
                   a new file every 50 MB, three older ones stay

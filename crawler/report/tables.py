@@ -116,7 +116,7 @@ WITH RECURSIVE
   chain AS MATERIALIZED (
     SELECT hop.start, max(hop.step) AS hops, last.redirect_id, last.redirect_to,
            CASE WHEN hop.start = last.redirect_id OR last.error_detail LIKE 'back to %' OR max(hop.step) = 30 THEN 'loop'
-                WHEN last.redirect_id IS NULL THEN 'too many' END AS ends,
+                WHEN last.error_detail IS NOT NULL THEN 'too many' END AS ends,
            CASE WHEN last.error_detail LIKE 'back to %' THEN substr(last.error_detail, 9) ELSE last.redirect_to END AS leads_to
     FROM hop JOIN redirects last ON last.id = hop.id GROUP BY hop.start),
   shown AS (
@@ -131,7 +131,7 @@ WHERE c.hops > 1 OR c.ends IS NOT NULL
 ORDER BY c.ends IS NULL, c.hops DESC, first.url, s.step
 """,
     keys=3,
-    items="hops",
+    items="steps",
     most_items=31,
 )
 

@@ -87,7 +87,7 @@ def test_a_url_is_all_it_takes(web: Site, tmp_path: Path, capfd: Capture, monkey
     folder = tmp_path / f"crawl-{web.host}-{web.port}"
     assert (ran.code, ran.out) == (0, "")
     assert paths(web, stored(folder)) == ATTEMPTED
-    assert {path.name for path in folder.iterdir()} >= {"crawl.db", "pages", "summary.json", "crawl.log", "crawl.toml"}
+    assert {path.name for path in folder.iterdir()} >= {"crawl.db", "pages", "summary.json", "report.html", "crawl.log", "crawl.toml"}
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
     assert_at_rest(folder)
 
@@ -574,8 +574,8 @@ Done in TIME: 8 pages, SIZE, RATE pages/s finished: queue empty
  2 broken links crawler report out --broken
  2 pages share a title crawler report out --duplicates
 
- out/ pages/ 5 files · crawl.db · summary.json
- Next: crawler query out "select url, status, title from pages"
+ out/ pages/ 5 files · crawl.db · report.html
+ Next: open out/report.html · crawler query out "select url, status, title from pages"
 """
 
 
@@ -864,7 +864,7 @@ def test_the_module_is_the_command(web: Site, out: Path) -> None:
     """`python -m crawler URL` crawls; what it writes is on standard error, and it leaves nothing behind."""
     ran = ended(start(web.url(), "-o", out, "--retries", 0))
     assert (ran.code, ran.out) == (0, "")
-    assert ran.err.split("\n")[-2] == f'  Next: crawler query {out} "select url, status, title from pages"'
+    assert ran.err.endswith(f'  Next: open {out}/report.html\n        crawler query {out} "select url, status, title from pages"\n')
     assert_at_rest(out)
 
 

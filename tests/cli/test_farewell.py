@@ -61,8 +61,8 @@ Done in 49 s: 1,483 pages, 52 MB, 30 pages/s             finished: queue empty
     18 pages share a title                               {REPORT} --duplicates
     1 page looks JavaScript-only (/app)                  {REPORT} --thin
 
-  crawl-example.org/   pages/ 1,391 files · crawl.db · summary.json
-  Next: {SQL} "select url, status, title from pages\""""
+  crawl-example.org/   pages/ 1,391 files · crawl.db · report.html
+  Next: open crawl-example.org/report.html · {SQL} "select url, status, title from pages\""""
 
 DONE_80 = f"""\
 Done in 49 s: 1,483 pages, 52 MB, 30 pages/s             finished: queue empty
@@ -83,8 +83,9 @@ Done in 49 s: 1,483 pages, 52 MB, 30 pages/s             finished: queue empty
     1 page looks JavaScript-only (/app)
       {REPORT} --thin
 
-  crawl-example.org/   pages/ 1,391 files · crawl.db · summary.json
-  Next: {SQL} "select url, status, title from pages\""""
+  crawl-example.org/   pages/ 1,391 files · crawl.db · report.html
+  Next: open crawl-example.org/report.html
+        {SQL} "select url, status, title from pages\""""
 
 DONE_40 = f"""\
 Done in 49 s: 1,483 pages, 52 MB, 30
@@ -114,8 +115,9 @@ finished: queue empty
       {REPORT} --thin
 
   crawl-example.org/   pages/ 1,391
-    files · crawl.db · summary.json
-  Next: {SQL} "select url, status, title from pages\""""
+    files · crawl.db · report.html
+  Next: open crawl-example.org/report.html
+        {SQL} "select url, status, title from pages\""""
 
 PAUSED = """\
 Paused after 49 s: 1,483 pages, 52 MB, 30 pages/s        finished: interrupted
@@ -127,7 +129,7 @@ Paused after 49 s: 1,483 pages, 52 MB, 30 pages/s        finished: interrupted
     crawler resume crawl-example.org --release '/cal/{n}/{n}'
   left  312 queued
 
-  crawl-example.org/   pages/ 1,391 files · crawl.db · summary.json
+  crawl-example.org/   pages/ 1,391 files · crawl.db · report.html
   Next: crawler resume crawl-example.org"""
 
 
@@ -150,7 +152,7 @@ def test_a_paused_crawl() -> None:
 @pytest.mark.parametrize(
     ("reason", "queued", "head", "left", "following"),
     [
-        ("queue empty", 0, "Done in", "", "crawler query"),
+        ("queue empty", 0, "Done in", "", "open"),
         ("queue empty", 2, "Stopped after", "left  2 queued", "crawler resume crawl-example.org"),
         ("interrupted", 312, "Paused after", "left  312 queued", "crawler resume crawl-example.org"),
         ("terminated", 312, "Paused after", "left  312 queued", "crawler resume crawl-example.org"),
@@ -169,7 +171,11 @@ def test_the_reason_is_always_told(reason: str | None, queued: int, head: str, l
     assert lines[0].startswith(f"{head} 49 s: 1,483 pages")
     assert lines[0].endswith(f"   finished: {reason or 'not recorded'}")
     assert [line.strip() for line in lines if line.strip().startswith("left ")] == ([left] if left else [])
-    assert lines[-1].startswith(f"  Next: {following}")
+    last = next(line for line in lines if line.startswith("  Next: "))
+    assert last.startswith(f"  Next: {following}")
+    assert lines[lines.index(last) + 1 :] == (
+        [] if queued else ['        crawler query crawl-example.org "select url, status, title from pages"']
+    )
 
 
 def test_a_resumed_crawl_counts_its_run_and_all() -> None:
@@ -185,8 +191,9 @@ def test_lines_with_nothing_to_say_are_left_out() -> None:
         "",
         "  ok 1,391 · redirects 58 · broken 31 · errors 0           depth 0",
         "",
-        "  crawl-example.org/   crawl.db · summary.json",
-        '  Next: crawler query crawl-example.org "select url, status, title from pages"',
+        "  crawl-example.org/   crawl.db · report.html",
+        "  Next: open crawl-example.org/report.html",
+        '        crawler query crawl-example.org "select url, status, title from pages"',
     ]
 
 
@@ -336,7 +343,7 @@ def test_nothing_from_the_web_acts_on_the_terminal(summary: Summary, width: int)
 def test_no_line_is_too_wide_but_commands(width: int) -> None:
     """Text fits the terminal; commands stay whole, to be copied."""
     for line in render(SUMMARY, width).split("\n"):
-        assert len(line) <= width or re.match(r"\s+(Next: )?crawler ", line)
+        assert len(line) <= width or re.match(r"\s+(Next: )?(open|crawler) ", line)
 
 
 @pytest.mark.parametrize("folder", ["my crawls/it's", "a;rm -rf b", "$HOME", "crawl-example.org/"])
@@ -344,8 +351,9 @@ def test_commands_name_the_folder_for_a_shell(folder: str) -> None:
     """What is copied means this folder, whatever its name."""
     paused = render(replace(NOTHING_TO_SAY, finish_reason="interrupted"), 80, folder).rpartition("Next: ")[2]
     assert shlex.split(paused) == ["crawler", "resume", folder.rstrip("/")]
-    finished = render(NOTHING_TO_SAY, 80, folder).rpartition("Next: ")[2]
-    assert shlex.split(finished) == ["crawler", "query", folder.rstrip("/"), "select url, status, title from pages"]
+    report, query = render(NOTHING_TO_SAY, 40, folder).rpartition("Next: ")[2].splitlines()
+    assert shlex.split(report) == ["open", f"{folder.rstrip('/')}/report.html"]
+    assert shlex.split(query) == ["crawler", "query", folder.rstrip("/"), "select url, status, title from pages"]
 
 
 def test_colors_add_nothing_else() -> None:

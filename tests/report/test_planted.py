@@ -75,7 +75,7 @@ def found(report: dict[str, list[dict[str, Any]]]) -> Counter[Finding]:
         status = 0 if row["error"] else row["status"]
         findings.append(("broken", (row["url"], status, row["error"])))
     for row in report["redirects"]:
-        hops = tuple(hop["url"] for hop in row["hops"])
+        hops = tuple(step["url"] for step in row["steps"])
         findings.append(("redirects", ("loop", *_turned(hops[:-1])) if row["ends"] == "loop" else hops))
     findings += [("duplicates", (row["same"], *(each["url"] for each in row["urls"]))) for row in report["duplicates"]]
     findings += [("missing", (row["lacks"], row["url"])) for row in report["missing"]]
