@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -125,11 +126,19 @@ def _interruptible() -> Iterator[None]:
         yield
 
 
+def _goes_into_file(output: str | None) -> bool:
+    return output not in (None, "-") or stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+
+
 @contextmanager
 def _watched(results: Results, arguments: argparse.Namespace) -> Iterator[Watch]:
-    """Shows on a terminal how far it is, unless the rows go there or nothing is to be said."""
-    rows_on_terminal = arguments.output in (None, "-") and sys.stdout.isatty()
-    if arguments.quiet or rows_on_terminal or not sys.stderr.isatty() or os.environ.get("TERM", "") in ("dumb", "unknown"):
+    """Shows on a terminal how far it is, unless nothing is to be said, or rows may be shown there: by whoever reads a pipe, too."""
+    if (
+        arguments.quiet
+        or not sys.stderr.isatty()
+        or not _goes_into_file(arguments.output)
+        or os.environ.get("TERM", "") in ("dumb", "unknown")
+    ):
         yield unwatched
         return
     from rich.console import Console
