@@ -327,6 +327,10 @@ class Settings:
         "auto", "Colours on a terminal, always or never; NO_COLOR is honoured.", OUTPUT, choice("auto", "always", "never")
     )
     json: bool = setting(False, "Prints summary.json on standard output at the end.", OUTPUT)
+    metrics: str | None = setting(
+        None, "Serves numbers for Prometheus on this port while crawling (/metrics, /healthz); on this machine unless an address is given.",
+        OUTPUT, optional(values.ADDRESS), example="9464",
+    )  # fmt: skip
     strict: bool = setting(False, "Exits with 5 when a limit left URLs behind.", OUTPUT)
     fail_on: tuple[str, ...] = setting(
         (),

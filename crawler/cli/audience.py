@@ -15,17 +15,19 @@ from crawler.text import as_json
 
 if TYPE_CHECKING:
     from crawler.assembly import Assembly, Engine
+    from crawler.cli.metrics import Metrics
     from crawler.store.log import EventLog
 
 
 class Audience:
     """Everything that looks at pages while the crawl runs: the screen, the log, the rows on standard output."""
 
-    def __init__(self, opened: Assembly, screen: Screen, log: EventLog | None, rows: Rows | None) -> None:
+    def __init__(self, opened: Assembly, screen: Screen, log: EventLog | None, rows: Rows | None, metrics: Metrics | None = None) -> None:
         self._opened = opened
         self._screen = screen
         self._log = log
         self._rows = rows
+        self._metrics = metrics
         self.engines: list[Engine] = []
         """What runs the crawl: stopped when nobody reads the rows any more."""
         self._verbose = opened.settings.verbose
@@ -80,6 +82,8 @@ class Audience:
         return "".join(as_json(row._asdict()) + "\n" for row in rows)
 
     def _name(self, records: Sequence[Record]) -> None:
+        if self._metrics is not None:
+            self._metrics.count(records)
         if self._verbose:
             for record in records:
                 if record.page.role != "sitemap":
@@ -99,7 +103,10 @@ class Audience:
 
     def progress(self, engine: Engine) -> None:
         """Redraws the screen."""
-        self._screen.update(self._opened.progress(engine))
+        progress = self._opened.progress(engine)
+        self._screen.update(progress)
+        if self._metrics is not None:
+            self._metrics.progress(progress, self._opened.workbench.losses)
 
     def pausing(self, number: int, grace: float) -> None:
         """Says at once that a signal was heard, for what is in flight may take a while."""

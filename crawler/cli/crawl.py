@@ -10,7 +10,7 @@ import signal
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from crawler.cli.parser import settings_from
 from crawler.cli.rows import Rows
 from crawler.cli.screen import choose_screen, wants_color
 from crawler.cli.signals import EXIT_CODES, SIGNALS, Interrupted, Signals
+from crawler.cli.stored import folder_to_update, stored_settings
 from crawler.effective import Effective
 from crawler.errors import CrawlerError, OutputError, SeedError, UsageError
 from crawler.model import FinishReason
@@ -30,6 +31,7 @@ from crawler.text import as_json, printable
 
 if TYPE_CHECKING:
     from crawler.assembly import Assembly, Engine
+    from crawler.cli.metrics import MetricsServer
     from crawler.crew.crew import Crew
     from crawler.report.summary import Summary
 
@@ -45,35 +47,15 @@ _AFTER_SUMMARY, _AFTER_REPORT = 0.8, 0.5
 
 def run(arguments: Namespace) -> int:
     """`crawler crawl URL…`; with `--update` also `crawler crawl --update DIR`."""
-    if (folder := _folder_to_update(arguments)) is not None:
+    if (folder := folder_to_update(arguments)) is not None:
         del arguments.seeds
-        return run_settings(settings_of(folder, arguments))
+        return run_settings(stored_settings(folder, arguments))
     return run_settings(settings_from(arguments))
-
-
-def _folder_to_update(arguments: Namespace) -> Path | None:
-    """The folder of a crawl that was typed in place of the URL. Raises OutputError for another folder."""
-    seeds: Sequence[str] = getattr(arguments, "seeds", ())
-    if not getattr(arguments, "update", False) or len(seeds) != 1 or "://" in seeds[0] or not (folder := Path(seeds[0])).is_dir():
-        return None
-    if not (folder / "crawl.db").is_file():
-        raise OutputError(f"{folder}/ is not a crawl folder", "it has no crawl.db", f"crawler crawl --update URL -o {folder}")
-    return folder
 
 
 def resume(arguments: Namespace) -> int:
     """`crawler resume DIR`: the stored seeds and settings, and the flags that were typed."""
-    return run_settings(settings_of(Path(arguments.folder), arguments), again=True)
-
-
-def settings_of(folder: Path, arguments: Namespace) -> Effective:
-    """The settings that a crawl's folder holds, and the flags that were typed. Raises OutputError."""
-    toml = folder / "crawl.toml"
-    if not toml.is_file():
-        why = "it has no crawl.toml" if folder.is_dir() else "there is no such folder"
-        raise OutputError(f"{folder}/ is not a crawl folder", why, "crawler crawl URL")
-    effective = settings_from(arguments, file=toml)
-    return replace(effective, settings=replace(effective.settings, output=str(folder)))
+    return run_settings(stored_settings(Path(arguments.folder), arguments), again=True)
 
 
 def run_settings(effective: Effective, again: bool = False, same: str = "") -> int:
@@ -140,6 +122,7 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
     with ExitStack() as stack:
         crew = stack.enter_context(_new_crew(settings)) if settings.processes > 1 else None  # before there is a thread
         signals = stack.enter_context(Signals(settings.output))
+        served = stack.enter_context(_served(settings))
         opened = stack.enter_context(_open(settings, crew, again))
         color = wants_color(settings.color, sys.stderr, os.environ)
         screen = choose_screen(settings.progress, sys.stderr, settings.quiet, color, os.environ, settings.verbose)
@@ -155,9 +138,12 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
             run=opened.run,
             pid=os.getpid(),
         )
-        show = Audience(opened, screen, log, stack.enter_context(closing(_open_jsonl(settings.jsonl))) if settings.jsonl else None)
+        rows = stack.enter_context(closing(_open_jsonl(settings.jsonl))) if settings.jsonl else None
+        show = Audience(opened, screen, log, rows, served.metrics if served is not None else None)
         signals.remember()  # what the first line promises holds from that line on
         screen.start(f"Crawling {printable(opened.seeds[0])}{_more(opened.seeds)}", settings.output, _facts(settings, opened))
+        if served is not None:
+            screen.tell(f"Metrics: {served.url}")
         if opened.suspects:
             screen.tell(cut_off_line(len(opened.suspects)))
         collect_rarely()
@@ -178,6 +164,15 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
         if opened.update and summary.complete and not settings.quiet:
             say(f"  What has changed: crawler diff {shlex.quote(settings.output)}")
         return _exit_code(opened, summary, reason)
+
+
+def _served(settings: Settings) -> AbstractContextManager[MetricsServer | None]:
+    """The metrics, served as long as the crawl runs. The synchronous mode gives no sign of life while it waits."""
+    if settings.metrics is None:
+        return nullcontext()
+    from crawler.cli.metrics import STUCK, MetricsServer
+
+    return MetricsServer(settings.metrics, STUCK if settings.mode == "async" else float("inf"))
 
 
 class _NoHttpsError(SeedError):

@@ -267,6 +267,19 @@ def _proxy(value: Any) -> str:
 PROXY = Kind("a proxy, e.g. http://proxy.example.org:3128", _proxy, metavar="URL", secret=True)
 
 
+_ADDRESS = re.compile(r"(?:(\[[0-9A-Fa-f:.]+\]|[^\s\[\]/@:]*):)?(\d{1,5})")
+
+
+def _address(value: Any) -> str:
+    match = _ADDRESS.fullmatch(str(value).strip()) if isinstance(value, str | int) and not isinstance(value, bool) else None
+    if match is None or int(match[2]) > 65535:
+        raise ValueError
+    return f"{match[1] or '127.0.0.1'}:{match[2]}"
+
+
+ADDRESS = Kind("a port, or an address with one, e.g. 9464 or 0.0.0.0:9464", _address, metavar="ADDR")
+
+
 def _contact(value: Any) -> str:
     text = _text(value)
     if not re.fullmatch(r"https?://[^\s()]+|[^\s()@]+@[^\s()@]+", text, re.IGNORECASE):

@@ -58,6 +58,8 @@ class Workbench:
         self._retry_at = float("inf")  # when a held host has a URL due again
         self._over: set[str] = set()
         self._low: set[str] = set()
+        self.losses = 0
+        """How many leases were lost so far."""
 
     def __repr__(self) -> str:
         flying = sum(len(host.started) for host in self._hosts.values())
@@ -264,6 +266,7 @@ class Workbench:
         """The lease is no longer ours: forget the host. Answers that still arrive for it are ignored."""
         host = self._hosts.get(lease.host)
         if host is not None and host.lease.token == lease.token:
+            self.losses += 1
             del self._hosts[lease.host]
             self._over.discard(lease.host)
             self._low.discard(lease.host)
