@@ -107,9 +107,10 @@ def detect_charset(body: bytes, content_type: str = "") -> str:
     else windows-1252.
 
     Never fails: an unknown label counts as none. Source: HTML, 13.2.3.2, where the steps for valid UTF-8 and for letters stand for
-    what browsers call autodetection.
+    what browsers call autodetection. Unlike there, a label of UTF-16 does not count for a page that has markup and no NUL: as UTF-16 it
+    would be noise without a link.
     """
-    if named := _named_around(body, content_type):
+    if (named := _named_around(body, content_type)) and not (named.startswith("utf-16") and _is_no_utf16(body)):
         return named
     if declared := prescan(body):
         return declared
@@ -120,6 +121,11 @@ def detect_charset(body: bytes, content_type: str = "") -> str:
         cut_off = error.reason == "unexpected end of data" and not body[: error.start].isascii()
         return "utf-8" if cut_off else guess_charset(body, otherwise=FALLBACK)
     return "utf-8"
+
+
+def _is_no_utf16(body: bytes) -> bool:
+    """Whether a page that is said to be UTF-16 has markup of single bytes: in UTF-16 every `<` has a NUL beside it."""
+    return b"<" in body and b"\0" not in body
 
 
 def _named_around(body: bytes, content_type: str) -> str | None:

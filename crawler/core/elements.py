@@ -12,6 +12,7 @@ _SRC = ("src", "data-src")
 
 Attributes = Mapping[str, str | None]
 _Found = Iterator[tuple[str, LinkKind]]
+Readers = Mapping[str, Callable[[Attributes], _Found]]
 
 
 def _named(kind: LinkKind, *names: str) -> Callable[[Attributes], _Found]:
@@ -99,7 +100,7 @@ def _link(attributes: Attributes) -> _Found:
     yield from _candidates(attributes, "imagesrcset")
 
 
-LINKS: Mapping[str, Callable[[Attributes], _Found]] = {
+LINKS: Readers = {
     "a": _hyperlink("a"),
     "area": _hyperlink("area"),
     "iframe": _named("iframe", *_SRC),
@@ -119,3 +120,11 @@ LINKS: Mapping[str, Callable[[Attributes], _Found]] = {
     "use": _svg_image,
 }
 """For each element that may link something: what its attributes link, as (raw href, kind), in order."""
+
+IN_PICTURES: Readers = {
+    "a": LINKS["a"],
+    "image": _svg_image,
+    "use": _svg_image,
+    "script": _named("script", "href", "xlink:href"),
+}
+"""The same for those of SVG and MathML. What is called there as an element of HTML is none."""

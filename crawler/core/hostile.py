@@ -10,6 +10,7 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterator
+from html.entities import html5
 from itertools import islice
 
 SOME_TAGS = 800
@@ -49,6 +50,10 @@ _UNNESTED = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 ).union(["p", "li", "dt", "dd", "option", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "caption", "body", "head", "html"])
 _FORMATTING = frozenset(["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"])
+_READ = frozenset([
+    "href", "xlink:href", "src", "data-src", "srcset", "data-srcset", "poster", "data", "action", "method", "type", "rel", "content",
+    "http-equiv", "name", "imagesrcset", "as", "lang",
+])  # fmt: skip
 _RAW_TEXT = frozenset(["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes", "template"])
 
 
@@ -171,15 +176,26 @@ def scan_elements(body: bytes) -> Iterator[tuple[str, dict[str, str | None], str
     """The start tags of a page in order: (name, attributes, text), the text only of title and style elements.
 
     No tree is built, so nothing is known that a tree is needed for. Linear in the size of the page. What lies behind a million
-    tags is not read, nor what stands behind some thousand attributes of a tag.
+    tags is not read; of the attributes behind some thousand others of a tag those that may say where it leads.
     """
     text = body.decode("utf-8", "replace")
     for name, is_end, attributes, inside in islice(_tags(text), MOST_TAGS):
         if not is_end:
             for attribute, value in attributes.items():
                 if value and "&" in value:
-                    attributes[attribute] = html.unescape(value)
+                    attributes[attribute] = _REFERENCE.sub(_meaning, value)
             yield name, attributes, html.unescape(text[inside]) if name == "title" else text[inside]
+
+
+_REFERENCE = re.compile("&(?:#(?:[0-9]++|[xX][0-9a-fA-F]++);?|([a-zA-Z][a-zA-Z0-9]*+)([;=]?))")
+
+
+def _meaning(reference: re.Match[str]) -> str:
+    """HTML, 13.2.5.73: in an attribute a name that is no whole one, or that `=` follows, stands for itself: it is a parameter."""
+    name, end = reference.groups()
+    if name is None:
+        return html.unescape(reference[0])
+    return html5.get(name + end, reference[0]) if end != "=" else reference[0]
 
 
 _NEXT = re.compile(r"<(?:(/?)([a-zA-Z][^\t\n\f\r />]*+)(?:[^>=\"']*+(>))?|(!--)|[!?/])")
@@ -187,6 +203,7 @@ _ATTRIBUTE = re.compile(
     r"""[\t\n\f\r /]*+([^\t\n\f\r />][^\t\n\f\r />=]*+)[\t\n\f\r ]*+"""
     r"""(?:=[\t\n\f\r ]*+(?:"([^"]*+)(?:"|\Z)|'([^']*+)(?:'|\Z)|([^\t\n\f\r >]*+)))?"""
 )
+_BARE = re.compile(r"[^\t\n\f\r /]+")
 _NOTHING = slice(0, 0)
 
 
@@ -208,7 +225,7 @@ def _tags(text: str) -> Iterator[tuple[str, bool, dict[str, str | None], slice]]
         if not closed:
             position = _read_attributes(text, found.end(2), attributes)
         elif found.end() - found.end(2) > 1:
-            attributes = dict.fromkeys(text[found.end(2) : position - 1].lower().replace("/", " ").split())
+            attributes = dict.fromkeys(_BARE.findall(text[found.end(2) : position - 1].lower()))
         if end or name not in _RAW_TEXT:
             yield name, bool(end), attributes, _NOTHING
             continue
@@ -228,9 +245,8 @@ def _read_attributes(text: str, position: int, attributes: dict[str, str | None]
     while found := _ATTRIBUTE.match(text, position):
         position = found.end()
         name, double_quoted, single_quoted, unquoted = found.groups()
-        if len(attributes) > MOST_ATTRIBUTES:
-            break
-        if name not in attributes:
-            attributes[name.lower()] = next((value for value in (double_quoted, single_quoted, unquoted) if value is not None), None)
+        name = name.lower()
+        if name not in attributes and (len(attributes) <= MOST_ATTRIBUTES or name in _READ):
+            attributes[name] = next((value for value in (double_quoted, single_quoted, unquoted) if value is not None), None)
     end = text.find(">", position)
     return end + 1 if end >= 0 else len(text)

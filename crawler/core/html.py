@@ -9,7 +9,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from crawler.charset import decode, detect_charset, encode_query
 from crawler.core.css import parse_css
-from crawler.core.elements import LINKS, Attributes
+from crawler.core.elements import IN_PICTURES, LINKS, Attributes, Readers
 from crawler.core.hostile import has_long_tag, looks_hostile, scan_elements
 from crawler.core.urls import resolve
 from crawler.model import LinkKind
@@ -47,7 +47,7 @@ class ParsedPage:
 # Lexbor knows the names of elements by numbers, and reads a number in half the time of a name. Names that it has to learn with a
 # page (`use`) have addresses in their place, which are larger.
 _UNNUMBERED = 1000
-_numbers = {name: LexborHTMLParser(b"").create_node(name).tag_id for name in (*LINKS, "meta", "base", "title")}
+_numbers = {name: LexborHTMLParser(b"").create_node(name).tag_id for name in (*LINKS, "meta", "base", "title", "svg", "math")}
 _NUMBERED = frozenset(number for number in _numbers.values() if number < _UNNUMBERED)
 _A = _numbers["a"]
 
@@ -95,7 +95,7 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
     # in browsers that never see them. What is inside <template>, comments, scripts and <noframes> is no element.
     tree = LexborHTMLParser(body)
     append = reader.page.links.append
-    refreshed = titled = False
+    refreshed = titled = drawn = False
     to_read = 2 * len(body) if reader.texts else 0  # links in tables in links in tables: every one has all the text
     # All elements, because links come in document order: a query for those that may have one takes longer, as each of its selectors
     # costs lexbor a walk.
@@ -114,7 +114,11 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
         elif number not in _NUMBERED and number < _UNNUMBERED:
             continue
         tag = node.tag
-        if tag == "title":
+        if tag in ("svg", "math"):
+            drawn = True
+        elif drawn and tag not in ("title", "meta") and _is_foreign(node):
+            reader.element(tag or "", node.attributes, IN_PICTURES)
+        elif tag == "title":
             if not titled and not _is_in_picture(node):
                 titled = True
                 reader.page.title = collapse(node.text_lexbor(), 1000)
@@ -129,7 +133,8 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
             reader.element(tag or "", node.attributes)
         elif not reader.based:
             for base in _as_in_browsers(tree, body).tags("base"):
-                reader.base(base.attributes)
+                if not (drawn and _is_foreign(base)):
+                    reader.base(base.attributes)
             reader.based = True
     root = tree.root
     if root is not None:
@@ -139,6 +144,27 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
             node.attributes.get("style") or "" for node in tree.css("[style]")
         ]
         reader.page.links.extend((href, kind, "", "") for style in styles for href, kind in parse_css(style))
+
+
+# Where HTML goes on inside of SVG and MathML (HTML, 13.2.6, integration points), and tags that end both (13.2.6.5): what is inside of
+# these is HTML for certain.
+_HTML_INSIDE = frozenset([
+    "foreignObject", "desc", "mi", "mo", "mn", "ms", "mtext", "annotation-xml", "b", "big", "blockquote", "body", "br", "center", "code", "dd",
+    "div", "dl", "dt", "em", "embed", "h1", "h2", "h3", "h4", "h5", "h6", "head", "hr", "i", "img", "li", "listing", "menu", "meta", "nobr", "ol",
+    "p", "pre", "ruby", "s", "small", "span", "strong", "strike", "sub", "sup", "table", "tt", "u", "ul", "var", "picture", "html",
+])  # fmt: skip
+
+
+def _is_foreign(node: LexborNode) -> bool:
+    """Whether an element is one of SVG or MathML, by what it is inside of."""
+    parent = node.parent
+    for _ in range(20):  # thousands in thousands take no time
+        if parent is None or parent.tag in _HTML_INSIDE:
+            return False
+        if parent.tag in ("svg", "math"):
+            return True
+        parent = parent.parent
+    return False
 
 
 def _is_in_picture(title: LexborNode) -> bool:
@@ -194,8 +220,8 @@ class _Reader:
         self.page = ParsedPage(url)
         self.based = self.refreshed = False
 
-    def element(self, tag: str, attributes: Attributes) -> None:
-        if (read := LINKS.get(tag)) and (self.forms or tag != "form"):
+    def element(self, tag: str, attributes: Attributes, links: Readers = LINKS) -> None:
+        if (read := links.get(tag)) and (self.forms or tag != "form"):
             text = attributes.get("alt")
             text = collapse(text) if text else ""
             rel = without_controls(attributes.get("rel") or "")

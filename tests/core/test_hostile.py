@@ -174,6 +174,22 @@ def test_a_hostile_page_keeps_its_links() -> None:
     assert found.links[2][2] == "nofollow"
 
 
+def test_a_link_behind_thousands_of_attributes_is_one() -> None:
+    """What says where a tag leads is read wherever it stands in it, and of two the first."""
+    for many in (b" ".join(b"a%d" % number for number in range(50_000)), b" ".join(b"a%d=x" % number for number in range(50_000))):
+        body = b"<a " + many + b" href='/x>y' HREF=/z>text</a><a href=/after>"
+        assert looks_hostile(body)
+        assert [href for href, *_ in parse_html(body, "http://h/").links] == ["/x>y", "/after"]
+
+
+def test_names_in_attributes_are_parameters() -> None:
+    """A query is no character reference, although `&copy` is one: read by the scan as by the parser."""
+    href = "?a=1&copy=2&lt=3&amp;b&notit;&para"
+    deep = b"<div>" * 20_000
+    read = [parse_html(f"<a href='{href}'>".encode() + more, "http://h/").links[0][0] for more in (b"", deep)]
+    assert read == ["?a=1&copy=2&lt=3&b&notit;\xb6"] * 2
+
+
 elements = st.sampled_from(
     ["<a href=x>", "<A HREF='y&amp;z' rel=next>", "</a>", '<img src="i>j">', "<br/>", "<p class=x id=y>", "text", "<!-- <a href=no> -->"]
 )

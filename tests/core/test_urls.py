@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from typing import Any
+from urllib.parse import urlunparse
 
 import pytest
 from corpora import cases, clauses, told
@@ -62,10 +64,66 @@ NOT_THE_STANDARD = {
 }
 
 
+# Where its canonical URLs are others than ours, beside the order of parameters. Each entry: part of the case, the clause.
+NOT_CANONICAL = {
+    "'query_separator': ';'": "URL, 5.1 (application/x-www-form-urlencoded): only & parts parameters",
+    "'keep_blank_values': False": "canonical URLs: an empty parameter may mean something",
+    "1750,4": "URL, 1.3 (query percent-encode set): a comma stays, and nothing gets a =",
+    "space": "canonical URLs: + and %20 are the same in forms only",
+    "wrong_encoding": "URL, 1.3 (percent-encode after encoding): what an encoding lacks becomes a reference",
+    "price(": "URL, 1.3 (query percent-encode set): parentheses stay",
+    "sftp://": "URL, 4.4 (host state): an opaque host keeps its case",
+}
+OTHER_CALLS = {
+    "url_query_cleaner": "--strip-query names what is dropped, not what stays",
+    "add_or_replace_parameter": "nothing here adds parameters",
+    "parse_data_uri": "data: URLs are never asked for",
+}
+
+
+def _text(argument: Any) -> str:
+    if isinstance(argument, list):
+        return urlunparse(argument)
+    return argument if isinstance(argument, str) else argument["latin1"].encode("latin-1").decode()
+
+
+def test_the_canonical_urls_of_w3lib() -> None:
+    """Two spellings that w3lib makes one are one here, but for the order of parameters; the others by a named clause."""
+    tests = [test for test in cases("url_w3lib.json") if test["call"] == "canonicalize_url"]
+    wrong, excused = [], []
+
+    def known_as(url: str) -> tuple[str, list[str]] | None:
+        path, _, query = canonical(url).partition("?") if resolve(url, "") else ("", "", "")
+        return (path, sorted(query.split("&"))) if path else None
+
+    for test in tests:
+        text, charset = _text(test["args"][0]), test["kw"].get("encoding", "utf-8")
+        if known_as(_with_query_of(charset, text) if charset != "utf-8" else text) != known_as(test["result"]):
+            (excused if any(part in repr(test) for part in NOT_CANONICAL) else wrong).append(test)
+    told("url_w3lib.json, canonical URLs", len(tests) - len(excused) - len(wrong), len(tests), clauses(NOT_CANONICAL))
+    assert not wrong
+    assert len(excused) <= 8
+
+
+def test_what_w3lib_refuses() -> None:
+    """What it calls no URL is refused, and what is one of http or https by another name is none here either."""
+    given = cases("url_w3lib.json")
+    bad = [test["args"][0] for test in given if test["call"] == "safe_url_string" and "raises" in test]
+    named = [(test["args"][0], test["result"]) for test in given if test["call"] == "is_url"]
+    wrong = [text for text in bad if isinstance(text, str | dict) and resolve(_text(text), "") is not None]
+    wrong += [url for url, is_url in named if (resolve(url, "") or "").startswith(("http://", "https://")) is not is_url]
+    asked = len(bad) + len(named) - 1  # the other is the number 1, a TypeError in both
+    told("url_w3lib.json, what is no URL", asked - len(wrong), asked)
+    for call, why in OTHER_CALLS.items():
+        told(f"url_w3lib.json, {call}", 0, 0, f"{sum(test['call'] == call for test in given)} not asked: {why}")
+    assert not wrong
+    calls = {"safe_url_string", "canonicalize_url", "is_url", *OTHER_CALLS}
+    assert {test["call"] for test in given} == calls
+
+
 def test_the_cases_of_w3lib() -> None:
     """What w3lib calls a safe URL means what we take it for, and is as safe, or a named clause of the standard says otherwise."""
     given = cases("url_w3lib.json")
-    # Its other functions sort queries, replace parameters and read `data:` URLs, which nothing here does.
     tests = [test for test in given if test["call"] == "safe_url_string" and "result" in test]
     wrong, excused = [], []
     for test in tests:
