@@ -149,9 +149,10 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
 # Where HTML goes on inside of SVG and MathML (HTML, 13.2.6, integration points), and tags that end both (13.2.6.5): what is inside of
 # these is HTML for certain.
 _HTML_INSIDE = frozenset([
-    "foreignObject", "desc", "mi", "mo", "mn", "ms", "mtext", "annotation-xml", "b", "big", "blockquote", "body", "br", "center", "code",
-    "dd", "div", "dl", "dt", "em", "embed", "h1", "h2", "h3", "h4", "h5", "h6", "head", "hr", "i", "img", "li", "listing", "menu", "meta", "nobr",
-    "ol", "p", "pre", "ruby", "s", "small", "span", "strong", "strike", "sub", "sup", "table", "tt", "u", "ul", "var", "picture", "html",
+    "foreignObject", "desc", "mi", "mo", "mn", "ms", "mtext", "annotation-xml", "b", "big", "blockquote", "body", "br", "center",
+    "code", "dd", "div", "dl", "dt", "em", "embed", "h1", "h2", "h3", "h4", "h5", "h6", "head", "hr", "i", "img", "li", "listing",
+    "menu", "meta", "nobr", "ol", "p", "pre", "ruby", "s", "small", "span", "strong", "strike", "sub", "sup", "table", "tt", "u",
+    "ul", "var", "picture", "html",
 ])  # fmt: skip
 
 
