@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from crawler.cli.parser import Checked, Parser, add_settings
-from crawler.configuration.values import Kind, choice, duration, integer, several, size
+from crawler.configuration.values import FILE, Kind, choice, duration, integer, several, size
 from crawler.report.tables import TABLES
 from crawler.settings import CONFIGURATION, HTTP, KEEP, OPTIONS
 
@@ -117,9 +117,8 @@ def _export(parser: Parser) -> None:
     formats = choice("jsonl", "csv", "parquet", "sitemap", "graphml")
     text = "jsonl, csv, parquet, sitemap or graphml (what the name of FILE says, else jsonl)."
     parser.add_argument("--to", action=Checked, kind=formats, metavar="FORMAT", default=None, help=text)
-    parser.add_argument(
-        "-o", "--output", metavar="FILE", default=None, help="Where it goes; - is standard output (jsonl and csv go there)."
-    )
+    text = "Where it goes; - is standard output, which jsonl and csv take unasked."
+    parser.add_argument("-o", "--output", action=Checked, kind=FILE, default=None, help=text)
     schemas = choice("pages", "commoncrawl")
     text = "Of parquet: pages, or commoncrawl for the columns of Common Crawl's URL index (pages)."
     parser.add_argument("--schema", action=Checked, kind=schemas, metavar="NAME", default="pages", help=text)
