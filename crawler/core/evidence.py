@@ -36,13 +36,13 @@ _CALM, _RAREST = 16, 7  # looks without a dull page after which they become rare
 
 
 class Sight(NamedTuple):
-    """A page as it was fetched: its request, its title, its body (None: too large to be in memory) and, asked for when that matters,
-    where it leads. `unknown` picks the ids of a set that the crawl did not know."""
+    """A page as it was fetched: its request, its title, its body (None: too large to be in memory) and where it leads. `unknown`
+    picks the ids of a set that the crawl did not know."""
 
     request: Request
     title: str
     body: bytes | None
-    targets: Callable[[], Sequence[Target | None]]
+    targets: Sequence[Target | None]
     unknown: Callable[[set[int]], set[int]]
 
 

@@ -198,7 +198,7 @@ class Traps:
         mine = wide.rank(shape.pattern)
         alike = {
             target.id
-            for target in sight.targets()
+            for target in sight.targets
             if target is not None and target.refusal is None and (other := shape_of(target.url)).wide == shape.wide
             and wide.rank(other.pattern) <= mine
         }  # fmt: skip
@@ -226,11 +226,10 @@ class Traps:
     def _leads(self, sight: Sight, shape: Shape, wide: Record, breeder: str, listed: bool) -> Worth:
         """What the links of a page are worth that no page of its shape had. What searches and filters list has to be unknown to the
         crawl altogether: they can put the same pages together in ways without end."""
-        targets = sight.targets()
-        strange = wide.new_links(targets)
+        strange = wide.new_links(sight.targets)
         if strange is not None and shape.kind == "worded" and not shape.numbered and (breeder or shape.searched or shape.keys > 1):
             strange = sight.unknown(strange)
-        new = [each for each in targets if each is not None and each.refusal is None and (strange is None or each.id in strange)]
+        new = [each for each in sight.targets if each is not None and each.refusal is None and (strange is None or each.id in strange)]
         self._look_down(sight, new[:LOOKED_AT])
         if strange is None:
             return "open"  # nobody can tell yet what stands on all pages
@@ -326,7 +325,7 @@ class Traps:
         request = sight.request
         if sight.body is None or self._caught(request.host, shape) or (wide.new > PATIENCE and not wide.run):
             return None
-        links = islice((each for each in sight.targets() if each is not None and each.refusal is None), LOOKED_AT)
+        links = islice((each for each in sight.targets if each is not None and each.refusal is None), LOOKED_AT)
         others = frozenset(target.id for target in links if shape_of(target.url).kind != "token")
         text = hash((frozenset(self._lines(sight).values()), others))
         key = hash((request.host, shape.twin))

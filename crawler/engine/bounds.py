@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from crawler.core.familiar import Familiar
 from crawler.core.following import SITEMAPS_ONLY
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
@@ -21,8 +20,7 @@ _SITEMAP = "sitemap: "
 
 
 class Bounds:
-    """Resolves and judges. `refused` is the filter of URLs that need not be judged again, which is forgotten when that changes, as
-    are the `familiar` hrefs."""
+    """Resolves and judges. `refused` is the filter of URLs that need not be judged again, which is forgotten when that changes."""
 
     def __init__(
         self, scope: Scope, refused: SeenFilter, strip_query: frozenset[str] = frozenset(), seed_hosts: frozenset[str] = frozenset()
@@ -36,7 +34,6 @@ class Bounds:
     def _set(self, scope: Scope) -> None:
         self.scope = scope
         self._resolver = Resolver(scope.judge, self._strip_query)
-        self.familiar = Familiar()
 
     def target(self, base: str, href: str) -> Target | None:
         """Where one href leads."""

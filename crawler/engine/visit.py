@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 
 from crawler.core.following import REDIRECT_STATUS, Following
 from crawler.core.html import ParsedPage
@@ -19,7 +18,7 @@ from crawler.core.urls import Target, canonical, fingerprint, host_key
 from crawler.core.validators import doubt
 from crawler.engine.batch import JudgeAgain, Visit, as_failed, check_disk
 from crawler.engine.bounds import STEP, Bounds
-from crawler.engine.leads import Anchor, Leads, leads_of, named_in_headers, new_leads_of
+from crawler.engine.header_links import Anchor, named_in_headers
 from crawler.engine.listing import Listing, sitemap_problem
 from crawler.engine.probing import Probing, Spare, again_with_get
 from crawler.engine.reading import HTML_TYPES, Reading, location_of, media_type, robots_meta_of
@@ -29,6 +28,7 @@ from crawler.model import (
     Failed,
     Fetched,
     Link,
+    LinkRow,
     NotModified,
     OutcomeName,
     Page,
@@ -167,10 +167,11 @@ class Visitor:
         reading: Reading | None = None,
         error: PageError | None = None,
         redirect_to: str | None = None,
-        leads: Leads | None = None,
+        links: tuple[Sequence[Anchor], Sequence[Target | None]] = ((), ()),
         file: str | None = None,
     ) -> Page:
         parsed = reading.page if reading is not None else None
+        anchors, targets = links if self._shows_links else ((), ())  # whatever is held until it is stored crowds the processor's caches
         return Page(
             url=request.url,
             id=request.id,
@@ -195,8 +196,8 @@ class Visitor:
             elapsed=response.elapsed,
             attempts=request.attempts + 1,
             file=file,
-            targets=leads.targets if leads is not None else (),
-            anchors=leads.anchors if leads is not None else (),
+            targets=targets,
+            anchors=anchors,
             data=reading.data if reading is not None else {},
         )
 
@@ -208,20 +209,19 @@ class Visitor:
 
     def _page_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Steps[Visit]:
         leads_on = request.role == "page" or self._leads_on(request, reading)
-        leads = yield from self._leads(request, response, reading.page, leads_on)
+        anchors, targets = yield from self._links_of(request, response, reading.page, leads_on)
         file = self._file_of(request.url) if response.body.size else None
-        page = self._page(request, response, "ok", fetched_at, reading, leads=leads if self._shows_links else None, file=file)
+        page = self._page(request, response, "ok", fetched_at, reading, links=(anchors, targets), file=file)
         chosen = {link.url for link in self._follow(page, page.links)} if self._follow is not None else None
         closed = self._following.closes(reading.page.robots_meta if reading.page else "", response.all_headers("x-robots-tag"))
-        trap = self._watch.page(request, response, reading.page, partial(self._all_targets, request, reading.page, leads), self._unknown)
-        requests, refusals = list[Request](), list[Refusal]()
-        for start in range(0, len(leads.targets), STEP):
+        trap = self._watch.page(request, response, reading.page, targets, self._unknown)
+        rows, requests, refusals = list[LinkRow](), list[Request](), list[Refusal]()
+        for start in range(0, len(targets), STEP):
             if start:
                 yield
             part = slice(start, start + STEP)
-            self._judge_links(request, closed, leads.targets[part], leads.judged[part], chosen, requests, refusals)
-        rows = (yield from leads.rows()) if self._keeps_links else []
-        count = len(leads.ids) - leads.ids.count(None)
+            rows += self._judge_links(request, closed, targets[part], anchors[part], chosen, requests, refusals)
+        count = len(targets) - targets.count(None)
         if reading.sitemap is not None and self._sitemaps:
             listed = yield from self._listing.of_sitemap(request, reading.sitemap)
             rows, requests, refusals, count = rows + listed[0], requests + listed[1], refusals + listed[2], count + len(listed[0])
@@ -236,26 +236,20 @@ class Visitor:
         """Whether the links to pages of a part of a page are followed: when it is a document, and would be crawled as a page."""
         return reading.content_type in HTML_TYPES and self._bounds.scope.judge(request.url, request.host) is None
 
-    def _leads(self, request: Request, response: Response, parsed: ParsedPage | None, leads_on: bool) -> Steps[Leads]:
-        """The links of a page and of its headers; to its parts alone unless it leads on."""
-        base, anchors = (parsed.base, parsed.links) if parsed is not None else ("", [])
+    def _links_of(
+        self, request: Request, response: Response, parsed: ParsedPage | None, leads_on: bool
+    ) -> Steps[tuple[list[Anchor], list[Target | None]]]:
+        """The links of a page and of its headers, and where each leads; to its parts alone unless it leads on."""
+        anchors: list[Anchor] = list(parsed.links) if parsed is not None else []
         if not leads_on:
             anchors = [anchor for anchor in anchors if self._following.fetches_with_page(anchor[1], anchor[2])]
-        named = named_in_headers(response) if leads_on else []
-        # What everybody links to is passed over, unless somebody is to see where it leads, or it may be asked for in another role.
-        if self._shows_links or self._following.requisites or self._probing is not None or len(anchors) > STEP:
-            return (yield from leads_of(self._bounds, base, anchors, named, request.url))
-        leads = yield from new_leads_of(self._bounds, base, anchors, named, request.url)
-        unknown = self._unknown({target[0] for target in leads.targets if target is not None})
-        of_page = zip(leads.judged, leads.targets[: len(leads.targets) - len(named)], strict=False)
-        self._bounds.familiar.keep(base, [(href, to.id) for (href, *_), to in of_page if to is not None and to.id not in unknown])
-        return leads
-
-    def _all_targets(self, request: Request, parsed: ParsedPage | None, leads: Leads) -> Sequence[Target | None]:
-        """Where all links of a page lead, also those that are not to be judged."""
-        if len(leads.targets) == len(leads.anchors) or parsed is None:
-            return leads.targets
-        return in_one_go(self._bounds.targets(parsed.base, [anchor[0] for anchor in leads.anchors]))
+        targets: list[Target | None] = []
+        if parsed is not None:
+            targets = yield from self._bounds.targets(parsed.base, [anchor[0] for anchor in anchors])
+        if leads_on and (named := named_in_headers(response)):
+            targets += yield from self._bounds.targets(request.url, [anchor[0] for anchor in named])
+            anchors += named
+        return anchors, targets
 
     def _judge_links(
         self,
@@ -266,14 +260,18 @@ class Visitor:
         chosen: set[str] | None,
         requests: list[Request],
         refusals: list[Refusal],
-    ) -> None:
-        """Adds requests and refusals for those links that no filter knows. A page has a hundred links and about one new one, so the
-        hundred are not looked at one by one."""
+    ) -> list[LinkRow]:
+        """Rows for all links, if they are kept; adds requests and refusals for those that no filter knows. A page has a hundred links
+        and about one new one, so the hundred are not looked at one by one."""
+        rows: list[LinkRow] = []
+        if self._keeps_links:
+            pairs = zip(targets, anchors, strict=True)
+            rows = [(target[0], kind, rel, text) for target, (_, kind, rel, text) in pairs if target is not None]
         new = self._seen.unknown({target[0] for target in targets if target is not None})
         unknown = self._refused.unknown(new)
         with_parts = self._following.requisites  # which are not refused where pages are
         if not (new if with_parts else unknown):
-            return
+            return rows
         # A part has the depth of its page; what it links to lies as deep as if it had been linked.
         url, depth = request.url, request.depth + 1 + (request.role == "requisite")
         for target, (_, kind, rel, _) in zip(targets, anchors, strict=True):
@@ -302,6 +300,7 @@ class Visitor:
                 refusals.append(Refusal(target.url, target.id, *verdict, url, depth))
             else:
                 requests.append(Request(target.url, target.id, target.host, depth=depth, parent=url))
+        return rows
 
     def _take_part(self, request: Request, target: Target, requests: list[Request], refusals: list[Refusal]) -> None:
         """Adds the request for a part of a page, or its refusal."""

@@ -24,11 +24,11 @@ class Watch(Veto):
         request: Request,
         response: Response,
         parsed: ParsedPage | None,
-        targets: Callable[[], Sequence[Target | None]],
+        targets: Sequence[Target | None],
         unknown: Callable[[set[int]], set[int]],
     ) -> str | None:
-        """Takes notice of a page and where it leads; the pattern that this has put into quarantine, if it has. `targets` is called when
-        it matters where, `unknown` picks the ids that the crawl did not know."""
+        """Takes notice of a page and where it leads; the pattern that this has put into quarantine, if it has. `unknown` picks the ids
+        that the crawl did not know."""
         if self._traps is None:
             return None
         if parsed is None or request.role != "page":

@@ -200,27 +200,14 @@ def test_a_seed_is_canonical_and_shallow() -> None:
     assert seed == Request(f"{HOME}/x?q=2", fingerprint(f"{HOME}/x?q=2"), "a.test")
 
 
-def test_hrefs_that_need_no_second_look_change_nothing_that_is_kept() -> None:
-    """Where nobody asks a page for its links, those that everybody has are passed over: rows, requests and refusals stay the same, on
-    pages of other folders too."""
-    thorough, quick = Desk(), Desk(shows_links=False)
-    nav = "<a href=/x>One</a><a href='/x#top' rel=nav>Top</a><a href=../x>Up</a><a href=?q>Find</a><a href=//b.test/>B</a>"
-    nav += f"<a href={HOME}/y>Y</a><a href=/logo.png>Logo</a><img src=/logo.png><a href=mailto:a@b.test>M</a><a href='http://[' >no</a>"
-    for path in ("/", "/2", "/deep/3", "/deep/4", "/deep/5"):
-        visits = [
-            desk.visit(nav + f"<a href='/of{path}'>new</a>", path=path, headers=[("Link", "</next>; rel=next")])
-            for desk in (thorough, quick)
-        ]
-        for desk, visit in zip((thorough, quick), visits, strict=True):
-            desk.seen.update(each.id for each in visit.requests)
-            desk.refused.update(each.id for each in visit.refusals if each.reason == "scope")
-        (first, second) = visits
-        assert (first.requests, first.refusals) == (second.requests, second.refusals)
-        assert first.record is not None
-        assert second.record is not None
-        assert first.record.links == second.record.links
-        assert first.record.link_count == second.record.link_count == len(first.record.links)
-        assert second.record.page.links == ()
+def test_a_page_that_nobody_asks_for_its_links_does_not_hold_them() -> None:
+    """What is kept is the same; the page itself has no links."""
+    shown, not_shown = (Desk(shows_links=shows).visit("<a href=/x>One</a><img src=/i>") for shows in (True, False))
+    assert (shown.requests, shown.refusals) == (not_shown.requests, not_shown.refusals)
+    assert shown.record is not None
+    assert not_shown.record is not None
+    assert shown.record.links == not_shown.record.links
+    assert (len(page_of(shown).links), page_of(not_shown).links) == (2, ())
 
 
 def test_links_that_are_not_kept_are_counted() -> None:
@@ -229,15 +216,3 @@ def test_links_that_are_not_kept_are_counted() -> None:
     assert visit.record is not None
     assert (visit.record.links, visit.record.link_count) == ([], 3)
     assert paths(visit.requests) == ["/x", "/x"]
-
-
-def test_a_wider_scope_makes_all_hrefs_unfamiliar() -> None:
-    """When a seed redirects to another host, links to it that were passed over until then are judged anew."""
-    desk = Desk(shows_links=False)
-    link = "<a href=https://www.a.test/x>x</a>"
-    for path in ("/1", "/2", "/3"):
-        visit = desk.visit(link, path=path)
-        desk.refused.update(each.id for each in visit.refusals)
-    assert not visit.refusals
-    desk.visit(path="/", status=301, headers=[("Location", "https://www.a.test/")])
-    assert [each.url for each in desk.visit(link, path="/4").requests] == ["https://www.a.test/x"]

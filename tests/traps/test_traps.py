@@ -20,7 +20,7 @@ CALENDAR = "/cal/{n}/{n}"
 def sight(target: str, body: bytes = b"", parent: str | None = "/", title: str = "") -> Sight:
     url = f"{HERE}{target}"
     request = Request(url, fingerprint(url), HOST, depth=1, parent=parent and f"{HERE}{parent}")
-    return Sight(request, title, body, list, lambda ids: ids)
+    return Sight(request, title, body, [], lambda ids: ids)
 
 
 def watch_calendar(watched: Traps, months: int = 40) -> str | None:
