@@ -37,13 +37,22 @@ AFTER_THE_LIMIT = 1.0
 """The same at `--max-time`."""
 
 
+def open_crawl(settings: Settings, hooks: Hooks, *, again: bool = False, shows_links: bool = True) -> Assembly:
+    """A crawl, opened: alone in its folder, or one worker's share of a crawl at `frontier`."""
+    if settings.frontier is None:
+        return Assembly(settings, hooks, again=again, shows_links=shows_links)
+    from crawler.shared import SharedAssembly  # its client of Redis is an extra
+
+    return SharedAssembly(settings, hooks, again=again, shows_links=shows_links)
+
+
 def crawl(*seeds: str, **settings: object) -> Iterator[Page]:
     """Crawls in the synchronous mode and yields every page as it is stored: `for page in crawl("https://example.org")`.
 
     Takes the keywords of `Crawler`. Leaving the loop early leaves a resumable folder (`output="folder"`).
     """
     chosen = _alone(Settings.from_keywords(seeds=seeds, **settings))
-    with Assembly(chosen, Hooks()) as opened:
+    with open_crawl(chosen, Hooks()) as opened:
         if not opened.is_finished:
             for records in run_synchronously(opened):
                 yield from (record.page for record in records if record.page.role != "sitemap")
@@ -158,7 +167,7 @@ class Crawler:
 
     async def _crawl(self, settings: Settings, stream: PageStream) -> None:
         try:
-            with Assembly(settings, self._hooks) as opened:
+            with open_crawl(settings, self._hooks) as opened:
                 try:
                     if not opened.is_finished:
                         await run_asynchronously(opened, stream.deliver)

@@ -43,7 +43,7 @@ from crawler.frontier.sqlite import SqliteFrontier
 from crawler.frontier.unlisted import lists_sitemaps
 from crawler.model import FinishReason, Record
 from crawler.ports import BlockingFetcher as BlockingFetcherPort
-from crawler.ports import Fetcher
+from crawler.ports import Fetcher, Transaction
 from crawler.progress import Progress
 from crawler.report.summary import Summary, summarize
 from crawler.settings import Settings
@@ -261,7 +261,7 @@ class Assembly:
             self.workbench,
             self.frontier,
             self.store,
-            self.database.transaction,
+            self.transaction,
             seen,
             refused,
             settings.max_size,
@@ -287,6 +287,11 @@ class Assembly:
             else:
                 pages[status, outcome] = pages.get((status, outcome), 0) + count
         return pages, apart, size
+
+    @property
+    def transaction(self) -> Transaction:
+        """What makes a commit one step."""
+        return self.database.transaction
 
     @property
     def spool(self) -> Path | None:

@@ -77,9 +77,17 @@ def _public(name: str, value: Any) -> Any:
         return {host: replace(table, header=_public_headers(table.header)) for host, table in value.items()}
     if name == "proxy":
         return value and without_login(value)
+    if name == "frontier":
+        return value and ",".join(map(_without_password, value.split(",")))
     if name == "seeds":
         return tuple(without_login(seed) for seed in value)
     return value
+
+
+def _without_password(server: str) -> str:
+    """The address of a server without user and password."""
+    scheme, _, rest = server.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def _public_headers(headers: Headers) -> Headers:
@@ -92,6 +100,8 @@ def secrets_of(settings: Settings) -> list[str]:
     found = [f"header {name}{where}" for where, headers in named for name, _ in headers if is_secret(name)]
     if settings.proxy and has_login(settings.proxy):
         found.append("user and password of the proxy")
+    if settings.frontier and "@" in settings.frontier:
+        found.append("user and password of the frontier")
     if any(has_login(seed) for seed in settings.seeds):
         found.append("user and password of a seed")
     return found

@@ -84,14 +84,9 @@ class Settings:
         (), "URLs to begin with.", WHAT, several(values.URL, " "), example='["https://example.org"]', typed=False, fixed=True
     )
     input_file: str | None = setting(
-        None,
-        "Reads more seeds from FILE, one on each line; - is standard input.",
-        WHAT,
-        optional(values.FILE),
-        flags=("-i",),
-        example='"seeds.txt"',
-        fixed=True,
-    )
+        None, "Reads more seeds from FILE, one on each line; - is standard input.", WHAT, optional(values.FILE),
+        flags=("-i",), example='"seeds.txt"', fixed=True,
+    )  # fmt: skip
     sitemap: Literal["auto", "off", "only"] = setting(
         "auto",
         "Adds the URLs of sitemaps (named in robots.txt, else /sitemap.xml), ignores them, or crawls only them.",
@@ -198,6 +193,18 @@ class Settings:
     )
     mode: Literal["async", "sync"] = setting(
         "async", "Many pages at once, or one after the other (to compare).", SPEED, choice("async", "sync")
+    )
+
+    frontier: str | None = setting(
+        None, "Shares the crawl with workers on other machines through this Redis; see crawler worker.", SPEED, optional(values.FRONTIER),
+        example='"redis://localhost:6379/0"',
+    )  # fmt: skip
+    name: str | None = setting(
+        None,
+        "Its name at --frontier; the first seed's host when left out.",
+        SPEED,
+        optional(values.CRAWL_NAME),
+        example='"web"',
     )
 
     robots: Literal["obey", "ignore"] = setting(
@@ -388,6 +395,8 @@ def checked(settings: Settings) -> Settings:
         raise UsageError("`input_file` and `config` are both -", "standard input can be read once", "a file for one of them")
     if settings.fresh and settings.update:
         raise UsageError("`fresh` and `update` cannot go together", "one deletes what the other asks about again", "one of them")
+    if settings.frontier is not None and settings.processes > 1:
+        raise UsageError("`processes` and `frontier` cannot go together", "each worker has a folder of its own", "several `crawler worker`")
     if settings.quiet and settings.verbose:
         raise UsageError("`quiet` and `verbose` cannot go together", "one says less, the other more", "one of them")
     if settings.processes > 1 and settings.mode == "sync":

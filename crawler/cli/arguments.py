@@ -24,8 +24,14 @@ def _resume(parser: Parser) -> None:
     add_settings(parser, lambda option: not option.fixed and option.group not in (KEEP, CONFIGURATION))
 
 
+def _worker(parser: Parser) -> None:
+    local = ("output", "save", "links", "frontier", "name")
+    add_settings(parser, lambda option: option.name in local or (not option.fixed and option.group not in (KEEP, CONFIGURATION)))
+
+
 def _status(parser: Parser) -> None:
-    parser.add_argument("folder", metavar="DIR", help="The folder of the crawl.")
+    parser.add_argument("folder", metavar="DIR", nargs="?", default=None, help="The folder of the crawl.")
+    add_settings(parser, lambda option: option.name in ("frontier", "name"))
     parser.add_argument("--json", action="store_true", default=False, help="Prints JSON.")
     parser.add_argument("--watch", action="store_true", default=False, help="Again every second, until the crawl has ended.")
     parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
@@ -168,7 +174,7 @@ def _config(parser: Parser) -> None:
         help="What to do; show takes all flags of `crawler crawl`.",
     )
     parser.add_argument(
-        "name", metavar="PRESET|FILE", nargs="?", default=None, help="The preset to show, or the file to check (- is standard input)."
+        "subject", metavar="PRESET|FILE", nargs="?", default=None, help="The preset to show, or the file to check (- is standard input)."
     )
     parser.add_argument("--json", dest="as_json", action="store_true", default=False, help="Prints JSON.")
     add_settings(parser, lambda option: option.name != "json", hidden=True)
@@ -228,6 +234,7 @@ def _completion(parser: Parser) -> None:
 _ARGUMENTS = {
     "crawl": _crawl,
     "resume": _resume,
+    "worker": _worker,
     "status": _status,
     "health": _health,
     "report": _report,

@@ -17,7 +17,18 @@ class Command(NamedTuple):
 COMMANDS = {
     "crawl": Command("crawler.cli.crawl", "run", "URL... [options]", "crawls; on a folder that holds this crawl already, goes on"),
     "resume": Command("crawler.cli.crawl", "resume", "DIR [options]", "goes on with the seeds and settings the folder holds"),
-    "status": Command("crawler.cli.status", "run", "DIR [--json] [--watch]", "how far a crawl is, also while it runs, and why it stopped"),
+    "worker": Command(
+        "crawler.cli.worker",
+        "run",
+        "--frontier URL --name NAME -o DIR [options]",
+        "joins a crawl that many machines share, until it is finished",
+    ),
+    "status": Command(
+        "crawler.cli.status",
+        "run",
+        "DIR | --frontier URL [--name NAME] [--json] [--watch]",
+        "how far a crawl is, also while it runs, and why it stopped",
+    ),
     "health": Command("crawler.cli.health", "run", "[DIR] [--within 2m]", "whether a crawl that runs gets on; for health checks"),
     "report": Command("crawler.cli.report", "run", "DIR [options]", "the summary again, and tables: what is broken, slow, the same"),
     "show": Command(

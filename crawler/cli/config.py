@@ -16,9 +16,9 @@ from crawler.text import as_json, printable
 def run(arguments: argparse.Namespace) -> int:
     """`show [PRESET]` prints TOML (or JSON) to standard output, `check FILE` says that a file is good or raises UsageError."""
     if arguments.action == "check":
-        return check(arguments.name)
-    if arguments.name is not None:
-        arguments.preset = arguments.name
+        return check(arguments.subject)
+    if arguments.subject is not None:
+        arguments.preset = arguments.subject
         arguments.typed = {**getattr(arguments, "typed", {}), "preset": "PRESET"}
     effective = settings_from(arguments)
     print(as_json(_values_of(effective), indent=2, ascii=True) if arguments.as_json else text_of(effective))

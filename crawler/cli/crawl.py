@@ -68,10 +68,11 @@ def run_settings(effective: Effective, again: bool = False, same: str = "") -> i
     keep_freed_memory()
     descriptors.raise_limit()
     settings = effective.settings
-    plain = _without_scheme(settings)
+    plain = _without_scheme(settings) if settings.frontier is None else ""
     # Once for all: standard input can be read once, and crawl.toml has to name the seeds.
     settings = replace(settings, seeds=read_seeds(settings), input_file=None)
-    settings = replace(settings, output=settings.output or default_folder(settings.seeds[0]))
+    folder = default_folder(settings.seeds[0])
+    settings = replace(settings, output=settings.output or folder, name=settings.name or folder.removeprefix("crawl-"))
     if settings.release and (settings.fresh or not (Path(settings.output or "") / "crawl.db").exists()):
         why = "a crawl that begins anew has nothing in quarantine"  # said before a folder is made, or emptied
         raise UsageError(f"{settings.release[0]} is not in quarantine", why, "the same command without --release")
@@ -244,7 +245,8 @@ def _exit_code(opened: Assembly, summary: Summary, reason: str | None) -> int:
     settings = opened.settings
     if reason is not None and reason in EXIT_CODES:
         return EXIT_CODES[reason]
-    if reason == "queue empty" and not (summary.ok and opened.commit.stats.ok_pages):  # of an update, nothing now
+    has_pages = summary.ok or settings.frontier is not None  # which may be in the folders of others
+    if reason == "queue empty" and not (has_pages and opened.frontier.stats().ok_pages):  # of an update, nothing now
         raise _no_seed(opened, summary)
     if any(has_finding(opened.database.connection, finding) for finding in settings.fail_on):
         return 4
@@ -281,11 +283,11 @@ def _new_crew(settings: Settings) -> Crew:
 
 def _open(settings: Settings, crew: Crew | None, again: bool) -> Assembly:
     """The crawl, for a crew or for this process alone."""
-    from crawler.assembly import Assembly
+    from crawler.app import open_crawl
     from crawler.engine.hooks import Hooks
 
     if crew is None:
-        return Assembly(settings, Hooks(), again=again, shows_links=False)
+        return open_crawl(settings, Hooks(), again=again, shows_links=False)
     from crawler.crew.crew import Captain
 
     return Captain(settings, crew, again=again)

@@ -1,4 +1,4 @@
-"""`crawler status DIR`: how far a crawl is, also while another process works on it, and why it stopped."""
+"""`crawler status`: how far a crawl is, also while another process works on it, and why it stopped."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ _LONGEST_HOST, _LONGEST_WHY = 40, 60
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the status of `arguments.folder`, as JSON with `arguments.json`, until the crawl has ended with `arguments.watch`. Raises
-    OutputError when it holds no crawl."""
+    """Prints the status of `arguments.folder`, as JSON with `arguments.json`, until the crawl has ended with `arguments.watch`. With
+    `--frontier` that of the crawls there. Raises OutputError when it holds no crawl."""
+    if arguments.folder is None:
+        from crawler.cli import status_shared
+
+        return status_shared.run(arguments)
     folder = Path(arguments.folder)
     with reading(folder) as connection:
 

@@ -191,11 +191,12 @@ class GroupCommit:
             for lease, visit in visits:
                 if visit.outcome is not None:
                     outcomes[lease.host].append(visit.outcome)
-            for lease in held.values():
-                self._frontier.done(lease, outcomes[lease.host], batch.states[lease.host])
+            done = {fence for fence, lease in held.items() if self._frontier.done(lease, outcomes[lease.host], batch.states[lease.host])}
             stats = self._frontier.stats()
-        acknowledged = [(lease, len(outcomes[lease.host])) for lease in held.values()]
-        lost = [lease for fence, lease in leases.items() if fence not in held]
+        if len(done) < len(held):  # where this is no single step; what was added may be lost as well, so that the filter must not know it
+            admitted.clear()
+        acknowledged = [(lease, len(outcomes[lease.host])) for fence, lease in held.items() if fence in done]
+        lost = [lease for fence, lease in leases.items() if fence not in done]
         for lease, visit in batch.visits:
             if fence_of(lease) not in held:
                 discard_record(visit.record)
@@ -275,6 +276,11 @@ class GroupCommit:
         """Gives the workbench what `ask` returned."""
         self._hear()
         self._workbench.take(need, *answer, now)
+
+    def forget(self) -> None:
+        """What was acknowledged may be lost: the filters know nothing any more. In any thread."""
+        self._seen.clear()
+        self._refused.clear()
 
     def ask(self, need: Need) -> tuple[Leases, Leases]:
         """One trip to the frontier: gives back, renews and tops up, then leases. For `take`."""

@@ -15,6 +15,7 @@ from crawler.core.shapes import covers
 from crawler.core.urls import fingerprint
 from crawler.frontier.shared import entries
 from crawler.frontier.shared.bulletin import Bulletin
+from crawler.frontier.shared.charter import prefix_of
 from crawler.frontier.shared.connection import Argument, Servers
 from crawler.frontier.shared.journal import Journal
 from crawler.model import (
@@ -78,6 +79,9 @@ class RedisFrontier:
         self._most_waiting = most_waiting
         self.worker = worker
         self._turn = 0
+        self.on_loss: Callable[[], object] = lambda: None
+        """Called when a server has been started again: what it had acknowledged just before may be lost."""
+        servers.on_restart = self._begin_again
         self._robots: dict[str, tuple[RobotsFacts, ...]] = {}
         self.quarantine = Bulletin(lambda *words: servers.command(0, *words), prefix_of(name, 0), journal)
 
@@ -93,6 +97,12 @@ class RedisFrontier:
     @property
     def _now(self) -> str:
         return "" if self._clock is None else repr(self._clock())
+
+    def _begin_again(self) -> None:
+        """A server that was started again may have lost what it did last. So this worker holds nothing any more, and knows nothing: what
+        it has not said to be done is fetched again, by whoever gets it, and its links are added again."""
+        self.on_loss()
+        self.evict(0)
 
     # -- what goes in ----------------------------------------------------------------------------------------------------
 
@@ -333,11 +343,6 @@ class _Fenced(Protocol):
     def host(self) -> str: ...
     @property
     def token(self) -> int: ...
-
-
-def prefix_of(name: str, partition: int) -> str:
-    """What all keys of a partition begin with; the part in braces puts them on one node of a cluster."""
-    return f"crawler:{{{name}:{partition}}}:"
 
 
 def _text(limit: int | None) -> str:

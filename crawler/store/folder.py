@@ -120,7 +120,14 @@ def identify(database: Database, identity: Mapping[str, Any], where: str) -> boo
     if stored is None:
         database.set_meta(identity=json.dumps(identity))
         return True
-    before = json.loads(stored)
+    hint = f"crawler resume {where}, -o another-folder, or --fresh to delete the crawl there"
+    check_same(json.loads(stored), identity, f"{where}/ holds another crawl", hint)
+    return False
+
+
+def check_same(before: Mapping[str, Any], identity: Mapping[str, Any], what: str, hint: str) -> None:
+    """Raises DifferentCrawlError that names every difference between a crawl and how it was `before`; `what` and `hint` are the words
+    in front of that and what to try."""
     now = json.loads(json.dumps(identity))
     # A switch that an older version did not have was off.
     different = [name for name in {**before, **now} if (before.get(name) or None) != (now.get(name) or None)]
@@ -128,11 +135,10 @@ def identify(database: Database, identity: Mapping[str, Any], where: str) -> boo
         name = different[0]
         more = f" (and {', '.join(different[1:])})" if len(different) > 1 else ""
         raise DifferentCrawlError(
-            f"{where}/ holds another crawl: `{name}` is {_shown(before.get(name))} there, {_shown(identity.get(name))} here{more}",
+            f"{what}: `{name}` is {_shown(before.get(name))} there, {_shown(identity.get(name))} here{more}",
             "seeds, scope and what decides which URLs are the same cannot change in a crawl",
-            f"crawler resume {where}, -o another-folder, or --fresh to delete the crawl there",
+            hint,
         )
-    return False
 
 
 def _shown(value: Any) -> str:

@@ -130,8 +130,12 @@ def test_arguments_of_the_other_commands(command: str, words: str, expected: dic
 @pytest.mark.parametrize(
     ("command", "words", "message"),
     [
-        ("status", "", "DIR is missing\n  usage: crawler status DIR [--json] [--watch]\n  try: crawler status --help"),
-        ("status", "a b", "`b` is one argument too many\n  usage: crawler status DIR [--json] [--watch]\n  try: crawler status --help"),
+        ("resume", "", "DIR is missing\n  usage: crawler resume DIR [options]\n  try: crawler resume --help"),
+        (
+            "status",
+            "a b",
+            "`b` is one argument too many\n  usage: crawler status DIR | --frontier URL [--name NAME] [--json] [--watch]\n  try: ",
+        ),
         ("demo", "--port 70000", "`--port` cannot be '70000'\n  expected a whole number, at most 65,535\n  try: --port 8000"),
         (
             "bench",
@@ -249,7 +253,7 @@ def test_help_of_a_command(capsys: Screens) -> None:
         assert command_line.main(words) == 0
         pages.append(capsys.readouterr().out)
     assert pages[0] == pages[1] == pages[2]
-    assert pages[0].startswith("usage: crawler status DIR [--json] [--watch]\n\nHow far a crawl is,")
+    assert pages[0].startswith("usage: crawler status DIR | --frontier URL [--name NAME] [--json] [--watch]\n\nHow far a crawl is,")
 
 
 def test_nothing_typed_is_answered_with_the_short_help(capsys: Screens) -> None:

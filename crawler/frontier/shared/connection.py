@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -15,7 +16,7 @@ from crawler.redaction import redact
 try:
     import redis
     from redis.backoff import NoBackoff
-    from redis.exceptions import AuthenticationError, ConnectionError, NoScriptError, RedisError, ResponseError, TimeoutError
+    from redis.exceptions import AuthenticationError, ConnectionError, NoScriptError, RedisError, TimeoutError
     from redis.retry import Retry
 except ImportError as error:  # the extra is not installed
     raise UsageError("a shared frontier needs redis-py", str(error), "pip install 'asyncrawl[redis]'") from error
@@ -26,6 +27,8 @@ PATIENCE = 30.0
 _AGAIN = (0.05, 0.1, 0.2, 0.5, 1.0)
 _OLDEST = (6, 2)
 _SHIFTING = 5.0
+_AT_FIRST = 3.0  # a wrong address is said soon
+_RUN = re.compile(rb"run_id:(\w+)")
 
 Argument = bytes | str | int | float
 
@@ -45,12 +48,17 @@ class Servers:
         self.hurry = Event()
         """Set it when nobody has time to wait for a server any more."""
         try:
-            self._clients = [_client(url) for url in self.urls]
+            self._clients = [_client(url, self._connected(number)) for number, url in enumerate(self.urls)]
         except ValueError as error:
             raise UsageError(f"'{redact(urls)}' is no frontier", str(error), "--frontier redis://localhost:6379/0") from error
-        self._runs: list[str] = []
+        self._runs: list[str | None] = [None] * len(self._clients)  # which run of each server is known
+        self.on_restart: Callable[[], object] = lambda: None
+        """Called when a server is another run than before, before anything else is asked of it."""
+        self._is_begun = False
         try:
-            self._runs = [self._check(number) for number in range(len(self._clients))]
+            for number in range(len(self._clients)):
+                self._check(number)
+            self._is_begun = True
             self._set_clock()
         except BaseException:
             self.close()
@@ -62,8 +70,22 @@ class Servers:
     def __repr__(self) -> str:
         return f"<Servers {redact(', '.join(self.urls))}>"
 
-    def _check(self, number: int) -> str:
-        """Makes sure that a server can be relied on; returns which run of it this is."""
+    def _connected(self, number: int) -> Callable[[Any], None]:
+        """What is done with each new connection to a server. Raises RestartedError when it leads to another run than the one before."""
+
+        def greet(connection: Any) -> None:
+            connection.on_connect()
+            connection.send_command("INFO", "server")
+            found = _RUN.search(connection.read_response())
+            run = found[1].decode() if found else ""
+            known, self._runs[number] = self._runs[number], run
+            if known is not None and known != run:
+                raise RestartedError(f"{redact(self.urls[number])} was started again")
+
+        return greet
+
+    def _check(self, number: int) -> None:
+        """Makes sure that a server can be relied on."""
         known: dict[str, Any] = self.command(number, "INFO")
         where, version = redact(self.urls[number]), str(known.get("redis_version", "0.0"))
         if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
@@ -71,7 +93,6 @@ class Servers:
         if (policy := known.get("maxmemory_policy", "noeviction")) != "noeviction":
             why = f"its maxmemory-policy is {policy}: it would forget URLs when its memory is full"
             raise UsageError(f"{where} cannot hold a frontier", why, "redis-cli config set maxmemory-policy noeviction")
-        return str(known.get("run_id", ""))
 
     # -- time ------------------------------------------------------------------------------------------------------------
 
@@ -114,26 +135,21 @@ class Servers:
         """Runs one command."""
         return self._patiently(server, lambda: self._clients[server].execute_command(*words))  # type: ignore[no-untyped-call]
 
-    def has_restarted(self) -> bool:
-        """Whether a server is another run than when this was asked last: what it acknowledged just before may be lost."""
-        runs = [str(self.command(number, "INFO", "server").get("run_id", "")) for number in range(len(self._clients))]
-        if runs == self._runs:
-            return False
-        self._runs = runs
-        return True
-
     def _patiently(self, server: int, run: Callable[[], Any]) -> Any:
         until: float | None = None
         tries = 0
         while True:
             try:
                 return run()
+            except RestartedError:
+                self.on_restart()
             except AuthenticationError as error:
                 raise self._refused(server, error) from error
             except (ConnectionError, TimeoutError, OSError) as error:
                 now = self._monotonic()
-                until = now + (self._patience if self._runs else min(self._patience, 3.0)) if until is None else until
+                until = now + (self._patience if self._is_begun else min(self._patience, _AT_FIRST)) if until is None else until
                 if now >= until or self.hurry.is_set():
+                    self.hurry.set()  # whoever gives up does not wait again for each thing that is left to say
                     raise self._away(server, error) from error
                 self.hurry.wait(_AGAIN[min(tries, len(_AGAIN) - 1)])
                 tries += 1
@@ -157,10 +173,14 @@ class Servers:
             client.close()
 
 
-def _client(url: str) -> redis.Redis:
-    client: redis.Redis = redis.Redis.from_url(
-        url, socket_timeout=10.0, socket_connect_timeout=3.0, retry=Retry(NoBackoff(), 0), decode_responses=False, protocol=2
-    )
+class RestartedError(ConnectionError):
+    """A server is another run than before."""
+
+
+def _client(url: str, greet: Callable[[Any], None]) -> redis.Redis:
+    never = Retry(NoBackoff(), 0)
+    times = {"socket_timeout": 10.0, "socket_connect_timeout": 3.0}
+    client: redis.Redis = redis.Redis.from_url(url, retry=never, redis_connect_func=greet, protocol=2, **times)
     return client
 
 
@@ -172,6 +192,3 @@ def _script(name: str) -> tuple[str, str]:
     folder = files("crawler.frontier.shared").joinpath("lua")
     text = folder.joinpath("library.lua").read_text("utf-8") + folder.joinpath(f"{name}.lua").read_text("utf-8")
     return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-
-__all__ = ["PATIENCE", "ResponseError", "Servers"]

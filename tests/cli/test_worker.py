@@ -1,0 +1,150 @@
+"""A crawl that many machines share, from the command line: seeded, joined, looked at, begun anew."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis_server import RedisServer, needs_redis, new_name, shared_server
+from running import Capture, error_lines, no_surroundings, rows, run, start
+
+from crawler.testing import Site, site
+
+pytestmark = pytest.mark.usefixtures("no_surroundings")
+__all__ = ["no_surroundings"]
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    """The tests' Redis."""
+    needs_redis()
+    server = shared_server()
+    yield server
+    subprocess.run(["redis-cli", "-s", str(server.socket), "flushall"], check=True, capture_output=True)
+
+
+@pytest.fixture
+def web() -> Iterator[Site]:
+    """Five pages that link to the next, and one that does not exist."""
+    pages = {f"/{number}": f"<title>{number}</title><a href=/{number + 1}>on</a>" for number in range(5)}
+    with site(pages) as started:
+        yield started
+
+
+def keys(server: RedisServer) -> int:
+    return int(subprocess.run(["redis-cli", "-s", str(server.socket), "dbsize"], check=True, capture_output=True, text=True).stdout)
+
+
+def test_who_seeds_works_and_who_joins_later_finds_it_finished(capfd: Capture, server: RedisServer, web: Site, tmp_path: Path) -> None:
+    """The folder of each has what it fetched, in the format of every crawl; one that comes too late has nothing to do, and ends well."""
+    shared = ("--frontier", server.url, "--name", new_name())
+    first, second = tmp_path / "a", tmp_path / "b"
+
+    assert run(capfd, "crawl", web.url("/0"), *shared, "-o", first).code == 0
+    assert rows(first, "SELECT count(*), sum(outcome = 'ok') FROM pages") == [(6, 5)]
+    assert rows(first, "SELECT state, count(*) FROM urls WHERE reason IS NULL AND role = 'page' GROUP BY 1") == [("done", 6)]
+    late = run(capfd, "worker", *shared, "-o", second)
+    assert (late.code, rows(second, "SELECT count(*) FROM pages")) == (0, [(0,)])
+    assert "finished" in late.err
+    assert web.count("/0") == 1
+    assert run(capfd, "crawl", web.url("/0"), *shared, "-o", first).code == 0
+    assert web.count("/0") == 1
+
+
+def test_a_worker_takes_over_where_another_one_paused(capfd: Capture, server: RedisServer, web: Site, tmp_path: Path) -> None:
+    """SIGTERM pauses a worker with 143, leaves nothing leased, and the next one, in another folder, fetches the rest."""
+    shared = ("--frontier", server.url, "--name", new_name())
+    web.page("/2", "<a href=/3>on</a>", delay=30)
+    process = start("crawl", web.url("/0"), *shared, "-o", tmp_path / "a", "-q")
+    web.wait_for("/2", timeout=30)
+    process.terminate()
+    _, said = process.communicate()
+    assert process.returncode == 143, said
+    found = json.loads(run(capfd, "status", "--frontier", server.url, "--json").out)
+    assert [(each["held"], each["leased"], each["queued"] > 0) for each in found] == [(0, 0, True)]
+
+    web.page("/2", "<a href=/3>on</a>")
+    assert run(capfd, "worker", *shared, "-o", tmp_path / "b", "-q").code == 0
+    ok = "SELECT url FROM pages WHERE outcome = 'ok'"
+    assert sorted(rows(tmp_path / "a", ok) + rows(tmp_path / "b", ok)) == [(web.url(f"/{number}"),) for number in range(5)]
+
+
+def test_several_crawls_have_one_server(capfd: Capture, server: RedisServer, web: Site, tmp_path: Path) -> None:
+    """Each has a name; status tells them apart, in 80 columns; begun anew, one leaves no key of before, and the other is untouched."""
+    for name in ("one", "two"):
+        assert run(capfd, "crawl", web.url("/0"), "--frontier", server.url, "--name", name, "-o", tmp_path / name, "-q").code == 0
+    before = keys(server)
+
+    shown = run(capfd, "status", "--frontier", server.url).out
+    assert [line.partition(" at ")[0] for line in shown.splitlines() if " at " in line] == ["one", "two"]
+    assert shown.count("complete") == 2
+    assert max(map(len, shown.splitlines())) <= 100
+    again = run(capfd, "crawl", web.url("/0"), "--frontier", server.url, "--name", "one", "-o", tmp_path / "one", "-q", "--fresh")
+    assert (again.code, keys(server), web.count("/0")) == (0, before, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "what"),
+    [
+        (("worker", "--name", "web"), 2, "error: --frontier is missing"),
+        (("worker", "--frontier", "SERVER"), 2, "error: --name is missing"),
+        (("worker", "--frontier", "SERVER", "--name", "web"), 2, "error: there is no crawl 'web' at "),
+        (("worker", "--frontier", "http://x", "--name", "web"), 2, "error: `--frontier` cannot be 'http…'"),
+        (("worker", "--frontier", "SERVER", "--name", "a b"), 2, "error: `--name` cannot be 'a b'"),
+        (
+            ("crawl", "http://127.0.0.1:9/", "--frontier", "SERVER,SERVER", "--max-pages", "5"),
+            2,
+            "error: `max_pages` needs a single server",
+        ),
+        (("crawl", "http://127.0.0.1:9/", "--frontier", "SERVER", "--mode", "sync"), 2, "error: `mode` sync and `frontier` cannot go"),
+        (("status",), 2, "error: DIR is missing"),
+    ],
+)
+def test_what_cannot_be_is_said(
+    capfd: Capture, server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], code: int, what: str
+) -> None:
+    """Three lines, an exit code, and no folder."""
+    monkeypatch.chdir(tmp_path)
+    ended = run(capfd, *(word.replace("SERVER", server.url) for word in words))
+
+    assert (ended.code, error_lines(ended.err)[0][: len(what)]) == (code, what)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_seeds_are_another_crawl(capfd: Capture, server: RedisServer, web: Site, tmp_path: Path) -> None:
+    """What decides which URLs belong to a crawl is the same for all its workers."""
+    shared = ("--frontier", server.url, "--name", "web", "-q")
+    run(capfd, "crawl", web.url("/0"), *shared, "-o", tmp_path / "a")
+    other = run(capfd, "crawl", web.url("/1"), *shared, "-o", tmp_path / "b")
+
+    assert other.code == 2
+    assert "the frontier has another crawl `web`: `seeds` is" in other.err
+
+
+def test_a_frontier_that_forgets_is_refused(capfd: Capture, server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that drops keys when it is full cannot hold a frontier."""
+    monkeypatch.chdir(tmp_path)
+    config = ["redis-cli", "-s", str(server.socket), "config", "set", "maxmemory-policy"]
+    subprocess.run([*config, "allkeys-lru"], check=True, capture_output=True)
+    try:
+        ended = run(capfd, "crawl", "http://127.0.0.1:9/", "--frontier", server.url)
+    finally:
+        subprocess.run([*config, "noeviction"], check=True, capture_output=True)
+
+    assert ended.code == 2
+    assert "maxmemory-policy is allkeys-lru" in ended.err
+
+
+def test_a_frontier_that_is_not_there_is_exit_code_7(capfd: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said after a few seconds at the start; a password is not repeated."""
+    needs_redis()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("crawler.frontier.shared.connection._AT_FIRST", 0.1)
+    ended = run(capfd, "worker", "--frontier", "redis://user:secret@127.0.0.1:1/0", "--name", "web")
+
+    assert ended.code == 7
+    assert "redis://***@127.0.0.1:1/0 cannot be reached" in ended.err
+    assert "secret" not in ended.err
