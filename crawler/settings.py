@@ -111,13 +111,9 @@ class Settings:
         fixed=True,
     )
     exclude: tuple[str, ...] = setting(
-        (),
-        "Leaves out URLs in which this regular expression is found; wins over --include.",
-        WHAT,
-        several(values.REGULAR_EXPRESSION),
-        example="['[?&]sort=']",
-        fixed=True,
-    )
+        (), "Leaves out URLs in which this regular expression is found; wins over --include.", WHAT, several(values.REGULAR_EXPRESSION),
+        example="['[?&]sort=']", fixed=True,
+    )  # fmt: skip
     max_depth: int | None = setting(
         None,
         "Follows links up to N steps away from a seed; 0 is the seeds alone, no limit when left out.",
