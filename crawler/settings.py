@@ -13,6 +13,7 @@ from crawler import __version__
 from crawler.configuration import toml, values
 from crawler.configuration.layers import keyword_layers, merge
 from crawler.configuration.option import Alias, as_toml, options_of, setting
+from crawler.configuration.servers import CRAWL_NAME, FRONTIER
 from crawler.configuration.values import Kind, choice, duration, integer, optional, several, size
 from crawler.errors import UsageError
 
@@ -103,13 +104,9 @@ class Settings:
         aliases=(Alias("-np", "the same as --scope prefix", "prefix"),),
     )
     include: tuple[str, ...] = setting(
-        (),
-        "Follows only URLs in which this regular expression is found (seeds are always taken).",
-        WHAT,
-        several(values.REGULAR_EXPRESSION),
-        example='["/docs/"]',
-        fixed=True,
-    )
+        (), "Follows only URLs in which this regular expression is found (seeds are always taken).", WHAT, several(values.REGULAR_EXPRESSION),
+        example='["/docs/"]', fixed=True,
+    )  # fmt: skip
     exclude: tuple[str, ...] = setting(
         (), "Leaves out URLs in which this regular expression is found; wins over --include.", WHAT, several(values.REGULAR_EXPRESSION),
         example="['[?&]sort=']", fixed=True,
@@ -192,14 +189,14 @@ class Settings:
     )
 
     frontier: str | None = setting(
-        None, "Shares the crawl with workers on other machines through this Redis; see crawler worker.", SPEED, optional(values.FRONTIER),
+        None, "Shares the crawl with workers on other machines through this Redis; see crawler worker.", SPEED, optional(FRONTIER),
         example='"redis://localhost:6379/0"',
     )  # fmt: skip
     name: str | None = setting(
         None,
         "Its name at --frontier; the first seed's host when left out.",
         SPEED,
-        optional(values.CRAWL_NAME),
+        optional(CRAWL_NAME),
         example='"web"',
     )
 
