@@ -104,8 +104,8 @@ class Settings:
         aliases=(Alias("-np", "the same as --scope prefix", "prefix"),),
     )
     include: tuple[str, ...] = setting(
-        (), "Follows only URLs in which this regular expression is found (seeds are always taken).", WHAT, several(values.REGULAR_EXPRESSION),
-        example='["/docs/"]', fixed=True,
+        (), "Follows only URLs in which this regular expression is found (seeds are always taken).", WHAT,
+        several(values.REGULAR_EXPRESSION), example='["/docs/"]', fixed=True,
     )  # fmt: skip
     exclude: tuple[str, ...] = setting(
         (), "Leaves out URLs in which this regular expression is found; wins over --include.", WHAT, several(values.REGULAR_EXPRESSION),
