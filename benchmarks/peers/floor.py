@@ -3,7 +3,7 @@
     python benchmarks/peers/floor.py --urls FILE       fetches the URLs of a file and drops the bodies
     python benchmarks/peers/floor.py --seeds FILE      follows links: lexbor finds them, ada resolves each href once, a set knows them
 
-Uses uvloop when it is there, as we do. Exit status 1 when an answer was not 200.
+Uses uvloop when it is there, and treats its memory as we do. Exit status 1 when an answer was not 200.
 """
 
 from __future__ import annotations
@@ -17,20 +17,24 @@ from urllib.parse import urlsplit
 import aiohttp
 import yarl
 
+from crawler.heap import collect_rarely, keep_freed_memory
 
-def links_of(body: bytes, url: str, cache: dict[tuple[str, str], str]) -> list[str]:
-    """Where the links of a page lead, without fragments; hrefs that were seen in this folder before are not resolved again."""
+
+def links_of(body: bytes, url: str, cache: dict[str, str]) -> list[str]:
+    """Where the links of a page lead, without fragments. No href is resolved twice: one that begins with a slash means the same
+    everywhere on a host, any other the same in a folder."""
     import ada_url
     from selectolax.lexbor import LexborHTMLParser
 
-    folder = url.rpartition("/")[0]
+    folder, host = f"{url.rpartition('/')[0]} ", f"{'/'.join(url.split('/', 3)[:3])} "
     found = []
     for node in LexborHTMLParser(body).tags("a"):
         href = (node.attrs.get("href") or "").partition("#")[0]
         if href:
-            known = cache.get((folder, href))
+            key = (host if href[0] == "/" else folder) + href
+            known = cache.get(key)
             if known is None:
-                known = cache[folder, href] = ada_url.join_url(url, href)
+                known = cache[key] = ada_url.join_url(url, href)
             found.append(known)
     return found
 
@@ -38,7 +42,7 @@ def links_of(body: bytes, url: str, cache: dict[tuple[str, str], str]) -> list[s
 async def crawl(urls: list[str], follow: bool, connections: int) -> bool:
     """Fetches the URLs, and what they lead to on their hosts when links are followed; whether every answer was 200."""
     queue, known, hosts = list(reversed(urls)), set(urls), {urlsplit(url).netloc for url in urls}
-    cache: dict[tuple[str, str], str] = {}
+    cache: dict[str, str] = {}
     good, busy, news = True, 0, asyncio.Event()
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(), cookie_jar=aiohttp.DummyCookieJar()) as session:
@@ -75,6 +79,8 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=32)
     given = parser.parse_args()
     urls = (given.seeds or given.urls).read_text("utf-8").split()
+    keep_freed_memory()
+    collect_rarely()
     crawling = crawl(urls, given.seeds is not None, given.connections)
     try:
         import uvloop

@@ -166,7 +166,7 @@ def _what(site: dict[str, Any], links: str = "") -> str:
 def _when(found: Comparison, now: datetime) -> str:
     """What the picture says of the measuring."""
     runs = f"{found.plan.repeat} interleaved runs" if found.plan.repeat > 1 else "one run"
-    return f"{runs} of each on the same {found.pages:,} URLs; crawler {__version__}, {now:%Y-%m-%d}"
+    return f"{runs} each; crawler {__version__}, {now:%Y-%m-%d}"
 
 
 def _conditions(plan: Plan) -> str:
