@@ -10,7 +10,6 @@ import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,10 +47,10 @@ def run(arguments: Namespace) -> int:
         say(f"{_headline(shown)}\n{_conditions(plan)}")
         with tempfile.TemporaryDirectory(prefix="crawler-bench-") as scratch, telling(plan, sys.stderr) as tell:
             found = run_plan(plan, Path(scratch), tell, server)
-    now = datetime.now(UTC)
-    text = json.dumps(to_json(found, shown, now), indent=2)
+    values = to_json(found, shown)
+    text = json.dumps(values, indent=2)
     _write(figures, text + "\n")
-    _write(picture, chart(found, [_what(shown), _when(found, now)]))
+    _write(picture, chart(found, [_what(shown), _when(found, values["date"])]))
     print(text if arguments.json else _shown(found))
     say(f"  {printable(str(figures))} · {printable(str(picture))}")
     return 0
@@ -163,10 +162,10 @@ def _what(site: dict[str, Any], links: str = "") -> str:
     return f"{site['pages']:,} pages of {human_size(site['size'])}{links}, {latency}"
 
 
-def _when(found: Comparison, now: datetime) -> str:
+def _when(found: Comparison, date: str) -> str:
     """What the picture says of the measuring."""
     runs = f"{found.plan.repeat} interleaved runs" if found.plan.repeat > 1 else "one run"
-    return f"{runs} each; crawler {__version__}, {now:%Y-%m-%d}"
+    return f"{runs} each; crawler {__version__}, {date[:10]}"
 
 
 def _conditions(plan: Plan) -> str:
