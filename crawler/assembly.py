@@ -187,7 +187,8 @@ class Assembly:
 
     def _new_store(self) -> ResultStore:
         min_free = self.settings.min_free_disk if self.path else 0
-        return ResultStore(self.database, self.files, self.run, keep_links=self.settings.links == "all", min_free=min_free)
+        keep_links = self.settings.links == "all"
+        return ResultStore(self.database, self.files, self.run, keep_links=keep_links, min_free=min_free, shows_links=self._shows_links)
 
     def _make_conditional(self) -> None:
         """An update asks on the condition that pages have changed."""

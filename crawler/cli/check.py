@@ -67,6 +67,8 @@ def _settings(arguments: Namespace) -> Settings:
         raise UsageError("`page_requisites` means nothing here", "what pages are made of is asked, not fetched", "crawler check without -p")
     if settings.processes > 1:
         raise UsageError("`processes` means nothing here", "links are asked by one process", "crawler check without --processes")
+    if not settings.seeds and settings.input_file is None:
+        raise UsageError("no URL was given", "a check begins with at least one page", "crawler check https://example.org")
     seeds = read_seeds(settings)
     return replace(settings, seeds=seeds, input_file=None, check_links=True, links="all", update=settings.output is not None)
 

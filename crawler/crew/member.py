@@ -65,7 +65,8 @@ class Member(Assembly):
         return sharing_of(self._whole, self.rules)
 
     def _new_store(self) -> ResultStore:
-        return _Unsynced(self.database, self.files, self.run, keep_links=self.settings.links == "all", min_free=self.settings.min_free_disk)
+        keep_links, min_free = self.settings.links == "all", self.settings.min_free_disk
+        return _Unsynced(self.database, self.files, self.run, keep_links=keep_links, min_free=min_free, shows_links=False)
 
     def fetch_options(self) -> FetchOptions:
         """See `Assembly`. To sites that set cookies every worker is a visitor of its own; those of the first one are kept."""

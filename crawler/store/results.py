@@ -46,17 +46,20 @@ class ResultStore:
     """Implements `crawler.ports.Store` on a `Database` and, unless `files` is None, a folder of saved bodies.
 
     `run` is the number of this run in `runs`; `keep_links` False leaves the link table empty; with less than `min_free` bytes
-    left on the disk nothing is written.
+    left on the disk nothing is written. Unless `shows_links`, nobody asks a page that was not modified for its links.
     Raises DiskFullError and OutputError; what was written in the open transaction is then gone, and nothing else.
     """
 
-    def __init__(self, database: Database, files: PageFiles | None, run: int, *, keep_links: bool = True, min_free: int = 0) -> None:
+    def __init__(
+        self, database: Database, files: PageFiles | None, run: int, *, keep_links: bool = True, min_free: int = 0, shows_links: bool = True
+    ) -> None:
         self._database = database
         self._execute = database.connection.execute
         self._files = files
         self._run = run
         self._keep_links = keep_links
         self._min_free = min_free
+        self._shows_links = shows_links
 
     def write(self, records: Sequence[Record]) -> Sequence[Record]:
         """See `Store.write`."""
@@ -141,7 +144,7 @@ class ResultStore:
     def _confirm(self, record: Record) -> Record:
         parent = record.page.parent
         folder = self._database.path and self._database.path.parent
-        return confirm(self._database.connection, record, self._run, fingerprint(parent) if parent else None, folder)
+        return confirm(self._database.connection, record, self._run, fingerprint(parent) if parent else None, folder, self._shows_links)
 
     def _write_page(self, record: Record, staged: str | Path | None, link: int) -> Record:
         page = record.page

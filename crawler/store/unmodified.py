@@ -24,16 +24,16 @@ Stored = tuple[int, str, int | None, int]
 """What there is of a page: run, outcome, first link, number of links."""
 
 
-def confirm(connection: sqlite3.Connection, record: Record, run: int, parent: int | None, folder: Path | None) -> Record:
-    """Says in the stored row of a page that it was not modified, and returns the record with what is stored: title, digest, links, body
-    in `folder`. The row must be there."""
+def confirm(connection: sqlite3.Connection, record: Record, run: int, parent: int | None, folder: Path | None, shows_links: bool) -> Record:
+    """Says in the stored row of a page that it was not modified, and returns the record with what is stored: title, digest, body in
+    `folder`, and the links or (unless `shows_links`) their number. The row must be there."""
     page = record.page
     fetched_at = utc_text(page.fetched_at) if page.fetched_at else ""
     ttfb = None if page.ttfb is None else round(page.ttfb * 1000, 3)
     facts = (run, page.status, page.role, page.depth, parent, fetched_at, ttfb, round(page.elapsed * 1000, 3), page.attempts, page.id)
     [(content_type, charset, size, sha256, *texts, file, data, first_link, link_count)] = connection.execute(_CONFIRM, facts).fetchall()
     title, description, canonical, lang, robots_meta = texts
-    links = connection.execute(_LINKS, (first_link, link_count)).fetchall() if first_link is not None else []
+    links = connection.execute(_LINKS, (first_link, link_count)).fetchall() if shows_links and first_link is not None else []
     path = folder / file if folder is not None and file else None
     return Record(
         replace(
@@ -43,6 +43,7 @@ def confirm(connection: sqlite3.Connection, record: Record, run: int, parent: in
             anchors=[(url or "", kind, rel, text) for _, url, kind, rel, text in links],
         ),
         [(identity, kind, rel, text) for identity, _, kind, rel, text in links],
+        link_count - len(links),
     )  # fmt: skip
 
 

@@ -227,6 +227,12 @@ def test_ctrl_c_ends_the_check_and_says_what_is_left(site: Site) -> None:
     assert "not complete: " in out
 
 
+def test_no_page_to_begin_with_is_said(capfd: Capture) -> None:
+    """With the command that has one."""
+    ran = run(capfd, "check")
+    assert (ran.code, error_lines(ran.err)[::2]) == (2, ["error: no URL was given", "  try: crawler check https://example.org"])
+
+
 @pytest.mark.parametrize(
     ("words", "what"),
     [

@@ -11,6 +11,7 @@ import pytest
 from edited import EditedSite, Sheet
 from running import Capture, assert_at_rest, error_lines, no_surroundings, rows, run, running, value
 
+from crawler import crawl as crawl_in_python
 from crawler.testing import Answer, Site, SiteRequest, answer
 
 pytestmark = pytest.mark.usefixtures("no_surroundings")
@@ -83,11 +84,13 @@ def test_what_has_changed_is_fetched_and_its_old_row_kept(site: Site, folder: Fo
     edited = EditedSite(site, 12)
     crawl(capfd, site, folder)
     old = value(folder, "SELECT sha256 FROM pages WHERE url = ?", site.url("/p3"))
+    body = folder / value(folder, "SELECT file FROM pages WHERE url = ?", site.url("/p5"))
     edited.edit({"/p3": "body", "/p5": "gone", "/new": "new"})
 
     assert crawl(capfd, site, folder, "--update", "--mode", mode).code == 0
 
     now = {url.removeprefix(site.url("")): rest for url, *rest in rows(folder, "SELECT url, status, outcome FROM pages")}
+    assert "Page 5" in body.read_text()  # of what is gone the body stays
     assert (now["/p3"], now["/p5"], now["/new"]) == ([200, "ok"], [404, "http_error"], [200, "ok"])
     assert rows(folder, "SELECT h.sha256 FROM history h JOIN pages p USING (id) WHERE p.url = ?", site.url("/p3"))[0][0] == old
     assert value(folder, "SELECT sha256 FROM pages WHERE url = ?", site.url("/p3")) != old
@@ -212,6 +215,16 @@ def test_without_validators_everything_is_fetched_again(site: Site, folder: Fold
     assert set(rows(folder, "SELECT run, outcome FROM pages")) == {(2, "ok")}
     assert value(folder, "SELECT count(*) FROM history") == 5
     assert_at_rest(folder)
+
+
+def test_in_python_an_update_shows_what_is_stored(site: Site, folder: Folder, capfd: Capture) -> None:
+    """A page that was not modified has its title, its body from the folder and its links, as if it had been fetched."""
+    EditedSite(site, 4)
+    crawl(capfd, site, folder)
+    pages = {page.url: page for page in crawl_in_python(site.url(), output=str(folder), update=True)}
+    home = pages[site.url("/")]
+    assert (home.ok, home.outcome, home.title, "home" in home.text) == (True, "not_modified", "Home", True)
+    assert [link.url for link in home.links] == [site.url(f"/p{number}") for number in range(3)]
 
 
 def test_what_robots_and_failures_held_back_is_judged_again(site: Site, folder: Folder, capfd: Capture) -> None:
