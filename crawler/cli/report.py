@@ -66,7 +66,7 @@ def _pieces(connection: sqlite3.Connection, arguments: argparse.Namespace, table
             return _csv(connection, tables)  # all of it: who computes with it counts on that
         case "junit":
             wanted = tables or [table for table in TABLES.values() if table.is_finding]
-            return junit([(table, take(groups_of(connection, table), arguments.limit or 0)) for table in wanted])
+            return junit([(table, take(connection, table, arguments.limit or 0)) for table in wanted])
         case "md":
             return _markdown(connection, arguments, tables)
         case _:
@@ -98,7 +98,7 @@ def _markdown(connection: sqlite3.Connection, arguments: argparse.Namespace, tab
 def _some(connection: sqlite3.Connection, arguments: argparse.Namespace, table: Table) -> Taken:
     """As much of a table as people look at, or want to."""
     most = MOST if arguments.limit is None else arguments.limit
-    return take(groups_of(connection, table), most, table.most_items if most else 0)
+    return take(connection, table, most, table.most_items if most else 0)
 
 
 def _csv(connection: sqlite3.Connection, tables: Sequence[Table]) -> Iterator[str]:

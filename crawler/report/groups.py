@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 from crawler.report.tables import Table
 
 Values = tuple[Any, ...]
+_ALL = 2**62
 
 
 class Group(NamedTuple):
@@ -36,7 +37,10 @@ class Taken(NamedTuple):
 
 def groups_of(connection: sqlite3.Connection, table: Table) -> Iterator[Group]:
     """All groups of a table, in its order."""
-    rows: Iterator[Values] = connection.cursor().execute(table.sql)
+    return _grouped(table, connection.cursor().execute(table.sql))
+
+
+def _grouped(table: Table, rows: Iterator[Values]) -> Iterator[Group]:
     if not table.keys:
         return (Group(row, iter(())) for row in rows)
     keys = table.keys
@@ -46,12 +50,22 @@ def groups_of(connection: sqlite3.Connection, table: Table) -> Iterator[Group]:
     )
 
 
-def take(groups: Iterable[Group], most: int = 0, most_items: int = 0) -> Taken:
+def take(connection: sqlite3.Connection, table: Table, most: int = 0, most_items: int = 0) -> Taken:
     """The first groups of a table with their first items, and how many there are; 0 takes all."""
+    if most and table.first:
+        cursor = connection.cursor()
+        total = cursor.execute(table.total).fetchone()[0]
+        rows = cursor.execute(table.first, {"groups": most, "items": most_items or _ALL})
+        return Taken([_shown(table, group, most_items) for group in _grouped(table, rows)], total)
     taken: list[Shown] = []
     count = 0
-    for count, group in enumerate(groups, 1):
+    for count, group in enumerate(groups_of(connection, table), 1):
         if not most or count <= most:
-            items = list(islice(group.items, most_items) if most_items else group.items)
-            taken.append(Shown(group.key, items, len(items) + sum(1 for _ in group.items)))
+            taken.append(_shown(table, group, most_items))
     return Taken(taken, count)
+
+
+def _shown(table: Table, group: Group, most_items: int) -> Shown:
+    items = list(islice(group.items, most_items) if most_items else group.items)
+    counted_by = table.items_counted_by
+    return Shown(group.key, items, group.key[table.columns.index(counted_by)] if counted_by else len(items))

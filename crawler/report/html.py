@@ -20,7 +20,7 @@ from crawler.report import charts, figures
 from crawler.report.charts import safe
 from crawler.report.figures import Branch, Bucket, Interval
 from crawler.report.folder import one_moment
-from crawler.report.groups import Taken, groups_of, take
+from crawler.report.groups import Taken, take
 from crawler.report.lines import value_of
 from crawler.report.patience import Patience
 from crawler.report.sections import SECTIONS, Section, Site
@@ -36,6 +36,8 @@ SMALL, LARGE = 50_000, 500_000
 # What is between the sections of the smallest report and these limits; and how it grows.
 _SPARE, _ROOM_PER_PAGE = 1_000, 400
 _MOST_ROWS = 500
+# The sections that take longest on a large crawl.
+_LONGEST = ("broken", "duplicates", "orphans")
 _CELLS_FOR_200, _MOST_CELLS, _ASPECT = 28, 90, 3.0
 _LONGEST_SETTING = 100
 
@@ -55,7 +57,8 @@ def report_html(
     waiting = Patience(connection, patience, clock)
     with one_moment(connection):
         with waiting:
-            found = {section.table.name: waiting.read(partial(_take, connection, section)) for section in SECTIONS}
+            ordered = sorted(SECTIONS, key=lambda section: section.table.name in _LONGEST)  # so that most is there when time is short
+            found = {section.table.name: waiting.read(partial(_take, connection, section)) for section in ordered}
             pictures = _charts(connection, summary, waiting)
         above = _head(connection, summary, found) + _tiles(summary) + _contents(found) + pictures
         foot = _foot(connection, folder)
@@ -65,7 +68,7 @@ def report_html(
 
 
 def _take(connection: sqlite3.Connection, section: Section) -> Taken:
-    return take(groups_of(connection, section.table), _MOST_ROWS, section.table.most_items)
+    return take(connection, section.table, _MOST_ROWS, section.table.most_items)
 
 
 def _document(connection: sqlite3.Connection, body: str) -> str:

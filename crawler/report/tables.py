@@ -22,8 +22,10 @@ _HTML = "outcome = 'ok' AND role = 'page' AND content_type IN ('text/html', 'app
 class Table:
     """One table: the columns of its SQL, how many of them make a group, and how one speaks of one group, of several, and of none.
 
-    `items` is what the rows of a group are, "" when there is one row in each; people are shown the first `most_items` of them.
-    `is_finding`: what is in it deserves a look, so that an empty one is good news.
+    `items` is what the rows of a group are, "" when there is one row in each; people are shown the first `most_items` of them, and
+    `items_counted_by` is the column that says how many there are. `is_finding`: what is in it deserves a look, so that an empty one is good
+    news. Where all rows would take long, `first` gives those of the first `:groups` groups with `:items` items each, and `total` counts
+    the groups.
     """
 
     name: str
@@ -35,8 +37,11 @@ class Table:
     sql: str
     keys: int = 0
     items: str = ""
+    items_counted_by: str = ""
     most_items: int = 5
     is_finding: bool = True
+    first: str = ""
+    total: str = ""
 
     @property
     def group_columns(self) -> tuple[str, ...]:
@@ -55,14 +60,7 @@ class Table:
 
 # A target is broken, or a redirect that leads to one that is: then whoever links to the redirect needs an editor. The join begins with
 # `links`, so that a million of them are read once. What failed with its host before it was asked for has no row in `pages`.
-BROKEN = Table(
-    "broken",
-    "broken URLs, each with the pages that link to it",
-    "broken URL",
-    "broken URLs",
-    "No broken URL.",
-    ("url", "status", "error", "error_detail", "links", "source", "kind", "text", "through"),
-    """
+_WAY = """
 WITH RECURSIVE
   broken AS MATERIALIZED (
     SELECT id, url, status, error, error_detail FROM pages WHERE outcome IN ('http_error', 'error')
@@ -72,10 +70,18 @@ WITH RECURSIVE
   way (id, target, through) AS (
     SELECT id, id, NULL FROM broken
     UNION
-    SELECT moved.id, way.target, moved.url FROM way JOIN moved ON moved.redirect_id = way.id),
-  found AS MATERIALIZED (
-    SELECT link, src, kind, text, target, through FROM links CROSS JOIN way ON way.id = links.dst
-    WHERE EXISTS (SELECT 1 FROM broken) AND (kind <> 'redirect' OR through IS NULL) AND (src <> target OR through IS NULL))
+    SELECT moved.id, way.target, moved.url FROM way JOIN moved ON moved.redirect_id = way.id),"""
+_LEADS_THERE = """FROM links CROSS JOIN way ON way.id = links.dst
+    WHERE EXISTS (SELECT 1 FROM broken) AND (kind <> 'redirect' OR through IS NULL) AND (src <> target OR through IS NULL)"""
+BROKEN = Table(
+    "broken",
+    "broken URLs, each with the pages that link to it",
+    "broken URL",
+    "broken URLs",
+    "No broken URL.",
+    ("url", "status", "error", "error_detail", "links", "source", "kind", "text", "through"),
+    f"""{_WAY}
+  found AS MATERIALIZED (SELECT link, src, kind, text, target, through {_LEADS_THERE})
 SELECT b.url, b.status, b.error, b.error_detail, count(l.link) OVER (PARTITION BY b.id) AS links,
        s.url AS source, l.kind, l.text, l.through
 FROM broken b LEFT JOIN found l ON l.target = b.id LEFT JOIN _frontier s ON s.id = l.src
@@ -83,6 +89,23 @@ ORDER BY links DESC, b.url, l.link
 """,
     keys=5,
     items="found_on",
+    items_counted_by="links",
+    first=f"""{_WAY}
+  counted AS MATERIALIZED (SELECT target, count(*) AS links {_LEADS_THERE} GROUP BY target),
+  shown AS MATERIALIZED (
+    SELECT id, url, status, error, error_detail, coalesce(links, 0) AS links
+    FROM broken LEFT JOIN counted ON target = id ORDER BY links DESC, url LIMIT :groups),
+  found AS MATERIALIZED (
+    SELECT link, src, kind, text, target, through, row_number() OVER (PARTITION BY target ORDER BY link) AS number
+    {_LEADS_THERE} AND target IN (SELECT id FROM shown))
+SELECT b.url, b.status, b.error, b.error_detail, b.links, s.url AS source, l.kind, l.text, l.through
+FROM shown b LEFT JOIN found l ON l.target = b.id AND l.number <= :items LEFT JOIN _frontier s ON s.id = l.src
+ORDER BY b.links DESC, b.url, l.link
+""",
+    total="""
+SELECT (SELECT count(*) FROM pages WHERE outcome IN ('http_error', 'error'))
+  + (SELECT count(*) FROM _frontier WHERE state = 'failed' AND role <> 'sitemap' AND id NOT IN (SELECT id FROM pages))
+""",
 )
 
 # A loop ends in an error where its beginning led to its end; where all its parts were known before, none of them is one. `ring` finds the
@@ -153,6 +176,7 @@ ORDER BY same DESC, pages DESC, value, url
 """,
     keys=3,
     items="urls",
+    items_counted_by="pages",
 )
 
 MISSING = Table(

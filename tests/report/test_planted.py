@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 from engine.drive import Drive
 from running import Capture, run
 
+from crawler.report.folder import open_folder
+from crawler.report.groups import Shown, take
+from crawler.report.tables import TABLES
 from tests.report.planted import FAULTS, SETTINGS, Fault, Plants, plant
 
 SEEDS = (2026, 77, 4)
@@ -105,3 +109,11 @@ def test_the_sixty_are_found_and_nothing_else(tmp_path: Path, capfd: Capture, se
         assert links == planted.found_on[row["url"]], row["url"]
         assert row["links"] == len(row["found_on"])
     assert {row["url"] for row in report["broken"]} == set(planted.found_on)
+    with closing(open_folder(tmp_path / "out")) as connection:
+        for table in TABLES.values():
+            assert take(connection, table, 10**6) == take(connection, table)  # the first of them, and all
+            assert (
+                take(connection, table, 3, 2).groups
+                == [Shown(key, items[:2], total) for key, items, total in take(connection, table).groups[:3]]
+                or table.name == "redirects"
+            )
