@@ -156,7 +156,10 @@ def _release(groups: Sequence[SkippedGroup], folder: str) -> list[str]:
     if not patterns:
         return []
     pattern = _quoted(patterns[0]) if len(patterns[0]) <= _LONGEST else "PATTERN"
-    return [f"{MARGIN}a trap that is none is released with", f"{_INDENT}crawler resume {_quoted(folder)} --release {pattern}"]
+    lines = [f"{MARGIN}a trap that is none is released with", f"{_INDENT}crawler resume {_quoted(folder)} --release {pattern}"]
+    if len(patterns) >= _MOST_EXAMPLES:
+        lines += [f"{MARGIN}all traps by their patterns", f"{_INDENT}crawler report {_quoted(folder)} --skipped"]
+    return lines
 
 
 def _rule(group: SkippedGroup) -> str:

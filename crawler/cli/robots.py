@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from crawler.cli.looking import fetcher_for, file_or_url, settings_of, show_rows
 from crawler.cli.messages import say
-from crawler.core.robots import Decision, Robots, parse_robots, refuse_all, robots_url
+from crawler.core.robots import Decision, Robots, allow_all, parse_robots, refuse_all, robots_url
 from crawler.core.urls import canonical, fingerprint, host_key, origin, resolve
 from crawler.engine.robots_story import robots_story
 from crawler.errors import SeedError, UsageError
@@ -81,7 +81,8 @@ def _fetched(settings: Settings, url: str) -> _Read:
                 facts = end.value.facts
                 break
     if facts.text is not None:
-        return _Read(where, facts.status, len(facts.text), parse_robots(facts.text))
+        rules = allow_all(f"no robots.txt: {facts.error}") if facts.error else parse_robots(facts.text)
+        return _Read(where, facts.status, len(facts.text), rules)
     if not facts.status:
         raise SeedError(f"{where} could not be had", facts.error, "the same command again, later")
     return _Read(where, facts.status, 0, refuse_all(facts.error))

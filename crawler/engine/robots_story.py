@@ -28,7 +28,8 @@ def robots_story(request: Request) -> Generator[Request, Response, RobotsAnswer]
     """What a host says in its robots.txt: yields what to fetch, is sent what came, returns the answer. RFC 9309, 2.3.1: five
     redirects are followed, 4xx means no rules, 5xx and no answer mean that all is refused for now; 429 asks to come back later, so it
     counts as 5xx (as Google does)."""
-    place, step, redirected = origin(request.url), request, 0
+    place, step, redirected, status = origin(request.url), request, 0, 0
+    why = f"it redirects more than {ROBOTS_REDIRECTS} times"
     for _ in range(1 + ROBOTS_REDIRECTS):
         response = yield step
         status = response.status
@@ -44,6 +45,7 @@ def robots_story(request: Request) -> Generator[Request, Response, RobotsAnswer]
         if status in REDIRECT_STATUS and (location := location_of(response)):
             target = Resolver(lambda url, host: None).targets(step.url, [location])[0]
             if target is None or not target.host:
+                why = "it redirects to nowhere"
                 break
             step, redirected = replace(request, url=target.url, id=target.id, host=target.host), status
             continue
@@ -51,4 +53,4 @@ def robots_story(request: Request) -> Generator[Request, Response, RobotsAnswer]
             unavailable = RobotsFacts(place, status, None, 0.0, f"robots.txt answered {status}")
             return RobotsAnswer(unavailable, retry_after=retry_after(response))
         return RobotsAnswer(RobotsFacts(place, status, text, 0.0), response.ttfb or 0.0)
-    return RobotsAnswer(RobotsFacts(place, 404, b"", 0.0, "too many redirects"))
+    return RobotsAnswer(RobotsFacts(place, status, b"", 0.0, why))

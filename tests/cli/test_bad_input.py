@@ -238,7 +238,7 @@ def test_a_server_that_hangs(new_site: NewSite, fail: Callable[..., list[str]]) 
     """Waiting ends with `--timeout`, also when it is robots.txt that never comes."""
     gate = Gate()
     web = new_site({"/": answer(gate=gate), "/robots.txt": answer(gate=gate)})
-    assert fail(web.url(), "-T", "0.1s", "--fresh")[1] == "  timeout: no headers within 0.1 s"
+    assert fail(web.url(), "-T", "0.1s", "--fresh")[1] == "  robots_unavailable: timeout: no headers within 0.1 s"
     assert fail(web.url(), "-T", "0.1s", "--fresh", "--no-robots")[1] == "  timeout: no headers within 0.1 s"
 
 

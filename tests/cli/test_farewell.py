@@ -275,6 +275,15 @@ def test_every_reason_for_skipping_has_words() -> None:
     )
 
 
+def test_traps_that_are_not_named_are_named_elsewhere() -> None:
+    """The two largest have their patterns on the screen; where there are more, the command that names all stands below."""
+    groups = tuple(SkippedGroup("trap", f"/{name}/{{n}}", 9) for name in "abc")
+    several = replace(SUMMARY, skipped=30, skipped_reasons={"trap": 30}, skipped_groups=groups)
+    assert "9 trap /b/{n} · 12 other traps" in render(several)
+    assert "crawler report crawl-example.org --skipped" in render(several)
+    assert "--skipped" not in render(replace(several, skipped_groups=groups[:2]))
+
+
 # --- one page, or none ------------------------------------------------------------------------------------------------
 
 

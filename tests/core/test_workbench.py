@@ -174,6 +174,9 @@ def test_a_failing_robots_stops_the_host_until_it_answers() -> None:
         (robots(None, 503, error="robots.txt answered 503"), 8, PageError("robots_unavailable", "robots.txt answered 503")),
         (robots(None, 0, error="refused: nobody listens"), 8, PageError("refused", "nobody listens")),
         (robots(None, 0, error="dns"), 8, PageError("dns", "")),
+        (robots(None, 0, error="timeout: no connection within 9 s"), 8, PageError("timeout", "no connection within 9 s")),
+        (robots(None, 0, error="timeout: no headers"), 8, PageError("robots_unavailable", "timeout: no headers")),
+        (robots(None, 0, error="reset: in the header"), 8, PageError("robots_unavailable", "reset: in the header")),
         (robots(None, 0, error="tls: expired"), 1, PageError("tls", "expired")),
     ],
 )
