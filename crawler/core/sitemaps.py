@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Literal, NamedTuple
 from xml.parsers import expat
 
@@ -75,7 +75,7 @@ class _Found:
     def __init__(self, url: str, cross_host: bool) -> None:
         self.entries: list[SitemapEntry] = []
         self.sitemaps: list[str] = []
-        self._base = url
+        self.base = url
         self._host = None if cross_host else host_key(url)
         self._count = 0
 
@@ -96,7 +96,7 @@ class _Found:
             self.entries.append(SitemapEntry(url, lastmod, others, pictures))
 
     def _resolved(self, href: str, on_any_host: bool = False) -> str | None:
-        url = resolve(href, self._base) if href else None
+        url = resolve(href, self.base) if href else None
         if url is None or not url.startswith(("http://", "https://")):
             return None
         return url if on_any_host or self._host is None or host_key(url) == self._host else None
@@ -138,6 +138,7 @@ class _Reader:
         self._alternates: list[str] = []
         self._images: list[str] = []
         self._in_image = False
+        self._bases: list[tuple[int, str]] = []  # the depth of each element with an xml:base, and what it means there
 
     def read(self, text: bytes) -> None:
         # The text has been made UTF-8 where its declaration says something that expat cannot read.
@@ -164,6 +165,9 @@ class _Reader:
         name = tag.rpartition(":")[2]
         if self._depth == 1:
             self.root = name[:100]
+        if "xml:base" in attributes:  # XML Base, 3.1
+            outer = self._bases[-1][1] if self._bases else self._found.base
+            self._bases.append((self._depth, resolve(attributes["xml:base"].strip(), outer) or outer))
         if self._entry is None:
             if name in _KINDS:
                 self._entry, self._entry_depth = _KINDS[name], self._depth
@@ -187,9 +191,13 @@ class _Reader:
         if "alternate" not in attributes.get("rel", "alternate").split():
             return
         if self._entry == "url":
-            self._alternates.append(attributes["href"].strip())
+            self._alternates.append(self._resolved(attributes["href"].strip()))
         else:
-            self._values.setdefault("loc", attributes["href"].strip())
+            self._values.setdefault("loc", self._resolved(attributes["href"].strip()))
+
+    def _resolved(self, href: str) -> str:
+        """An href where an xml:base says what it is relative to."""
+        return resolve(href, self._bases[-1][1]) or href if self._bases and href else href
 
     def _data(self, data: str) -> None:
         if self._field and self._size <= _MAX_TEXT:
@@ -203,6 +211,8 @@ class _Reader:
             elif self._depth == self._entry_depth:
                 self._keep()
                 self._finish(self._entry)
+        if self._bases and self._bases[-1][0] == self._depth:
+            self._bases.pop()
         self._depth -= 1
 
     def _collect(self, field: str) -> None:
@@ -212,9 +222,9 @@ class _Reader:
         """Keeps the first text of a field that is not empty."""
         if self._field and (text := "".join(self._text).strip()):
             if self._field == "image":
-                self._images.append(text)
+                self._images.append(self._resolved(text))
             else:
-                self._values.setdefault(self._field, text)
+                self._values.setdefault(self._field, self._resolved(text) if self._field in ("loc", "link") else text)
         self._collect("")
 
     def _finish(self, kind: _Kind) -> None:
@@ -237,18 +247,20 @@ _element = re.compile(
     r"\s*(?:<!\[CDATA\[([^<\]]*+)(?=[<\]])|([^<]*+)(?=<))",
     re.IGNORECASE,
 )
+_internal_entity = re.compile(r"<!ENTITY\s{1,9}([\w.-]{1,99}+)\s{1,9}[\"']")
 _reference = re.compile(r"&(#x[0-9a-fA-F]{1,6}|#[0-9]{1,7}|[A-Za-z_][\w.-]{0,31});")
 _PREDEFINED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
 
 def _search(text: str, found: _Found) -> None:
     """Finds the entries of broken XML by their tags alone. A loc counts when its prefix is that of its entry: no image:loc."""
+    declared = frozenset(_internal_entity.findall(text))  # what refers to one says more than is read here: without it is another URL
     kind: _Kind = "url"
     entry_prefix: str | None = None
     location = lastmod = ""
     for match in _element.finditer(text):
         prefix, name = match[1], match[2].lower()
-        content = match[3] if match[3] is not None else _unescaped(match[4])
+        content = match[3] if match[3] is not None else "" if declared and _names_any(match[4], declared) else _unescaped(match[4])
         if name in ("url", "sitemap", "item"):
             found.add(kind, location, lastmod)
             kind, entry_prefix, location, lastmod = _KINDS[name], prefix, "", ""
@@ -258,6 +270,10 @@ def _search(text: str, found: _Found) -> None:
             elif name == "loc" or kind == "item":
                 location = location or content.strip()
     found.add(kind, location, lastmod)
+
+
+def _names_any(text: str, declared: Set[str]) -> bool:
+    return any(match[1] in declared for match in _reference.finditer(text))
 
 
 def _unescaped(text: str) -> str:

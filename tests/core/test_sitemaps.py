@@ -347,10 +347,32 @@ def test_entities_are_never_expanded() -> None:
     sitemap = parse(f"{bomb}<urlset><url><loc>/x&i;</loc></url><url><loc>/y&file;</loc></url></urlset>")
 
     assert sitemap == (
-        (SitemapEntry("https://example.org/x"), SitemapEntry("https://example.org/y")),
+        (SitemapEntry("https://example.org/y"),),
         (),
         "entity declarations are refused",
     )
+
+
+def test_what_refers_to_a_refused_entity_is_no_url() -> None:
+    """What it stands for is in the file and is not read (XML 1.0, 4.4.2), and without it the URL would be another one. What lies in another
+    file stands for nothing (4.4.3)."""
+    entries = "<url><loc>https://example.org/&path;a</loc></url><url><loc>https://example.org/b?x=1&amp;y&#61;2</loc></url>"
+    found = parse(f'<!DOCTYPE urlset [<!ENTITY path "docs/">]><urlset>{entries}</urlset>')
+    assert found.urls == (SitemapEntry("https://example.org/b?x=1&y=2"),)
+    assert found.error == "entity declarations are refused"
+
+
+def test_an_xml_base_says_what_links_are_relative_to() -> None:
+    """Of a feed, an entry and a link, each relative to the one around it (XML Base, 3.1; RFC 4287, 2)."""
+    found = parse(
+        '<feed xml:base="/blog/"><entry xml:base="2024/"><link href="a"/></entry><entry><link xml:base="http://other.example/" href="b"/></entry>'
+        '<entry><link href="c"/></entry><entry xml:base="http://["><link href="d"/></entry></feed>'
+    )
+    assert [entry.url for entry in found.urls] == [
+        "https://example.org/blog/2024/a", "http://other.example/b", "https://example.org/blog/c", "https://example.org/blog/d",
+    ]  # fmt: skip
+    rss = parse('<rss xml:base="/x/"><channel><item><link>e</link></item></channel></rss>')
+    assert [entry.url for entry in rss.urls] == ["https://example.org/x/e"]
 
 
 def test_a_doctype_without_entities_is_harmless() -> None:
