@@ -365,11 +365,11 @@ def test_what_refers_to_a_refused_entity_is_no_url() -> None:
 def test_an_xml_base_says_what_links_are_relative_to() -> None:
     """Of a feed, an entry and a link, each relative to the one around it (XML Base, 3.1; RFC 4287, 2)."""
     found = parse(
-        '<feed xml:base="/blog/"><entry xml:base="2024/"><link href="a"/></entry><entry><link xml:base="http://other.example/" href="b"/></entry>'
+        '<feed xml:base="/blog/"><entry xml:base="2024/"><link href="a"/></entry><entry><link xml:base="http://b.test/" href="b"/></entry>'
         '<entry><link href="c"/></entry><entry xml:base="http://["><link href="d"/></entry></feed>'
     )
     assert [entry.url for entry in found.urls] == [
-        "https://example.org/blog/2024/a", "http://other.example/b", "https://example.org/blog/c", "https://example.org/blog/d",
+        "https://example.org/blog/2024/a", "http://b.test/b", "https://example.org/blog/c", "https://example.org/blog/d",
     ]  # fmt: skip
     rss = parse('<rss xml:base="/x/"><channel><item><link>e</link></item></channel></rss>')
     assert [entry.url for entry in rss.urls] == ["https://example.org/x/e"]
