@@ -164,5 +164,5 @@ class SharedFrontiers(RuleBasedStateMachine):
         return HostState(self.clock.now + after, after / 10, 2.5, int(after), after > 1, closed, kind, robots, 0.1, after, after)  # type: ignore[arg-type]
 
 
-SharedFrontiers.TestCase.settings = settings(max_examples=15, stateful_step_count=30)
+SharedFrontiers.TestCase.settings = settings(max_examples=8, stateful_step_count=30)
 test_the_shared_frontier_says_the_same = SharedFrontiers.TestCase

@@ -119,10 +119,10 @@ def test_workers_and_the_frontier_are_killed(torture: Torture, new_site: NewSite
     """Workers join and are killed at any request, and so is the Redis with its log, which starts again: every page ends in some folder,
     whole; what is fetched again is what was at risk; all workers end with 0."""
     needs_redis()
-    hosts, pages, workers = (60, 60, torture.random.choice([4, 8])) if torture.is_long else (12, 12, 2)
+    hosts, pages, workers = (60, 60, torture.random.choice([4, 8])) if torture.is_long else (8, 10, 2)
     sea = Archipelago(hosts, pages, new_site)
     fleet = Fleet(workers, sea.urls[0], tmp_path, stack)
-    blows = ["worker"] * torture.draw(short=3, long=20) + ["redis"] * torture.draw(short=1, long=4)
+    blows = ["worker"] * torture.draw(short=2, long=20) + ["redis"] * torture.draw(short=1, long=4)
     torture.random.shuffle(blows)
     struck = threading.Event()
     kills = 0

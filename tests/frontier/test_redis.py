@@ -1,0 +1,287 @@
+"""What a shared frontier promises beyond the contract: several partitions, several crawls, a server that is away or has forgotten."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from frontiers import START, Clock, SharedCrawl, check_counts, request, rows_of
+from redis_server import RedisServer, needs_redis
+
+from crawler.core.urls import fingerprint
+from crawler.errors import FrontierError
+from crawler.model import Fetched, HostState, Lease, Limits, Refusal
+from crawler.store.database import Database
+
+if TYPE_CHECKING:
+    from crawler.frontier.redis import RedisFrontier
+    from crawler.frontier.shared.connection import Servers
+
+TTL = 60.0
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    database = Database(None)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def three() -> Iterator[SharedCrawl]:
+    """A crawl in three partitions."""
+    crawl = SharedCrawl(partitions=3)
+    yield crawl
+    crawl.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of this test's own, whose log survives it."""
+    needs_redis()
+    server = RedisServer(tmp_path, append=True)
+    yield server
+    server.stop()
+
+
+def opened(
+    servers: Servers, database: Database, clock: Clock | None = None, worker: str = "one", limits: Limits | None = None
+) -> RedisFrontier:
+    from crawler.frontier.redis import RedisFrontier
+    from crawler.frontier.shared.journal import Journal
+
+    return RedisFrontier(servers, "web", 1, Journal(database), Limits(), worker="one")
+
+
+def connected(server: RedisServer, patience: float = 30.0) -> Servers:
+    from crawler.frontier.shared.connection import Servers
+
+    return Servers(server.url, patience)
+
+
+def settle(frontier: RedisFrontier, lease: Lease) -> bool:
+    return frontier.done(lease, [Fetched(each, ok=True, size=1) for each in lease.requests], lease.state)
+
+
+# Partitions
+
+
+def test_hosts_of_all_partitions_are_given_out(three: SharedCrawl, database: Database) -> None:
+    """One question for hosts goes to all partitions; what they count is counted together."""
+    frontier = three.frontier(database, None, Clock())
+    hosts = [f"h{number}.test" for number in range(30)]
+    assert frontier.add([request(f"https://{host}/{page}") for host in hosts for page in range(3)]) == 90
+    assert len({frontier._partition(host) for host in hosts}) == 3
+
+    leases = frontier.lease(30, 2, TTL).leases
+    assert sorted(lease.host for lease in leases) == sorted(hosts)
+    assert (frontier.stats().queued, frontier.stats().leased) == (30, 60)
+    assert frontier.held(leases) == list(leases)
+    assert all(settle(frontier, lease) for lease in leases)
+    check_counts(frontier)
+
+
+def test_a_crawl_in_partitions_ends_when_all_is_done_and_not_before(three: SharedCrawl) -> None:
+    """Whatever three workers do and whoever dies: `finished` says None while a page is not done, and says so within one lease time after
+    that."""
+    choice, clock = random.Random(5), Clock()
+    urls = [f"https://h{choice.randrange(12)}.test/{number}" for number in range(150)]
+    links = {url: choice.sample(urls, 3) for url in urls}
+    databases = [Database(None) for _ in range(3)]
+    frontiers = [three.frontier(database, None, clock) for database in databases]
+    done: set[str] = set()
+    asked: Counter[str] = Counter()
+    hands: list[list[Lease]] = [[], [], []]
+    frontiers[0].add([request(urls[0])])
+    known = {urls[0]}
+    for _ in range(150):
+        who = choice.randrange(3)
+        frontier = frontiers[who]
+        match choice.choice(["lease", "lease", "done", "done", "done", "die", "time"]):
+            case "lease":
+                hands[who] += frontier.lease(3, 4, TTL).leases
+            case "done" if hands[who]:
+                lease = hands[who].pop(0)
+                asked.update(each.url for each in lease.requests)
+                found = {target for each in lease.requests for target in links[each.url]}
+                if frontier.held([lease]):
+                    frontier.add([request(url) for url in sorted(found)])
+                    known |= found
+                    if settle(frontier, lease):
+                        done |= {each.url for each in lease.requests}
+                    frontier.release(lease, lease.state)
+            case "die" if choice.random() < 0.1:
+                hands[who].clear()
+            case "time":
+                clock.advance(choice.choice([0.1, 1.0, 25.0]))
+        assert (frontier.finished() is None) == bool(known - done), (known - done, frontier.stats())
+        if known <= done:
+            break
+    while known - done:  # whoever died: after one lease time
+        clock.advance(TTL + 1)
+        for lease in frontiers[0].lease(50, 50, TTL).leases:
+            found = {target for each in lease.requests for target in links[each.url]}
+            frontiers[0].add([request(url) for url in sorted(found)])
+            known |= found
+            assert settle(frontiers[0], lease)
+            done |= {each.url for each in lease.requests}
+            frontiers[0].release(lease, lease.state)
+    assert frontiers[1].finished() == "queue empty"
+    for database in databases:
+        database.close()
+
+
+# Bounds
+
+
+def test_a_host_has_so_many_urls_waiting_and_no_more(three: SharedCrawl, database: Database) -> None:
+    """What is found beyond the bound is not kept, which is counted by host; once there is room it may be found again."""
+    frontier = three.frontier(database, None, Clock())
+    frontier._most_waiting = 3
+    assert frontier.add([request(f"/{page}") for page in range(5)] + [request("https://b.test/")]) == 4
+    assert frontier.full() == {"a.test": 2}
+
+    (lease,) = [lease for lease in frontier.lease(9, 2, TTL).leases if lease.host == "a.test"]
+    assert frontier.add([request("/4"), request("/0")]) == 1
+    settle(frontier, lease)
+    check_counts(frontier)
+
+
+def test_ids_are_packed_however_many_there_are(three: SharedCrawl, database: Database) -> None:
+    """Every set of ids is one that Redis keeps as an array of integers, while they grow and are split; each id is known, no other is."""
+    frontier = three.frontier(database, None, Clock())
+    requests = [request(f"https://h{number % 3}.test/{number}") for number in range(6_000)]
+    for start in range(0, 6_000, 2_000):
+        frontier.add(requests[start : start + 2_000])
+
+    assert frontier.add(requests) == 0
+    assert frontier.add([request(f"https://h0.test/other{number}") for number in range(100)]) == 100
+    keys = three.servers.command(0, "KEYS", "*:p[0-9]*:*")
+    assert len(keys) > 20
+    assert {three.servers.command(0, "OBJECT", "ENCODING", key) for key in keys} == {b"intset"}
+    assert sum(three.servers.command(0, "SCARD", key) for key in keys) == 6_100
+
+
+def test_a_removed_crawl_leaves_no_key(three: SharedCrawl, database: Database) -> None:
+    """Whatever states its URLs were in; another crawl whose name begins alike is untouched."""
+    from crawler.frontier.shared.charter import Charter, delete, found, names
+
+    frontier, other = three.frontier(database, None, Clock()), f"{three.name}x"
+    found(three.servers, three.name, Charter(3, {}, ""))
+    found(three.servers, other, Charter(1, {}, ""))
+    frontier.add([request(f"https://h{number}.test/{page}") for number in range(9) for page in range(9)])
+    frontier.add([request("/map.xml", role="sitemap"), request("/a.css", role="requisite")])
+    frontier.withdraw("h1.test", "/x")
+    frontier.widen("https://b.test/")
+    leases = frontier.lease(5, 3, TTL).leases
+    frontier.done(leases[0], [], HostState(closed="dns: gone", closed_kind="dns"))
+
+    delete(three.servers, three.name)
+    assert names(three.servers) == [other]
+    assert three.servers.command(0, "DBSIZE") == 1
+
+
+# Servers
+
+
+def test_a_worker_waits_for_a_server_that_is_away(server: RedisServer, database: Database) -> None:
+    """It goes on where it was when the server is back; what it had was not said to be done, so it is given out again."""
+    servers = connected(server)
+    frontier = opened(servers, database)
+    frontier.add([request("/1"), request("/2")])
+    (lease,) = frontier.lease(9, 1, TTL).leases
+    lost: list[str] = []
+    frontier.on_loss = lambda: lost.append("the filters")
+    server.kill()
+    servers._patience = 0.1
+    with pytest.raises(FrontierError, match="cannot be reached") as raised:
+        frontier.stats()
+    assert raised.value.exit_code == 7
+
+    servers.hurry.clear()
+    server.start()
+    assert frontier.done(lease, [Fetched(lease.requests[0], ok=True)], lease.state) is False
+    assert lost == ["the filters"]
+    again = frontier.lease(9, 9, TTL).leases
+    assert [each.url for each in again[0].requests] == ["https://a.test/1", "https://a.test/2"]
+    servers.close()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_server_that_has_forgotten_its_last_seconds_loses_nothing(
+    server: RedisServer, database: Database, tmp_path: Path, seed: int
+) -> None:
+    """Its log is cut at any place: what it does not know to be done is fetched again, and so is found again what hung on it; a token that
+    it does not remember to have given is worthless."""
+    choice, servers = random.Random(seed), connected(server)
+    frontier = opened(servers, database)
+    links = {number: [2 * number + 1, 2 * number + 2] for number in range(60)}
+    frontier.add([request("/0")])
+    fetched: set[int] = set()
+    log = next((tmp_path / "appendonlydir").glob("*.incr.aof"))
+    mark = log.stat().st_size
+    held: list[Lease] = []
+    for step in range(200):
+        if step == 40:
+            server.kill()
+            with log.open("r+b") as file:
+                file.truncate(choice.randint(mark, log.stat().st_size))
+            server.start()
+        given = frontier.lease(9, 3, TTL)
+        held = list(given.leases) or held
+        if not given.leases and frontier.finished():
+            break
+        for lease in held:
+            numbers = [int(each.url.rpartition("/")[2]) for each in lease.requests]
+            fetched |= set(numbers)
+            frontier.add([request(f"/{target}") for number in numbers for target in links.get(number, ())])
+            settle(frontier, lease)
+            if step % 3:
+                frontier.release(lease, lease.state)
+        held = []
+        frontier.evict(0)
+    assert frontier.finished() == "queue empty"
+    assert fetched == set(range(121))
+    servers.close()
+
+
+def test_what_a_worker_has_refused_is_its_own(three: SharedCrawl) -> None:
+    """Refusals are written down where they were made, and are not sent around."""
+    first, second = Database(None), Database(None)
+    one, two = three.frontier(first, None, Clock()), three.frontier(second, None, Clock())
+    url = "https://b.test/"
+    one.refuse([Refusal(url, fingerprint(url), "scope", "host")])
+
+    assert [each.url for each in one.refusals("scope")] == [url]
+    assert list(two.refusals("scope")) == []
+    assert rows_of(one)[url].state == "skipped"
+    first.close()
+    second.close()
+
+
+def test_the_servers_clock_is_followed_from_above(server: RedisServer) -> None:
+    """A worker's reading of it is never behind, so that a lease never ends before its holder knows, and ahead by a round trip at most."""
+    servers = connected(server)
+    for _ in range(20):
+        sent = servers.own_time()
+        seconds, micros = servers.command(0, "TIME")
+        servers.heard(int(seconds) + int(micros) / 1e6, sent)
+        seconds, micros = servers.command(0, "TIME")
+        assert servers.clock() >= int(seconds) + int(micros) / 1e6
+    servers.close()
+
+
+def test_time_is_that_of_the_server(server: RedisServer, database: Database) -> None:
+    """Without a clock of its own a frontier's deadlines are the server's time."""
+    servers = connected(server)
+    frontier = opened(servers, database)
+    frontier.add([request("/1")])
+    (lease,) = frontier.lease(9, 1, TTL).leases
+
+    assert 0 < lease.deadline - servers.clock() <= TTL
+    assert lease.deadline > START * 1000
+    servers.close()
