@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import replace
+from itertools import takewhile
 
 import pytest
 from benches import NEVER, answer_need, bench_of, knowing_robots, lease_of, page, pages, settle, step
@@ -693,3 +694,27 @@ def test_what_is_vetoed_is_skipped_without_a_request() -> None:
 
     assert step(bench, 0.0) == Skipped(page("/no"), "trap", "/{w}")
     assert settle(bench, 0.0).url == "https://a.test/a"
+
+
+def test_a_slot_has_its_share_of_the_requests_at_once() -> None:
+    """What a lease may have in flight is its share, or what the host may be asked at once if that is less."""
+    for share, per_host, most in ((0, 4, 4), (2, 4, 2), (9, 4, 4)):
+        lease = replace(lease_of(*pages(*["/a", "/b", "/c", "/d", "/e", "/f"]), state=HostState(answered=True)), share=share)
+        bench = bench_of(lease, rules=Politeness(per_host=per_host, adaptive=False), agent=None)
+        assert len(list(takewhile(lambda each: isinstance(each, Request), (step(bench, 0.0) for _ in range(9))))) == most
+
+
+def test_a_lease_that_is_to_leave_is_given_back_when_its_requests_have_landed() -> None:
+    """Nothing more of it starts; what is in flight is waited for, and what waited goes back with it."""
+    lease = lease_of(*pages("/a", "/b", "/c"), state=HostState(answered=True))
+    bench = bench_of(lease, rules=Politeness(per_host=1), agent=None)
+    flying = settle(bench, 0.0)
+    bench.leave(lease)
+    assert step(bench, 0.0) == Idle()
+    bench.answered(flying, 1.0, 200, 0.1)
+    assert step(bench, 1.0) == Idle()
+    bench.acknowledged(lease, 1)
+
+    need = bench.next(1.0)
+    assert isinstance(need, Need)
+    assert [released.token for released, _ in need.release] == [lease.token]

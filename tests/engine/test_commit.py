@@ -16,10 +16,11 @@ from crawler.core.politeness import Politeness
 from crawler.core.seen import SeenFilter
 from crawler.core.turns import Need
 from crawler.core.workbench import Workbench
-from crawler.engine.batch import AT_ONCE, HEAVIEST, LINKS, Visit
+from crawler.engine.batch import AT_ONCE, HEAVIEST, LINKS, JudgeAgain, Visit
 from crawler.engine.commit import AT_RISK, BATCH, INTERVAL, MUCH, GroupCommit
 from crawler.errors import DiskFullError
 from crawler.frontier.rows import load_robots
+from crawler.frontier.slots import Slot
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import (
     Body,
@@ -38,6 +39,7 @@ from crawler.model import (
     Skipped,
     Stats,
 )
+from crawler.news import News
 from crawler.store.database import Database
 from crawler.store.files import PageFiles
 from crawler.store.results import ResultStore
@@ -431,3 +433,45 @@ def test_a_robots_txt_is_kept_with_its_sitemaps(desk: Desk) -> None:
     for expected in ((2, ()), (2, ()), (2, (facts,))):
         desk.write()
         assert kept() == expected
+
+
+def test_news_are_heard_before_what_came_with_them_is_judged(tmp_path: Path) -> None:
+    """What another worker has found out is learnt with the next commit and with the next lease, before its URLs are there; what was
+    refused is judged again by it in the next transaction, if only to give hosts back, so that no crawl ends before."""
+    desk = Desk(tmp_path)
+    other = request("https://www.a.test/")
+    heard: list[News] = []
+
+    def learn(news: News) -> JudgeAgain:
+        heard.append(news)
+        assert desk.bench.lease_of(other) is None
+        return lambda refusal: replace(other, depth=refusal.depth)
+
+    with closing(desk.database):
+        desk.commit = GroupCommit(
+            desk.bench, desk.frontier, desk.store, desk.database.transaction, desk.seen, desk.refused, holder=1, learn=learn
+        )
+        desk.frontier.widen(other.url)
+        desk.collect(desk.visit("/0", refused=[Refusal(other.url, other.id, "scope", "host is not a.test", None, 3)]))
+        desk.write()
+        assert heard == [News(widened=(other.url,))]
+        assert rows_of(desk.frontier)[other.url].state == "skipped"
+
+        desk.bench.wake()
+        need = desk.bench.next(desk.clock.now)
+        assert isinstance(need, Need)
+        desk.commit.take(need, desk.commit.ask(need), desk.clock.now)
+        assert len(heard) == 1
+        assert rows_of(desk.frontier)[other.url].state in ("queued", "leased")
+
+
+def test_a_host_in_which_another_worker_saw_trouble_is_left(tmp_path: Path) -> None:
+    """The commit that finds it out tells the workbench: nothing more of that host starts here."""
+    desk = Desk(tmp_path)
+    with closing(desk.database):
+        desk.frontier._slots.warn(Slot(1, 7, False))
+        desk.collect(desk.visit("/0"))
+        committed = desk.write()
+
+        assert [lease.token for lease in committed.leaving] == [desk.lease.token]
+        assert not desk.bench.has_waiting

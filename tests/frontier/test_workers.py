@@ -18,6 +18,7 @@ from crawler.core.turns import Idle, Need, Wait
 from crawler.core.workbench import Workbench
 from crawler.engine.batch import Visit
 from crawler.engine.commit import GroupCommit
+from crawler.frontier.sharing import Sharing
 from crawler.frontier.sqlite import SqliteFrontier
 from crawler.model import (
     Failed,
@@ -39,7 +40,7 @@ from crawler.store.memory import MemoryStore
 
 TTL = 20.0
 HOSTS = ("a.test", "b.test", "c.test")
-PAGES = 7
+PAGES = 9
 AT_ONCE = 5
 
 Answer = int | PageError
@@ -59,10 +60,10 @@ class Web:
 
     def __init__(self, choice: random.Random) -> None:
         urls = [f"https://{host}/{number}" for host in HOSTS for number in range(PAGES)]
-        self.links = {url: choice.sample(urls, choice.randint(0, 4)) for url in urls}
+        self.links = {url: choice.sample(urls, choice.randint(0, 6)) for url in urls}
         self.seeds = choice.sample(urls, 3)
         self.rules = {
-            host: Politeness(choice.choice([0.0, 0.0, 1.0, 5.0]), choice.choice([1, 2, 4]), adaptive=choice.random() < 0.5)
+            host: Politeness(choice.choice([0.0, 0.0, 0.0, 1.0, 5.0]), choice.choice([1, 2, 4, 4]), adaptive=choice.random() < 0.5)
             for host in HOSTS
         }
         self.robots = {host: choice.choice([b"", b"", b"User-agent: *\nDisallow: /3\nDisallow: /4"]) for host in HOSTS}
@@ -102,18 +103,24 @@ class Workers(RuleBasedStateMachine):
         self.web = Web(random.Random(seed))
         self.clock = Clock()
         self.database = Database(None)
-        self.frontier = SqliteFrontier(self.database, Limits(), self.clock, lambda host: self.web.rules[host].delay)
+        sharing = Sharing(self._shares)
+        self.frontier = SqliteFrontier(self.database, Limits(), self.clock, lambda host: self.web.rules[host].delay, sharing)
         self.store = MemoryStore()
         self.frontier.add([request(url) for url in self.web.seeds])
-        self.workers = [self._worker() for _ in range(3)]
+        self.workers = [self._worker(number) for number in range(3)]
         self.starts: dict[str, list[float]] = defaultdict(list)
         self.known_robots: set[str] = set()
         self.final: set[str] = set()
         self.of_the_dead: set[tuple[str, int]] = set()  # leases that nobody can give back any more
 
-    def _worker(self) -> Worker:
+    def _shares(self, host: str) -> tuple[int, ...]:
+        rules = self.web.rules[host]
+        return (rules.per_host,) if rules.delay or rules.per_host < 2 else (rules.per_host // 2,) * 2
+
+    def _worker(self, number: int) -> Worker:
         bench = Workbench(self.web.rules.__getitem__, "asyncrawl", max_hosts=2, per_host=2, ttl=TTL)
-        return Worker(bench, GroupCommit(bench, self.frontier, self.store, self.database.transaction, SeenFilter(), SeenFilter()))
+        filters = SeenFilter(), SeenFilter()
+        return Worker(bench, GroupCommit(bench, self.frontier, self.store, self.database.transaction, *filters, holder=number))
 
     # -- what may happen -------------------------------------------------------------------------------------------------
 
@@ -134,7 +141,7 @@ class Workers(RuleBasedStateMachine):
                 case "write":
                     self.write(who)
                 case "die":
-                    self.die(who)
+                    self.die(who, which)
                 case "leave":
                     self.leave(who)
                 case seconds:
@@ -165,7 +172,7 @@ class Workers(RuleBasedStateMachine):
         worker = self.workers[who]
         if worker.asked is not None:
             (need, answer), worker.asked = worker.asked, None
-            worker.bench.take(need, *answer, self.clock.now)
+            worker.commit.take(need, answer, self.clock.now)
 
     def land(self, who: int, which: int) -> None:
         """One of the answers arrives."""
@@ -188,13 +195,15 @@ class Workers(RuleBasedStateMachine):
     def pass_time(self, passed: float) -> None:
         self.clock.advance(passed)
 
-    def die(self, who: int) -> None:
+    def die(self, who: int, which: int) -> None:
         """A worker is killed: nothing is given back; another one takes its place."""
         asked = self.workers[who].asked
         unheard = asked[1][1].leases if asked is not None else ()
         self.of_the_dead.update((lease.host, lease.token) for lease, _ in self.workers[who].bench.release_all())
         self.of_the_dead.update((lease.host, lease.token) for lease in unheard)
-        self.workers[who] = self._worker()
+        if which % 2:  # somebody saw it
+            self.frontier.evict(who)
+        self.workers[who] = self._worker(who)
 
     def leave(self, who: int) -> None:
         """A worker stops in good order: cuts its flights off, commits, gives its leases back."""
@@ -206,7 +215,7 @@ class Workers(RuleBasedStateMachine):
         while len(worker.commit):
             self.write(who)
         worker.commit.give_back(worker.bench.release_all())
-        self.workers[who] = self._worker()
+        self.workers[who] = self._worker(who)
 
     # -- what always holds -----------------------------------------------------------------------------------------------
 
@@ -302,7 +311,7 @@ class Workers(RuleBasedStateMachine):
 
     def _check_end(self) -> None:
         assert self.frontier.finished() == "queue empty"
-        leased = self.database.connection.execute("SELECT host, token FROM hosts WHERE leased_until IS NOT NULL").fetchall()
+        leased = self.database.connection.execute("SELECT host, l.token FROM _leases l JOIN hosts USING (host_id)").fetchall()
         assert set(leased) <= self.of_the_dead
         rows = rows_of(self.frontier)
         assert {row.state for row in rows.values()} <= {"done", "failed", "skipped"}

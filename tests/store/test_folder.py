@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from crawler.errors import DifferentCrawlError, DiskFullError, FolderInUseError, OutputError
+from crawler.store import folder as folder_module
 from crawler.store.database import Database
 from crawler.store.folder import LOCK_NAME, Folder, boot_id, end_run, identify, last_end, start_run
 
@@ -119,6 +120,31 @@ def test_a_dead_holder_blocks_nobody(tmp_path: Path) -> None:
     assert (tmp_path / "out" / LOCK_NAME).read_text().strip().isdigit()
 
     with Folder(tmp_path / "out") as folder:
+        assert (folder.path / LOCK_NAME).read_text().strip() == str(os.getpid())
+
+
+def test_the_workers_of_a_dead_holder_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their lock lives on in their descriptors for the moment that they need to end; while its holder lives nobody waits that long."""
+    inherited: list[int] = []
+    sleeps: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
+        if len(sleeps) == 100:
+            os.close(inherited.pop())
+
+    monkeypatch.setattr(folder_module.time, "sleep", sleep)
+    with Folder(tmp_path / "out") as folder:
+        inherited.append(os.dup(folder.lock))
+        with pytest.raises(FolderInUseError):
+            Folder(tmp_path / "out")
+    assert len(sleeps) == 20
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (tmp_path / "out" / LOCK_NAME).write_text(f"{dead.pid}\n")
+
+    with Folder(tmp_path / "out") as folder:
+        assert len(sleeps) == 100
         assert (folder.path / LOCK_NAME).read_text().strip() == str(os.getpid())
 
 
