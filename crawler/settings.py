@@ -390,6 +390,8 @@ def checked(settings: Settings) -> Settings:
         raise UsageError("`fresh` and `update` cannot go together", "one deletes what the other asks about again", "one of them")
     if settings.frontier is not None and settings.processes > 1:
         raise UsageError("`processes` and `frontier` cannot go together", "each worker has a folder of its own", "several `crawler worker`")
+    if settings.frontier and settings.update:
+        raise UsageError("`frontier` and `update` cannot go together", "an update asks about what one folder holds", "--update alone")
     if settings.quiet and settings.verbose:
         raise UsageError("`quiet` and `verbose` cannot go together", "one says less, the other more", "one of them")
     if settings.processes > 1 and settings.mode == "sync":

@@ -78,7 +78,7 @@ def _check(parser: Parser) -> None:
     parser.add_argument("--cache", metavar="FILE", default=None, help="Keeps good answers of other links here, and asks for them later.")
     age = duration("1d")
     parser.add_argument("--cache-age", action=Checked, kind=age, default=age.read("1d"), help="How long a cached answer counts (1d).")
-    others = {"release", "page_requisites", "check_links", "json", "jsonl", "strict", "fail_on", "metrics", "processes", "frontier"}
+    others = {"release", "page_requisites", "check_links", "json", "jsonl", "strict", "fail_on", "metrics", "processes", "frontier", "name"}
     add_settings(parser, lambda option: (option.group != KEEP or option.name == "output") and option.name not in others)
 
 

@@ -70,7 +70,8 @@ def _settings(arguments: Namespace) -> Settings:
     if not settings.seeds and settings.input_file is None:
         raise UsageError("no URL was given", "a check begins with at least one page", "crawler check https://example.org")
     seeds = read_seeds(settings)
-    return replace(settings, seeds=seeds, input_file=None, check_links=True, links="all", update=settings.output is not None)
+    alone = replace(settings, seeds=seeds, input_file=None, processes=1, frontier=None)
+    return replace(alone, check_links=True, links="all", update=settings.output is not None)
 
 
 def _crawl(opened: Assembly, signals: Signals) -> FinishReason:

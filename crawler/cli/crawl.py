@@ -163,7 +163,9 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
         files = keep(opened, summary, min(PATIENCE, signals.left() - _AFTER_REPORT) if paused else None)
         _say_summary(summary, settings, same, files)
         if opened.update and summary.complete and not settings.quiet:
-            say(f"  What has changed: crawler diff {shlex.quote(settings.output)}")
+            from crawler.report.findings import updated_line
+
+            say(f"  {updated_line(opened.database.connection, opened.update)}: crawler diff {shlex.quote(settings.output)}")
         return _exit_code(opened, summary, reason)
 
 

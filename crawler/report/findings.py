@@ -1,4 +1,4 @@
-"""What `--fail-on` looks for."""
+"""What `--fail-on` looks for, and what an update found."""
 
 from __future__ import annotations
 
@@ -17,3 +17,10 @@ def has_finding(connection: sqlite3.Connection, finding: str) -> bool:
     condition = _CONDITIONS.get(finding) or f"status = {int(finding)}"
     found = connection.execute(f"SELECT EXISTS (SELECT 1 FROM pages WHERE {condition})").fetchone()
     return bool(found[0])
+
+
+def updated_line(connection: sqlite3.Connection, update: int) -> str:
+    """How many of the pages that were asked for since the run `update` were not modified."""
+    query = "SELECT count(*) FILTER (WHERE outcome = 'not_modified'), count(*) FROM pages WHERE run >= ? AND role = 'page'"
+    same, asked = connection.execute(query, (update,)).fetchone()
+    return f"{same:,} of {asked:,} pages not modified; what has changed"

@@ -41,7 +41,8 @@ def test_a_site_that_did_not_change_is_asked_and_not_moved(site: Site, folder: F
 
     hits = {hit.path: hit for hit in site.log[asked:] if hit.path.startswith("/p") or hit.path == "/"}
     assert again.code == 0, again.err
-    assert again.err.endswith(f"\n  What has changed: crawler diff {folder}\n")
+    pages = sum(not sheet.to for sheet in edited.sheets.values())
+    assert again.err.endswith(f"\n  {pages} of 151 pages not modified; what has changed: crawler diff {folder}\n")
     assert len(hits) == 151
     assert {hit.status for path, hit in hits.items() if not edited.sheets[path].to} == {304}
     assert hits["/p0"].headers["if-none-match"] == '"1-200"'
