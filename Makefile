@@ -47,7 +47,7 @@ check: .venv/.dev
 bench: .venv/.runtime
 	@.venv/bin/crawler bench --pages 100 --repeat 3 $(ARGS)
 	@echo && .venv/bin/python benchmarks/latency.py fixed --repeat 2
-	@echo && .venv/bin/python benchmarks/run.py standard:1000 crawler crawler-no-links wget2 wget httrack floor floor-lexbor --repeat 3
+	@echo && .venv/bin/python benchmarks/run.py standard:1000 crawler wget2 wget httrack floor floor-lexbor --repeat 2
 
 docs: .venv/.runtime
 	.venv/bin/python -m crawler.cli.reference

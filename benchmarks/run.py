@@ -152,9 +152,14 @@ def run_once(command: Command, site: Site, core: int | None, log: ServerLog, scr
     counts = log.take()
     asked, requests = (None, None) if counts is None else (len(counts), sum(counts.values()))
     kept = stored(files["out"] / "crawl.db")
-    saved = sum(file.stat().st_size >= site.size for file in files["out"].rglob("*.html")) if command.saves else None
+    saved = pages_in(files["out"], site.size) if command.saves else None
     shutil.rmtree(folder, ignore_errors=True)
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, process.returncode, kept, asked, requests, saved)
+
+
+def pages_in(folder: Path, size: int) -> int:
+    """How many files are pages, by their size. A crawler's own report is none."""
+    return sum(file.stat().st_size >= size for file in folder.rglob("*.html") if file.name != "report.html")
 
 
 def stored(database: Path) -> int | None:

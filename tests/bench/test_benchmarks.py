@@ -86,7 +86,8 @@ def test_a_run_is_counted_by_log_and_database(runner: ModuleType, site: Site, tm
     lines = "".join(f'1.0 127.0.0.1 200 5 "GET {path} HTTP/1.1" 1\n' for path in ("/", "/a", "/a", "/robots.txt", "/sitemap.xml"))
     code = (
         "import pathlib, sqlite3, sys; out = pathlib.Path(sys.argv[1]); out.mkdir(); "
-        "[(out / name).write_text(text) for name, text in (('1.html', 'whole'), ('2.html', 'half'), ('3.txt', 'other'))]; "
+        "files = {'1.html': 'whole', '2.html': 'half', '3.txt': 'other', 'report.html': 'whole'}; "
+        "[(out / name).write_text(text) for name, text in files.items()]; "
         f"open({str(log)!r}, 'a').write({lines!r}); base = sqlite3.connect(out / 'crawl.db'); "
         "base.execute('CREATE TABLE pages (outcome)'); "
         "base.executemany('INSERT INTO pages VALUES (?)', [('ok',), ('ok',), ('error',)]); base.commit()"
