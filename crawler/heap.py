@@ -29,6 +29,12 @@ def keep_freed_memory() -> bool:
     return all(accepted)
 
 
+def put_off_collecting() -> None:
+    """Lets the garbage collector rest until `collect_rarely`: what is loaded is no garbage, and to look through it again and again is
+    a twentieth of what a crawl takes to start."""
+    gc.disable()
+
+
 def collect_rarely() -> None:
     """Takes what is loaded out of the garbage collector's sight and lets it look at the rest seldom.
 
@@ -39,3 +45,4 @@ def collect_rarely() -> None:
     gc.freeze()
     # The second number is small: what survives of many pages would be looked at in one go, and all would wait for that.
     gc.set_threshold(50_000, 4, 500)
+    gc.enable()

@@ -261,10 +261,9 @@ class Resolver:
             if target is not None:
                 continue
             href = hrefs[index]
-            target = look_up(href, _UNKNOWN)
-            if target is _UNKNOWN and "#" in href:
+            if "#" in href:
                 href = _without_fragment(href)
-                target = look_up(href, _UNKNOWN)
+            target = look_up(href, _UNKNOWN)
             if target is _UNKNOWN:
                 key = directory + href if directory and _RELATIVE_PATH(href) else page.key(href)
                 target = self._slow(base, href) if key is None else look_up(key, _UNKNOWN)
