@@ -373,6 +373,7 @@ WRONG: list[tuple[list[str], int, str, str]] = [
     (["--site", "example.org", "--to", "csv"], 2, "`--site` is for sitemaps, not for csv", "--to sitemap"),
     (["-o", "/nowhere/x.csv"], 2, "there is no folder /nowhere", "mkdir -p /nowhere"),
     (["-o", "."], 2, ". is a folder", ""),
+    (["-o", "/dev/null", "--fresh"], 2, "/dev/null is no file", "-o -"),
     (["--to", "sitemap", "-o", "x.xml", "--site", "nowhere.example"], 2, "https://nowhere.example has no page for a sitemap", "--site URL"),
 ]
 
@@ -397,6 +398,18 @@ def test_a_format_without_its_extra(folder: CrawlFolder, tmp_path: Path, capfd: 
     ran = run(capfd, "export", folder.path, "-o", tmp_path / "x.parquet")
     assert (ran.code, error_lines(ran.err)[0]) == (2, "error: parquet needs pyarrow")
     assert error_lines(ran.err)[-1] == "  try: pip install 'asyncrawl[parquet]'"
+
+
+def test_a_crawl_that_has_found_nothing_yet(tmp_path: Path, capfd: Capture) -> None:
+    """No rows is no error, except that there is no sitemap of nothing."""
+    folder = CrawlFolder(tmp_path / "out").run()
+    folder.close()
+    assert exported(capfd, folder) == ""
+    assert exported(capfd, folder, "--to", "csv") == ",".join(PageRow._fields) + "\n"
+    exported(capfd, folder, "-q", "-o", tmp_path / "x.graphml")
+    assert ElementTree.parse(tmp_path / "x.graphml").getroot().tag.endswith("}graphml")
+    ran = run(capfd, "export", folder.path, "-o", tmp_path / "x.xml")
+    assert (ran.code, error_lines(ran.err)[0]) == (2, "error: there is no page for a sitemap")
 
 
 def test_a_folder_without_a_crawl(tmp_path: Path, capfd: Capture) -> None:

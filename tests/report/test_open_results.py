@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
@@ -58,6 +60,14 @@ def test_the_schema_has_the_keys_and_closed_sets_of_the_code() -> None:
     assert SCHEMA["properties"]["error"]["enum"] == [*get_args(ErrorKind), None]
     with pytest.raises(jsonschema.ValidationError):
         VALID({"url": "https://example.org/"})
+
+
+def test_reading_loads_nothing_that_crawls() -> None:
+    """Whoever only reads results pays for no HTTP client, event loop or parser."""
+    code = "import sys; from crawler import open_results; print([name for name in sys.argv[1:] if name in sys.modules])"
+    heavy = ("aiohttp", "asyncio", "selectolax", "rich", "ada_url", "pyarrow")
+    ran = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
 
 
 def test_links_and_broken_links(tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ class WholeFiles:
     def _check(self, path: Path) -> None:
         if path.is_dir():
             raise UsageError(f"{path} is a folder", "a file is to be written", f"-o {path / 'pages'}")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is no file", "a file is to be written, and to take the place of what is there", "-o -")
         if not self._fresh and path.exists():
             raise UsageError(f"{path} is there already", "nothing is replaced unasked", "another name, or --fresh")
         if not path.parent.is_dir():
