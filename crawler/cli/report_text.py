@@ -13,8 +13,8 @@ from crawler.report.tables import Table
 from crawler.text import printable, shortened, width_of
 
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
-# What a subject needs to be told apart, and what stands beside it may take.
-_NARROWEST, _LONGEST_BEFORE = 24, 18
+# What a subject needs to be told apart, and what stands before it may take.
+_NARROWEST, _LONGEST_BEFORE = 16, 18
 
 
 def text_table(table: Table, taken: Taken, folder: str, width: int = 0, color: bool = False) -> Iterator[str]:

@@ -130,7 +130,7 @@ def _cells(cells: Sequence[Cell]) -> Iterator[str]:
         where = printable(branch.name)
         name = f"{human_count(cell.others)} others" if cell.others else _last(where)
         pages = human_count(branch.pages)
-        title = f"{shortened(where, 120)}{f' ({name})' if cell.others else ''}: {pages} pages, "
+        title = f"{shortened(where, 60)}{f' ({name})' if cell.others else ''}: {pages} pages, "
         title += f"{human_count(branch.bad)} broken, {human_size(branch.size)}"
         # Where there is no room nobody reads: about 10 by 6 pixels a letter.
         words = ""

@@ -244,7 +244,7 @@ def test_every_stop_leaves_a_report(new_site: Callable[..., Site], tmp_path: Pat
     command = ("crawl", site.url(), "-o", out, "--sitemap", "off")
     assert run(capfd, *command, "--max-pages", 2).code == 0
     first = (out / "report.html").read_text("utf-8")
-    assert "Not complete (page limit and 1 URLs are left)." in first
+    assert "Not complete (page limit, 1 URL is left)." in first
     ran = run(capfd, *command)
     assert "report.html" in ran.err
     last = (out / "report.html").read_text("utf-8")

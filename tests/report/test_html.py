@@ -113,6 +113,26 @@ def test_the_same_crawl_makes_the_same_file(crawled: Path) -> None:
     assert report_of(crawled) == report_of(crawled)
 
 
+def test_words_can_be_read_in_every_theme() -> None:
+    """In the light, in the dark and on paper: text has at least the contrast 4.5 with what is behind it (WCAG 2.2, 1.4.3)."""
+    style = (Path(__file__).parents[2] / "crawler/report/report.css").read_text("utf-8")
+    light, dark, paper = (dict(re.findall(r"--(\w+):(#\w+)", colors)) for colors in re.findall(r":root\{(.*?)\}", style))
+    for theme in (light, light | dark, light | paper, light | dark | paper):
+        for words, behind in (
+            *((words, behind) for words in ("ink", "dim") for behind in ("bg", "soft", "q0", "q1")),
+            ("link", "bg"), ("ink", "q2"), ("ink", "q3"),
+        ):  # fmt: skip
+            bright, other = sorted((_luminance(theme[words]), _luminance(theme[behind])), reverse=True)
+            assert (bright + 0.05) / (other + 0.05) >= 4.5, (words, behind, theme)
+
+
+def _luminance(color: str) -> float:
+    digits = color[1:] if len(color) == 7 else "".join(2 * digit for digit in color[1:])
+    parts = [int(digits[start : start + 2], 16) / 255 for start in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 # --- numbers ------------------------------------------------------------------------------------------------------------
 
 TILES = {
