@@ -26,7 +26,7 @@ from crawler.report.tables import TABLES, Table
 from crawler.text import as_json, human_size, printable
 
 MOST = 50
-"""Groups of a table that people are shown, unless they want more."""
+"""Groups of a table that people are shown, unless they want more; and items of a group in JUnit."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -66,7 +66,7 @@ def _pieces(connection: sqlite3.Connection, arguments: argparse.Namespace, table
             return _csv(connection, tables)  # all of it: who computes with it counts on that
         case "junit":
             wanted = tables or [table for table in TABLES.values() if table.is_finding]
-            return junit([(table, take(connection, table, arguments.limit or 0)) for table in wanted])
+            return junit([(table, take(connection, table, arguments.limit or 0, max(table.most_items, MOST))) for table in wanted])
         case "md":
             return _markdown(connection, arguments, tables)
         case _:

@@ -24,8 +24,9 @@ def junit(suites: Sequence[tuple[Table, Taken]]) -> Iterator[str]:
         for group in taken.groups:
             line = line_of(table, group.key)
             yield f'    <testcase classname="{table.name}" name={_attribute(line.subject)}>\n'
-            yield f"      <failure message={_attribute(_sentence(line))}>"
+            yield f"      <failure message={_attribute(_sentence(line._replace(subject='')))}>"
             yield "".join(f"\n{escape(_sentence(item_line(table, item)))}" for item in group.items)
+            yield f"\nand {more:,} more" if (more := group.total - len(group.items)) > 0 else ""
             yield "</failure>\n    </testcase>\n"
         yield "  </testsuite>\n"
     yield "</testsuites>\n"
