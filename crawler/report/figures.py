@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-STATUSES = (
-    "SELECT status, outcome, count(*) AS pages FROM pages WHERE role <> 'requisite' GROUP BY status, outcome ORDER BY status, outcome"
-)
+STATUSES = "SELECT status, outcome, count(*) AS pages FROM pages WHERE role = 'page' GROUP BY status, outcome ORDER BY status, outcome"
 
 TYPES = """
 SELECT coalesce(content_type, 'unknown') AS type, count(*) AS pages, sum(bytes) AS bytes FROM pages
@@ -23,10 +21,10 @@ TIMES = "SELECT CAST(ttfb_ms AS INTEGER) AS ms, count(*) AS pages FROM pages WHE
 # An RFC 3339 time cut to whole seconds (19 characters) or tenths (21).
 MOMENTS = """
 SELECT run, substr(fetched_at, 1, :length) AS moment, count(*) AS pages, count(*) FILTER (WHERE outcome IN ('http_error', 'error')) AS bad
-FROM pages WHERE role <> 'requisite' GROUP BY run, moment ORDER BY run, moment
+FROM pages WHERE role = 'page' GROUP BY run, moment ORDER BY run, moment
 """
 
-PATHS = "SELECT url, outcome IN ('http_error', 'error') AS bad, bytes FROM pages WHERE role <> 'requisite'"
+PATHS = "SELECT url, outcome IN ('http_error', 'error') AS bad, bytes FROM pages WHERE role = 'page'"
 
 RUNS = """
 SELECT run, started, ended, seconds, finish_reason, version, settings, (SELECT value FROM meta WHERE key = 'format') AS format

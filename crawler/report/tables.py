@@ -15,7 +15,7 @@ SLOW_MS = 1_000
 THIN_BYTES = 1_024
 """A page is thin when its HTML, markup included, is smaller than so many bytes."""
 
-_HTML = "outcome = 'ok' AND role = 'page' AND content_type IN ('text/html', 'application/xhtml+xml')"
+_HTML = "outcome IN ('ok', 'not_modified') AND role = 'page' AND content_type IN ('text/html', 'application/xhtml+xml')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +168,10 @@ DUPLICATES = Table(
     """
 WITH titles AS MATERIALIZED (SELECT title, pages FROM duplicate_titles), bodies AS MATERIALIZED (SELECT sha256, pages FROM duplicate_bodies)
 SELECT 'title' AS same, t.title AS value, t.pages, p.url
-FROM pages p NOT INDEXED CROSS JOIN titles t ON t.title = p.title WHERE p.outcome = 'ok'
+FROM pages p NOT INDEXED CROSS JOIN titles t ON t.title = p.title WHERE p.outcome IN ('ok', 'not_modified')
 UNION ALL
 SELECT 'body', b.sha256, b.pages, p.url
-FROM pages p NOT INDEXED CROSS JOIN bodies b ON b.sha256 = p.sha256 WHERE p.outcome = 'ok'
+FROM pages p NOT INDEXED CROSS JOIN bodies b ON b.sha256 = p.sha256 WHERE p.outcome IN ('ok', 'not_modified')
 ORDER BY same DESC, pages DESC, value, url
 """,
     keys=3,
