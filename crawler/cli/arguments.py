@@ -29,6 +29,12 @@ def _worker(parser: Parser) -> None:
     add_settings(parser, lambda option: option.name in local or (not option.fixed and option.group not in (KEEP, CONFIGURATION)))
 
 
+def _merge(parser: Parser) -> None:
+    parser.add_argument("out", metavar="OUT", help="The new folder.")
+    parser.add_argument("shards", metavar="SHARD", nargs="+", help="The folder of a worker, or one with several in it.")
+    parser.add_argument("--debug", action="store_true", default=False, help=OPTIONS["debug"].help)
+
+
 def _status(parser: Parser) -> None:
     parser.add_argument("folder", metavar="DIR", nargs="?", default=None, help="The folder of the crawl.")
     add_settings(parser, lambda option: option.name in ("frontier", "name"))
@@ -235,6 +241,7 @@ _ARGUMENTS = {
     "crawl": _crawl,
     "resume": _resume,
     "worker": _worker,
+    "merge": _merge,
     "status": _status,
     "health": _health,
     "report": _report,

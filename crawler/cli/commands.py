@@ -23,6 +23,7 @@ COMMANDS = {
         "--frontier URL --name NAME -o DIR [options]",
         "joins a crawl that many machines share, until it is finished",
     ),
+    "merge": Command("crawler.cli.merge", "run", "OUT SHARD...", "makes one crawl of the folders of workers: each URL once"),
     "status": Command(
         "crawler.cli.status",
         "run",

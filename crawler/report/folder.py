@@ -11,6 +11,7 @@ from pathlib import Path
 
 from crawler.errors import OutputError
 from crawler.store.database import FILE_NAME, FORMAT
+from crawler.store.merge import merged
 
 # The same as in `crawler.store.folder`, which would load what only a crawl needs.
 LOCK_NAME = ".lock"
@@ -19,11 +20,14 @@ _PATIENCE = 5.0
 
 
 def open_folder(folder: Path) -> sqlite3.Connection:
-    """A connection to the folder's crawl.db that can only read; it may be used while a crawl runs. The caller closes it.
+    """A connection to the folder's crawl.db that can only read; it may be used while a crawl runs. The caller closes it. Of a folder with
+    the folders of workers that share a crawl it is one to what all of them have.
 
     Raises OutputError when the folder holds no crawl, a damaged one, one of a newer format, or one that cannot be read.
     """
     path = folder / FILE_NAME
+    if not path.is_file() and folder.is_dir():
+        path = merged(folder) or path
     if not path.is_file():
         why = f"it has no {FILE_NAME}" if folder.is_dir() else "there is no such folder"
         raise OutputError(f"{folder} is not a crawl", why, "crawler crawl URL -o DIR")

@@ -66,7 +66,8 @@ CREATE TABLE _frontier (       -- every admitted URL, in the order of discovery
   attempts INTEGER NOT NULL DEFAULT 0,
   reason TEXT,
   detail TEXT,
-  slot INTEGER                 -- of its host, by which it was leased last
+  slot INTEGER,                -- of its host, by which it was leased last
+  token INTEGER NOT NULL DEFAULT 0 -- of the lease under which it ended, in a crawl that many machines share: the highest counts
 );
 CREATE INDEX _queue ON _frontier (host_id, rank, seq) WHERE state = 'queued';
 CREATE INDEX _leased ON _frontier (host_id) WHERE state = 'leased';

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from figures import Torture
 from redis_server import RedisServer, needs_redis
-from running import rows
+from running import Capture, rows, run, wrong_bodies
 from victims import Victim, Victims
 
 from crawler.engine.commit import AT_RISK
@@ -115,7 +115,7 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
-def test_workers_and_the_frontier_are_killed(torture: Torture, new_site: NewSite, tmp_path: Path, stack: ExitStack) -> None:
+def test_workers_and_the_frontier_are_killed(torture: Torture, new_site: NewSite, tmp_path: Path, stack: ExitStack, capfd: Capture) -> None:
     """Workers join and are killed at any request, and so is the Redis with its log, which starts again: every page ends in some folder,
     whole; what is fetched again is what was at risk; all workers end with 0."""
     needs_redis()
@@ -155,6 +155,11 @@ def test_workers_and_the_frontier_are_killed(torture: Torture, new_site: NewSite
     torture.figure("pages of a shared crawl that no worker has", len(sea.digests.keys() - {url for url, *_ in stored}), at_most=0)
     wrong = [url for url, sha256, _ in stored if sea.digests.get(url) != sha256]
     torture.figure("pages of a shared crawl that are not what was served", len(wrong), at_most=0)
+    assert run(capfd, "merge", tmp_path / "all", *fleet.folders).code == 0
+    merged = rows(tmp_path / "all", "SELECT url, sha256 FROM pages WHERE outcome = 'ok'")
+    torture.figure("pages that are twice in merged output, or not there", abs(len(merged) - len(sea.urls)), at_most=0)
+    assert dict(merged) == sea.digests
+    assert wrong_bodies(tmp_path / "all") == []
     again = sum(sea.asked.values()) - len(sea.asked)
     torture.figure("pages fetched again for each kill of a shared crawl", again / max(1, kills), at_most=workers * COST)
     torture.figure("kills of workers and of the frontier", kills, at_least=len(blows) // 2)

@@ -13,10 +13,10 @@ from crawler.frontier import rows
 from crawler.model import Failed, HostState, Lease, Outcome, Refusal, Request, Retry, Skipped, SkipReason
 from crawler.store.database import Database
 
-_KEEP = """INSERT INTO _frontier (id, url, host_id, role, depth, chain, parent, rank, state, reason, detail, attempts)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET role = excluded.role, depth = excluded.depth,
+_KEEP = """INSERT INTO _frontier (id, url, host_id, role, depth, chain, parent, rank, state, reason, detail, attempts, token)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET role = excluded.role, depth = excluded.depth,
              chain = excluded.chain, parent = excluded.parent, rank = excluded.rank, state = excluded.state, reason = excluded.reason,
-             detail = excluded.detail, attempts = excluded.attempts"""
+             detail = excluded.detail, attempts = excluded.attempts, token = excluded.token"""
 _REFUSALS = """SELECT r.url, r.id, r.detail, coalesce(p.url, r.parent), r.depth FROM _refused r LEFT JOIN _frontier p ON p.id = r.parent
                WHERE r.reason = ?"""
 _SKIPPED = """SELECT h.host, f.url, f.id, f.role, f.depth, p.url, f.chain, 0 FROM _frontier f JOIN hosts h USING (host_id)
@@ -47,7 +47,8 @@ class Journal:
         with self.database.transaction():
             ended = [_end(outcome) for outcome in outcomes if not isinstance(outcome, Retry)]
             host_id = self._host_id(lease.host)
-            self._keep(host_id, ended)
+            self._keep(host_id, ended, lease.token)
+            self._execute("UPDATE hosts SET token = ? WHERE host_id = ?", (lease.token, host_id))
             done = sum(end[1] == "done" for end in ended)
             failed = sum(end[1] == "failed" for end in ended)
             self._execute(rows.KEEP, (*rows.state_columns(state), done, failed, 0, False, host_id))
@@ -55,14 +56,14 @@ class Journal:
     def withdrawn(self, host: str, requests: Iterable[Request], pattern: str) -> None:
         """Writes down URLs that are skipped as a trap."""
         with self.database.transaction():
-            self._keep(self._host_id(host), [(request, "skipped", "trap", pattern, 0) for request in requests])
+            self._keep(self._host_id(host), [(request, "skipped", "trap", pattern, 0) for request in requests], 0)
 
-    def _keep(self, host_id: int, ended: Iterable[tuple[Request, str, str | None, str | None, int]]) -> None:
+    def _keep(self, host_id: int, ended: Iterable[tuple[Request, str, str | None, str | None, int]], token: int) -> None:
         for request, state, reason, detail, tried in ended:
             parent = fingerprint(request.parent) if request.parent else None
             place = (rows.chain_column(request.chain), parent, rows.rank_of(request))
-            row = (request.id, request.url, host_id, request.role, request.depth, *place, state, reason, detail, request.attempts + tried)
-            self._execute(_KEEP, row)
+            who, end = (request.id, request.url, host_id, request.role, request.depth), (state, reason, detail)
+            self._execute(_KEEP, (*who, *place, *end, request.attempts + tried, token))
 
     def refuse(self, refusals: Sequence[Refusal]) -> None:
         """See `Frontier.refuse`."""
