@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO, TypeVar
 
+from crawler.cli.facts import readable
 from crawler.cli.messages import say
 from crawler.cli.screen import wants_color
 from crawler.cli.screen_text import plural
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Writes what `arguments` ask for. Raises UsageError, and OutputError when the folder cannot be read or the file not be written."""
     to = arguments.to or _BY_ENDING.get(Path(arguments.output or "").suffix.lower(), "jsonl")
     _check(arguments, to)
-    with open_results(arguments.folder) as results, _watched(results, arguments) as watch:
+    with readable(Path(arguments.folder)), open_results(arguments.folder) as results, _watched(results, arguments) as watch:
         if arguments.output is None or arguments.output == "-":
             sys.stdout.flush()
             _write(to, results, sys.stdout.buffer, watch, arguments)
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             if to == "sitemap":
                 said = _sitemap(results, path, files, watch, arguments)
             else:
-                with closing(files.open(path)) as file, explained(path):
+                with explained(path), closing(files.open(path)) as file:
                     _write(to, results, file, watch, arguments)
                 said = ""
     if not arguments.quiet:

@@ -30,9 +30,15 @@ _Found = TypeVar("_Found", bound=_Facts)
 @contextmanager
 def reading(folder: Path) -> Iterator[sqlite3.Connection]:
     """A connection to the crawl in a folder that can only read. Raises OutputError when there is none, and for what is damaged."""
+    with readable(folder), closing(open_folder(folder)) as connection:
+        yield connection
+
+
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """What SQLite says of reading a folder becomes an OutputError."""
     try:
-        with closing(open_folder(folder)) as connection:
-            yield connection
+        yield
     except sqlite3.DatabaseError as error:
         raise unreadable(folder, error) from error
 

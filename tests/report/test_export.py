@@ -412,6 +412,22 @@ def test_a_crawl_that_has_found_nothing_yet(tmp_path: Path, capfd: Capture) -> N
     assert (ran.code, error_lines(ran.err)[0]) == (2, "error: there is no page for a sitemap")
 
 
+@pytest.mark.parametrize("to", ["jsonl", "sitemap", "graphml"])
+def test_a_damaged_database(tmp_path: Path, capfd: Capture, to: str) -> None:
+    """Exit code 6, said in a line, and no half file."""
+    folder = example(tmp_path / "out")
+    (root,) = folder.connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'pages'").fetchone()
+    (size,) = folder.connection.execute("PRAGMA page_size").fetchone()
+    folder.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    folder.close()
+    with (folder.path / "crawl.db").open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+    ran = run(capfd, "export", folder.path, "--to", to, "-o", tmp_path / "x")
+    assert (ran.code, error_lines(ran.err)[0]) == (6, f"error: cannot read {folder.path}")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_a_folder_without_a_crawl(tmp_path: Path, capfd: Capture) -> None:
     """Exit code 6."""
     assert run(capfd, "export", tmp_path, "-o", tmp_path / "x.csv").code == 6

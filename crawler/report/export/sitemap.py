@@ -116,7 +116,7 @@ class _Parts:
         if self._found.files == 1:
             self._files.rename(self._part(1), self._path)
             return
-        with closing(self._files.open(self._path)) as index, explained(self._path):
+        with explained(self._path), closing(self._files.open(self._path)) as index:
             index.write(_HEAD.format("sitemapindex").encode())
             for number in range(self._found.files):
                 index.write(f"<sitemap><loc>{xml(f'{site}/{self._part(number + 1).name}')}</loc></sitemap>\n".encode())
