@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
+from disks import mounted
 from running import Capture, ended, error_lines, no_surroundings, run, running
 
 from crawler import open_results
@@ -410,6 +411,16 @@ def test_a_crawl_that_has_found_nothing_yet(tmp_path: Path, capfd: Capture) -> N
     assert ElementTree.parse(tmp_path / "x.graphml").getroot().tag.endswith("}graphml")
     ran = run(capfd, "export", folder.path, "-o", tmp_path / "x.xml")
     assert (ran.code, error_lines(ran.err)[0]) == (2, "error: there is no page for a sitemap")
+
+
+def test_a_full_disk(tmp_path: Path, capfd: Capture) -> None:
+    """Exit code 6, said as such, and what was written so far is taken away again."""
+    folder = many(tmp_path / "out", 2_000)
+    with mounted(tmp_path / "disk", "size=64k") as disk:
+        for to in ("jsonl", "csv", "sitemap", "graphml"):
+            ran = run(capfd, "export", folder.path, "--to", to, "-o", disk / "x")
+            assert (ran.code, error_lines(ran.err)[:2]) == (6, [f"error: cannot write {disk / 'x'}", "  the disk is full"])
+            assert list(disk.iterdir()) == []
 
 
 @pytest.mark.parametrize("to", ["jsonl", "sitemap", "graphml"])

@@ -124,7 +124,8 @@ class _Parts:
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with explained(self._path):
+                self._file.close()
 
     def _next(self) -> None:
         if self._file is not None:
@@ -136,8 +137,7 @@ class _Parts:
 
     def _finish(self) -> None:
         self._write(_foot("urlset"))
-        with explained(self._path):
-            self.close()
+        self.close()
 
     def _write(self, data: bytes) -> None:
         assert self._file is not None
