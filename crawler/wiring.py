@@ -83,7 +83,7 @@ def politeness_of(
     """The rules for each host: the general ones, changed by its `[hosts."…"]` table. `named` are the hosts of the seeds; without it
     the user named all. Those that are `is_outside` are asked one URL at a time, and given up as soon as one that was mistyped."""
 
-    tables = _tables(settings)
+    tables = host_tables(settings)
 
     def rules(host: str) -> Politeness:
         table, outside = tables.get(host), is_outside(host)
@@ -159,23 +159,27 @@ def fetch_options_of(
 def _host_headers(settings: Settings) -> dict[str, tuple[tuple[str, str], ...]]:
     """What the `[hosts."…"]` tables add to requests, by host key."""
     added = {}
-    for host, table in _tables(settings).items():
+    for host, table in host_tables(settings).items():
         login = _credentials(table.auth_env)
         if headers := (*table.header, *((("Authorization", basic(*login)),) if login else ())):
             added[host] = headers
     return added
 
 
-def _tables(settings: Settings) -> dict[str, HostSettings]:
-    """The `[hosts."…"]` tables by host key. Raises UsageError for what is no host."""
+def host_tables(settings: Settings) -> dict[str, HostSettings]:
+    """The `[hosts."…"]` tables by host key. Raises UsageError for what is no host, and for two tables of one."""
     tables = {}
     for host, table in settings.hosts.items():
         try:
             key = host_key(canonical(f"{'http' if host.endswith(':80') else 'https'}://{host}"))
         except ValueError:
             key = ""
-        if not key or any(character in "/\\?#@" for character in host):
+        if not key:
             raise UsageError(f"`hosts`: '{host}' is no host", "a host name, with its port if that is unusual", '[hosts."example.org"]')
+        if key in tables:
+            raise UsageError(
+                f"`hosts`: '{host}' has two tables", f"both are of the host {key}: ports 80 and 443 are one", "one table for both"
+            )
         tables[key] = table
     return tables
 

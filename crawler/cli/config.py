@@ -11,6 +11,7 @@ from crawler.effective import Effective, load, secrets_of, to_plain
 from crawler.errors import UsageError
 from crawler.settings import OPTIONS
 from crawler.text import as_json, printable
+from crawler.wiring import host_tables
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -30,6 +31,7 @@ def check(file: str | None) -> int:
     if file is None:
         raise UsageError("FILE is missing", "usage: crawler config check FILE", "crawler config check crawl.toml")
     effective = load({"config": file}, {})
+    host_tables(effective.settings)
     name = "standard input" if file == "-" else file
     said = [key for key, source in effective.sources.items() if source.startswith(name)]
     print(f"{printable(name)} is good: {len(said)} setting{'' if len(said) == 1 else 's'}")

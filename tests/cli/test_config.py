@@ -93,6 +93,9 @@ def test_check_says_that_a_file_is_good(capsys: Screens, here: Path, monkeypatch
          "error: a.toml:1:9: `scope` cannot be 'hots'\n  expected page, prefix, host, domain or any; did you mean host?\n"
          "  scope = 'hots'\n          ^\n  try: scope = \"host\"\n"),
         ("scope == 'host'", "error: a.toml:1:8 is no TOML: invalid value\n  scope == 'host'\n         ^\n"),
+        ('[hosts."*.a.test"]\ndelay = 1',
+         "error: a.toml:1:9: '*.a.test' is no host\n  a table is for one host, and there are no patterns\n"),
+        ('[hosts."a.test:port"]\ndelay = 1', "error: `hosts`: 'a.test:port' is no host\n"),
         ("conc = 3\x1b", "error: a.toml:1:9 is no TOML: "),
         ("concurency = 3",
          "error: a.toml:1:1: `concurency` is no setting; did you mean `concurrency`?\n  concurency = 3\n  ^\n  try: crawler config show\n"),

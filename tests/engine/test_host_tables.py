@@ -81,8 +81,16 @@ def test_a_host_may_be_written_as_people_write_it(written: str, host: str) -> No
     assert fetch_options_of(settings, ()).host_headers == {host: (("X-Team", "docs"),)}
 
 
-@pytest.mark.parametrize("written", ["https://example.org", "example.org/docs", "me@example.org", "exa mple.org", "example.org:port"])
+@pytest.mark.parametrize(
+    "written", ["https://example.org", "example.org/docs", "me@example.org", "exa mple.org", "example.org:port", "*.example.org"]
+)
 def test_a_table_of_no_host_is_refused(written: str) -> None:
     """A table that no host could have is a mistake, not a table that nobody uses."""
     with pytest.raises(UsageError, match="is no host"):
         politeness_of(Settings.from_keywords(hosts={written: {"delay": 7}}))
+
+
+def test_two_tables_of_one_host_are_refused() -> None:
+    """Ports 80 and 443 are one host: of two tables nobody could tell which one counts."""
+    with pytest.raises(UsageError, match="has two tables"):
+        politeness_of(Settings.from_keywords(hosts={"example.org": {"delay": 7}, "example.org:443": {"delay": 8}}))
