@@ -48,13 +48,7 @@ def _read_hosts(tables: Any) -> dict[str, HostSettings]:
 
 
 def _read_host(host: str, table: Any) -> HostSettings:
-    if any(character in "/\\?#@*" or character.isspace() for character in host):
-        why = (
-            "a table is for one host, and there are no patterns"
-            if "*" in host
-            else "expected a host name, with its port if that is unusual"
-        )
-        raise values.Inside((host,), f"'{host}' is no host", why, '[hosts."example.org"]')
+    values.check_host(host)
     if not isinstance(table, Mapping):
         what, why = f"host {host} cannot be {values.wrong(table)}", f"expected a table of {', '.join(HOST_OPTIONS)}"
         raise values.Inside((host,), what, why, f'{toml.key(host)} = {{ delay = "2s" }}')

@@ -44,6 +44,14 @@ class Kind:
         return "; ".join(filter(None, (f"expected {self.expected.partition(', e.g. ')[0]}", str(error))))
 
 
+def check_host(host: str) -> None:
+    """Raises `Inside` for what cannot be the name of a host in a table."""
+    if any(character in "/\\?#@*" or character.isspace() for character in host):
+        port = "expected a host name, with its port if that is unusual"
+        why = "a table is for one host, and there are no patterns" if "*" in host else port
+        raise Inside((host,), f"'{host}' is no host", why, '[hosts."example.org"]')
+
+
 class Inside(ValueError):
     """Something is wrong inside a value that is a table: the keys that lead there, what, and why; the last key itself when it is
     `unknown`, otherwise its value."""

@@ -25,8 +25,9 @@ ENOUGH = {"dated": 6, "worded": 4, "growing": 2, "plain": 5}
 """So many pages in a row that bring nothing new are a trap. Shapes that have brought something before get more patience."""
 BRED = 2
 """When fewer pages of a calendar were found on other pages of it, twice as many are needed."""
-DAYS = 16
-"""So many are needed of the pages that a calendar only lists, as months list their days: most of them may be empty."""
+DAYS, FEWEST_DAYS = 18, 10
+"""So many are needed of the pages that a calendar only lists, as months list their days: most of them may be empty. Four fewer for each
+trap that the host is known to have."""
 TWINS = 3
 """So many pages that were the same under another random value are enough."""
 GENERATIONS = 30
@@ -187,8 +188,12 @@ class Traps:
         wide.bred += breeder != ""
         least = ENOUGH["dated" if dated else shape.kind] * (2 if dated and wide.bred < BRED else 1)
         if dated and breeder == "its like":
-            least = DAYS
+            least = self._days(request.host)
         return self._count_dull(request.host, shape, record, wide, least)
+
+    def _days(self, host: str) -> int:
+        """How many empty days are enough: fewer where the host has shown traps before."""
+        return max(FEWEST_DAYS, DAYS - 4 * len(self._quarantined.get(host, ())))
 
     def _goes_on(self, sight: Sight, shape: Shape, wide: Record, breeder: str) -> bool:
         """Whether a page of a calendar leads to another one as it is itself, or as those that led to such, that nothing has listed.
@@ -211,7 +216,7 @@ class Traps:
         if wide is not record:
             wide.run += 1
             wide.dull.add(shape.pattern)
-            if len(wide.dull) >= VARIETY and wide.is_enough(max(least, DAYS) if shape.dated else least, shape):
+            if len(wide.dull) >= VARIETY and wide.is_enough(max(least, self._days(host)) if shape.dated else least, shape):
                 return self._quarantine(host, shape.wide)
         if not record.is_enough(least, shape):
             return None
