@@ -22,9 +22,9 @@ class Frontier(Protocol):
     An answer given survives a crash of this process.
 
     **Slots** are for several workers on one site. The first lease of a host opens one; others open while nothing speaks against it: it
-    has answered, its robots.txt is kept (where that is asked for), it has no delay, failure, refusal or rate that was learnt, and the
-    slots that are open are used. The shares of all never exceed together what one holder may ask for at once. As soon as one slot is
-    told otherwise (`done`, `release`), the others are to leave: they get no further URLs, `held` and `extend` say so, and of what they
+    has answered, its robots.txt is kept (where that is asked for), it has no delay, failure, refusal or rate that was learnt, and it
+    bears more than one request at once. The shares of all never exceed together what one holder may ask for. As soon as one slot is told
+    otherwise (`done`, `release`), the others are to leave: they get no further URLs, `held` and `extend` say so, and of what they
     say about the host only a later time and a closing count. So a host in trouble is in one hand.
     """
 

@@ -35,7 +35,7 @@ from crawler.waiting import first_of, to_the_end
 PATIENCE = 0.02
 """Seconds for judging URLs without asking for them, in one go."""
 
-POLL = 0.5
+POLL = 0.1
 """Seconds between two questions to a frontier in which others hold all the work."""
 
 Deliver = Callable[[Sequence[Record]], Awaitable[None]]

@@ -25,10 +25,8 @@ class Sharing:
     needs_robots: bool = True
 
     def opens(self, state: HostState, share: int, now: float) -> bool:
-        """Whether a further slot may open: the host is well, and bears at least half of what the open slots may ask for."""
-        if self.needs_robots and not state.robots:
-            return False
-        return is_well(state, share, now) and state.concurrency >= min(share, max(2.0, share / 2))
+        """Whether a further slot may open: the host is well, and its robots.txt is known."""
+        return (bool(state.robots) or not self.needs_robots) and is_well(state, share, now)
 
 
 def is_well(state: HostState, share: int, now: float) -> bool:

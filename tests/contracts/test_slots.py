@@ -77,7 +77,7 @@ def test_nobody_holds_two_slots_of_a_host(frontier: AnyFrontier) -> None:
 @pytest.mark.parametrize(
     "state",
     [HostState(answered=True, concurrency=2.0), replace(WELL, answered=False), replace(WELL, concurrency=1.9), *TROUBLE.values()],
-    ids=["no robots.txt", "no answer", "a slot that is not used", *TROUBLE],
+    ids=["no robots.txt", "no answer", "one request at a time", *TROUBLE],
 )
 def test_no_slot_opens_while_anything_speaks_against_it(frontier: AnyFrontier, state: HostState) -> None:
     """A host starts with one slot; it stays alone until it has answered, its robots.txt is known and it bears more."""
