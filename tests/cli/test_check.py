@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Capture, error_lines, no_surroundings, run, running
+from running import SECONDS, Capture, error_lines, no_surroundings, run, running
 
 from crawler.testing import Gate, Site, answer, redirect
 
@@ -216,7 +216,7 @@ def test_ctrl_c_ends_the_check_and_says_what_is_left(site: Site) -> None:
     site.page("/", "", links=["/slow", "/a", "/b"])
     site.page("/slow", answer(200, "x", gate=gate))
     with running("check", site.url(), "-c", 1) as process:
-        site.wait_for("/slow")
+        site.wait_for("/slow", timeout=SECONDS)
         process.send_signal(2)
         assert process.stderr is not None
         while "Pausing" not in process.stderr.readline():

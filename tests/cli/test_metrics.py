@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from running import Capture, error_lines, no_surroundings, run, running
+from running import SECONDS, Capture, error_lines, no_surroundings, run, running
 
 from crawler.cli.metrics import Metrics, MetricsServer
 from crawler.configuration import values
@@ -84,7 +84,7 @@ def test_a_crawl_serves_its_numbers_while_it_runs(site: Site, tmp_path: Path) ->
         assert process.stderr is not None
         while not (found := re.search(r"Metrics: (http://127\.0\.0\.1:\d+/metrics)", process.stderr.readline())):
             pass
-        site.wait_for("/slow")
+        site.wait_for("/slow", timeout=SECONDS)
         text = read(found[1])[1]
         assert samples(text)['crawler_pages_total{outcome="ok",role="page",status="200"}'] == 3
         gate.open()

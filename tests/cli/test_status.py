@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from running import running
+from running import SECONDS, running
 
 from crawler.cli.status import render_status, run, status_line
 from crawler.cli.watch import watch
@@ -287,7 +287,7 @@ def test_watching_follows_a_crawl_in_another_process(site: Site, tmp_path: Path)
     site.page("/", "", links=["/slow"])
     site.page("/slow", answer(200, "x", gate=gate))
     with running("crawl", site.url(), "-o", tmp_path / "out") as crawl:
-        site.wait_for("/slow")
+        site.wait_for("/slow", timeout=SECONDS)
         with running("status", tmp_path / "out", "--watch") as watching:
             assert watching.stdout is not None
             first = watching.stdout.readline()

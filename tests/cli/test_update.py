@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from edited import EditedSite, Sheet
-from running import Capture, assert_at_rest, error_lines, no_surroundings, rows, run, running, value
+from running import SECONDS, Capture, assert_at_rest, error_lines, no_surroundings, rows, run, running, value
 
 from crawler import crawl as crawl_in_python
 from crawler.testing import Answer, Site, SiteRequest, answer
@@ -128,7 +128,7 @@ def test_a_kill_in_the_middle_costs_what_it_always_costs(site: Site, folder: Fol
     edited.edit({"/p7": "body"})
     asked = len(site.log)
     with running("crawl", "--update", folder, "--delay", "0.002") as process:
-        site.wait_for(count=asked + 150)
+        site.wait_for(count=asked + 150, timeout=SECONDS)
         process.kill()
         process.wait()
     confirmed = value(folder, "SELECT count(*) FROM pages WHERE run = 2")
