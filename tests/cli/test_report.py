@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 from markdown_it import MarkdownIt
-from running import Capture, no_surroundings, run, running, value
+from running import SECONDS, Capture, no_surroundings, run, running, value
 
 from crawler.report.tables import TABLES, Table
 from crawler.store.database import FORMAT
@@ -172,7 +172,7 @@ def test_while_a_crawl_runs(new_site: Callable[..., Site], tmp_path: Path, capfd
     site = new_site({"/": answer(links=["/gone", "/late"]), "/late": answer(body="late", gate=gate)})
     out = tmp_path / "out"
     with running("crawl", site.url(), "-o", out, "-q", "--sitemap", "off") as crawling:
-        site.wait_for("/late")
+        site.wait_for("/late", timeout=SECONDS)
         while value(out, "SELECT count(*) FROM pages") < 2:
             pass
         ran = run(capfd, "report", out, "--broken")
@@ -264,6 +264,26 @@ def test_a_report_that_cannot_be_written_is_not_named(new_site: Callable[..., Si
     (tmp_path / "out" / "report.html").mkdir()
     ran = run(capfd, *command)
     assert (ran.code, "report.html" in ran.err, "finished: queue empty" in ran.err) == (0, False, True), ran.err
+
+
+def test_what_was_given_up_with_its_host_is_broken(tmp_path: Path, capfd: Capture) -> None:
+    """URLs that were never asked for, as their host did not answer, have no row among the pages: whoever links to them is named all the
+    same, with the reason; a sitemap that is not there is no broken link."""
+    made = CrawlFolder(tmp_path / "crawl").run()
+    made.page("https://example.org/", ["https://down.example/a"]).url("https://down.example/a", "failed", "dns", "no such name")
+    made.url("https://example.org/sitemap.xml", "failed", "decode", role="sitemap")
+    made.close()
+    ran = run(capfd, "report", made.path, "--broken")
+    assert ran.out.split("\n")[:4] == [
+        "1 broken URL",
+        "",
+        "  dns  https://down.example/a  no such name · 1 link",
+        "       https://example.org/",
+    ]
+    assert (
+        json.loads(run(capfd, "report", made.path, "--broken", "--json").out)["broken"][0]["found_on"][0]["source"]
+        == "https://example.org/"
+    )
 
 
 def test_the_folder_is_named_for_a_shell(tmp_path: Path, capfd: Capture) -> None:
