@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -93,5 +94,6 @@ def _bar(forecast: Forecast, stream: TextIO) -> Progress:
         Left(table_column=whole),
     ]
     color = wants_color("auto", stream, os.environ)
-    console = Console(file=stream, force_terminal=True, no_color=not color, highlight=False, markup=False, emoji=False)
+    width = shutil.get_terminal_size().columns - len("^C ")  # what Ctrl-C leaves there would break a full line
+    console = Console(file=stream, width=width, force_terminal=True, no_color=not color, highlight=False, markup=False, emoji=False)
     return Progress(*columns, console=console, transient=True, refresh_per_second=4, expand=True)

@@ -32,6 +32,8 @@ WALL_TIME = {
     "store/log.py": "when something happened",
     "fetch/cookies.py": "how old the cookies of an earlier run are, once",
     "cli/status.py": "how long another process has been running",
+    "cli/health.py": "how long ago another process has stored something",
+    "cli/check.py": "how old the answers of an earlier check are; one from the future does not count",
     "bench/render.py": "when it was measured",
 }
 """Where the time of day is asked for, and what for. Everything else counts seconds of the monotonic clock."""
