@@ -22,6 +22,7 @@ from crawler.model import FinishReason, Record, Refusal, Stats
 from crawler.progress import HostProgress, Progress
 from crawler.settings import Settings
 from crawler.store.latest import Latest
+from crawler.waiting import first_of
 
 LOOK = 0.25
 """Seconds between two looks at what was stored."""
@@ -124,13 +125,17 @@ class Crew:
                 await self._begin(worker, opened)
             over = asyncio.Event()
             following = asyncio.create_task(self._follow(opened, latest, deliver, over))
+            following.add_done_callback(lambda _: None if over.is_set() else self.stop("error", 0.0))
             try:
                 async with asyncio.TaskGroup() as group:
                     for worker in self._workers:
                         group.create_task(self._attend(worker, opened, warn))
                 over.set()
                 await following
+            except BaseExceptionGroup as errors:
+                raise first_of(errors) from None
             finally:
+                over.set()
                 following.cancel()
                 for worker in self._workers:
                     worker.kill()

@@ -191,6 +191,16 @@ def test_a_reader_that_leaves_pauses_all(tree: Tree, out: Path) -> None:
     assert_at_rest(out)
 
 
+def test_rows_that_cannot_be_written_end_all(tree: Tree, out: Path) -> None:
+    """As with one process: exit code 6, and the crawl can go on."""
+    ran = ended(start("crawl", tree.site.url(), "-o", out, *TWO, "--jsonl", "/dev/full"))
+
+    assert (ran.code, error_lines(ran.err)[1]) == (6, "  the disk is full")
+    assert_at_rest(out)
+    assert value(out, "SELECT finish_reason FROM runs") == "disk full"
+    assert len(stored(out)) < PAGES
+
+
 def test_a_seed_that_moves_moves_all(new_site: Callable[..., Site], out: Path) -> None:
     """A host to which a seed leads is in scope for every worker, whoever was led there."""
     pages = {f"/{n}": answer(200, links=["/"]) for n in range(40)}

@@ -7,8 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from frontiers import Clock, check_counts, request
 
 from crawler.errors import OutputError
+from crawler.frontier.sqlite import SqliteFrontier
+from crawler.model import Limits
 from crawler.store.database import FORMAT, Database
 
 
@@ -171,3 +174,19 @@ def test_a_database_that_another_program_holds(tmp_path: Path) -> None:
         other.execute("ROLLBACK")
         with database.transaction():
             add(database, a="1")
+
+
+def test_a_folder_from_before_hosts_had_slots(tmp_path: Path) -> None:
+    """Whoever held a host had its first slot: what a kill left leased is given out again."""
+    clock, asked = Clock(), request("/")
+    with closing(Database(tmp_path / "crawl.db")) as database:
+        frontier = SqliteFrontier(database, Limits(), clock)
+        frontier.add([asked])
+        frontier.lease(1, 1, 60.0)
+        database.connection.executescript("DROP TABLE _leases; ALTER TABLE _frontier DROP COLUMN slot")
+    with closing(Database(tmp_path / "crawl.db")) as database:
+        frontier = SqliteFrontier(database, Limits(), clock)
+        assert frontier.lease(1, 1, 60.0).leases == ()
+        frontier.void_leases(same_clock=True)
+        assert [lease.requests for lease in frontier.lease(1, 1, 60.0).leases] == [(asked,)]
+        check_counts(frontier)
