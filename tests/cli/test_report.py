@@ -173,7 +173,7 @@ def test_while_a_crawl_runs(new_site: Callable[..., Site], tmp_path: Path, capfd
     out = tmp_path / "out"
     with running("crawl", site.url(), "-o", out, "-q", "--sitemap", "off") as crawling:
         site.wait_for("/late", timeout=SECONDS)
-        while value(out, "SELECT count(*) FROM pages") < 2:
+        while value(out, "SELECT count(*) FROM pages") < 2 and crawling.poll() is None:
             pass
         ran = run(capfd, "report", out, "--broken")
         gate.open()
