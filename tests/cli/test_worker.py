@@ -11,7 +11,7 @@ import pytest
 from redis_server import RedisServer, needs_redis, new_name, shared_server
 from running import Capture, error_lines, no_surroundings, rows, run, start
 
-from crawler.testing import Site, site
+from crawler.testing import Site, SiteRequest, site
 
 pytestmark = pytest.mark.usefixtures("no_surroundings")
 __all__ = ["no_surroundings"]
@@ -148,3 +148,32 @@ def test_a_frontier_that_is_not_there_is_exit_code_7(capfd: Capture, tmp_path: P
     assert ended.code == 7
     assert "redis://***@127.0.0.1:1/0 cannot be reached" in ended.err
     assert "secret" not in ended.err
+
+
+def test_a_frontier_that_goes_away_for_good_ends_a_worker_with_7(
+    capfd: Capture, web: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of a crawl, after its patience; what was fetched is kept, and once the server is back the rest is fetched."""
+    needs_redis()
+    monkeypatch.setattr("crawler.frontier.shared.connection.PATIENCE", 0.3)
+    (tmp_path / "redis").mkdir()
+    server = RedisServer(tmp_path / "redis", append=True)
+    shared = ("--frontier", server.url, "--name", "web", "-o", tmp_path / "a", "-q")
+
+    def gone(request: SiteRequest) -> str:
+        server.process.kill()
+        return "<a href=/3>on</a>"
+
+    web.page("/2", gone)
+    ended = run(capfd, "crawl", web.url("/0"), *shared)
+    assert ended.code == 7
+    assert "cannot be reached" in ended.err
+    web.page("/2", "<a href=/3>on</a>")
+    server.kill()
+    server.start()
+    try:
+        assert run(capfd, "worker", *shared).code == 0
+    finally:
+        server.stop()
+    stored = [url for (url,) in rows(tmp_path / "a", "SELECT url FROM pages WHERE outcome = 'ok' ORDER BY url")]
+    assert stored == [web.url(f"/{number}") for number in range(5)]

@@ -36,13 +36,14 @@ Argument = bytes | str | int | float
 class Servers:
     """One or several Redis servers, `redis://host:port/db` separated by commas; partition p lies on server p modulo their number.
 
-    Every call is repeated for `patience` seconds while its server is away: all scripts bear being run twice. Raises FrontierError when
-    it stays away, or says no; UsageError for a server that cannot be used at all (too old, or one that forgets when it is full).
+    Every call is repeated for `patience` (`PATIENCE`) seconds while its server is away: all scripts bear being run twice. Raises
+    FrontierError when it stays away, or says no; UsageError for a server that cannot be used at all (too old, or one that forgets when it
+    is full).
     """
 
-    def __init__(self, urls: str, patience: float = PATIENCE, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, urls: str, patience: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.urls = tuple(url.strip() for url in urls.split(",") if url.strip())
-        self._patience = patience
+        self._patience = PATIENCE if patience is None else patience
         self._monotonic = clock
         self._offset: float | None = None
         self.hurry = Event()
