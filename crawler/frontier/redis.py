@@ -19,20 +19,15 @@ from crawler.frontier.shared.charter import prefix_of
 from crawler.frontier.shared.connection import Argument, Servers
 from crawler.frontier.shared.journal import Journal
 from crawler.model import (
-    Failed,
-    Fetched,
     FinishReason,
     HostState,
     Lease,
     Leases,
     Limits,
-    NotModified,
     Outcome,
     Refusal,
     Request,
-    Retry,
     RobotsFacts,
-    Skipped,
     SkipReason,
     Stats,
 )
@@ -40,6 +35,9 @@ from crawler.news import News
 
 AT_ONCE = 1_000
 """URLs in one call of a script, at most: a server does one thing at a time, and nobody should wait for long."""
+
+GRACE = 1.0
+"""Seconds until a worker that is told that its lease is lost starts no more requests under it."""
 
 MOST_WAITING = 1_000_000
 """URLs that may wait for one host. Those found beyond it are not kept, which is counted and said."""
@@ -79,6 +77,8 @@ class RedisFrontier:
         self._most_waiting = most_waiting
         self.worker = worker
         self._turn = 0
+        self._given: set[tuple[str, int]] = set()  # hosts and tokens that were not given back
+        self._void: set[tuple[str, int]] = set()  # those of them that a server may have forgotten
         self.on_loss: Callable[[], object] = lambda: None
         """Called when a server has been started again: what it had acknowledged just before may be lost."""
         servers.on_restart = self._begin_again
@@ -99,10 +99,17 @@ class RedisFrontier:
         return "" if self._clock is None else repr(self._clock())
 
     def _begin_again(self) -> None:
-        """A server that was started again may have lost what it did last. So this worker holds nothing any more, and knows nothing: what
+        """A server that was started again may have lost what it did last. So this worker knows nothing any more, and holds nothing: what
         it has not said to be done is fetched again, by whoever gets it, and its links are added again."""
         self.on_loss()
-        self.evict(0)
+        self._void |= self._given
+
+    def _good(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Those leases that were given since a server was started again; the others are free for all as soon as whoever asks has heard."""
+        lost = [lease for lease in leases if _fence_of(lease) in self._void]
+        for partition, several in self._by_partition(lost).items():
+            self._run(partition, "abandon", self._now, GRACE, *_fences(several))
+        return [lease for lease in leases if lease not in lost] if lost else list(leases)
 
     # -- what goes in ----------------------------------------------------------------------------------------------------
 
@@ -224,6 +231,7 @@ class RedisFrontier:
                 self._robots[name] = known.robots
                 requests = tuple(entries.unpack(name, entry)[0] for entry in head)
                 leases.append(Lease(name, int(token), float(now) + ttl, requests, known))
+                self._given.add((name, int(token)))
             if sum(len(lease[5]) for lease in given) < AT_ONCE or len(leases) >= hosts:
                 return [float(due)] if due else []
 
@@ -236,7 +244,7 @@ class RedisFrontier:
         kept: dict[tuple[str, int], Lease] = {}
         due: list[float] = []
         at_once = max(1, AT_ONCE // max(1, per_host))
-        for partition, several in self._by_partition(leases).items():
+        for partition, several in self._by_partition(self._good(leases)).items():
             for start in range(0, len(several), at_once):
                 some = several[start : start + at_once]
                 sent_at = self.servers.own_time()
@@ -258,7 +266,7 @@ class RedisFrontier:
     def held(self, leases: Sequence[Lease]) -> list[Lease]:
         """See `Frontier.held`."""
         good: set[tuple[str, int]] = set()
-        for partition, several in self._by_partition(leases).items():
+        for partition, several in self._by_partition(self._good(leases)).items():
             for start in range(0, len(several), AT_ONCE):
                 some = several[start : start + AT_ONCE]
                 good |= {(some[number].host, some[number].token) for number in self._run(partition, "held", *_fences(some))}
@@ -276,14 +284,16 @@ class RedisFrontier:
         """See `Frontier.done`. The journal first: what the server knows to have ended is written down somewhere."""
         ids = [entries.raw_id(outcome.request.id) for outcome in outcomes]
         held = self._run(self._partition(lease.host), "leased", lease.host, lease.token, *ids)
-        if held is None:
+        if held is None or not self._good([lease]):
             return False
         self.journal.settle(lease, [outcomes[number] for number in held], state)
         robots = self._robots.get(lease.host)
         known = self._words_of(state, robots)
         for start in range(0, max(1, len(outcomes)), AT_ONCE):
-            words = [word for outcome in outcomes[start : start + AT_ONCE] for word in _words(outcome)]
+            words = [word for outcome in outcomes[start : start + AT_ONCE] for word in entries.words_of(outcome)]
             if not self._run(self._partition(lease.host), "done", lease.host, lease.token, *known, *words):
+                return False
+            if not self._good([lease]):  # it was started again in between
                 return False
         self._robots[lease.host] = state.robots
         return True
@@ -295,6 +305,7 @@ class RedisFrontier:
     def release(self, lease: Lease, state: HostState) -> None:
         """See `Frontier.release`."""
         words = self._words_of(state, self._robots.pop(lease.host, None))
+        self._given.discard(_fence_of(lease))
         self._run(self._partition(lease.host), "release", self._now, lease.host, lease.token, *words)
 
     # -- what is known ---------------------------------------------------------------------------------------------------
@@ -345,6 +356,10 @@ class _Fenced(Protocol):
     def token(self) -> int: ...
 
 
+def _fence_of(lease: Lease) -> tuple[str, int]:
+    return lease.host, lease.token
+
+
 def _text(limit: int | None) -> str:
     return "" if limit is None else str(limit)
 
@@ -369,22 +384,3 @@ def _pieces(groups: list[tuple[str, list[Request]]]) -> Iterator[list[tuple[str,
 
 def _fences(leases: Sequence[_Fenced]) -> list[Argument]:
     return [word for lease in leases for word in (lease.host, lease.token)]
-
-
-def _words(outcome: Outcome) -> tuple[Argument, ...]:
-    """An outcome as the script `done` takes it."""
-    request = outcome.request
-    who = (entries.raw_id(request.id), str(request.id))
-    match outcome:
-        case Retry(_, at, why, counted):
-            return *who, "q", 0, 0, repr(at), entries.pack(replace(request, attempts=request.attempts + counted), why)
-        case Skipped(_, reason, _):
-            return *who, "t" if reason == "trap" else "s", 0, 0, 0, ""
-        case Failed():
-            return *who, "f", 0, 0, 0, ""
-        case Fetched(_, ok, size):
-            return *who, "d", size, int(ok), 0, ""
-        case NotModified():
-            return *who, "d", 0, 1, 0, ""
-        case _:
-            return *who, "d", 0, 0, 0, ""

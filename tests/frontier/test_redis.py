@@ -48,6 +48,12 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
     server.stop()
 
 
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks has heard at once that its lease is lost."""
+    monkeypatch.setattr("crawler.frontier.redis.GRACE", 0.0)
+
+
 def opened(
     servers: Servers, database: Database, clock: Clock | None = None, worker: str = "one", limits: Limits | None = None
 ) -> RedisFrontier:
@@ -188,6 +194,7 @@ def test_a_removed_crawl_leaves_no_key(three: SharedCrawl, database: Database) -
 # Servers
 
 
+@pytest.mark.usefixtures("no_grace")
 def test_a_worker_waits_for_a_server_that_is_away(server: RedisServer, database: Database) -> None:
     """It goes on where it was when the server is back; what it had was not said to be done, so it is given out again."""
     servers = connected(server)
@@ -211,6 +218,7 @@ def test_a_worker_waits_for_a_server_that_is_away(server: RedisServer, database:
     servers.close()
 
 
+@pytest.mark.usefixtures("no_grace")
 @pytest.mark.parametrize("seed", range(2))
 def test_a_server_that_has_forgotten_its_last_seconds_loses_nothing(
     server: RedisServer, database: Database, tmp_path: Path, seed: int

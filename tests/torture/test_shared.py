@@ -47,6 +47,19 @@ class Archipelago:
         with self._lock:
             self._left, self._strike = moment, strike
 
+    @property
+    def robots(self) -> int:
+        """How often a robots.txt was asked for."""
+        return sum(hit.path == "/robots.txt" for hit in self.site.log)
+
+    def gaps(self) -> Iterator[float]:
+        """Seconds between two requests at one host."""
+        last: dict[str, float] = {}
+        for hit in sorted(self.site.log, key=lambda hit: hit.time):
+            if hit.host in last:
+                yield hit.time - last[hit.host]
+            last[hit.host] = hit.time
+
     def _body(self, number: int) -> bytes:
         targets = [self.urls[target] for target in (2 * number + 1, 2 * number + 2, number // 2) if target < len(self.urls)]
         return f"<title>{number}</title>{''.join(f'<a href={url}>{url}</a>' for url in targets)}".encode() + b"%d " % number * 20
@@ -67,7 +80,7 @@ class Archipelago:
 class Fleet:
     """Workers with a folder each, on one frontier that survives being killed."""
 
-    def __init__(self, count: int, seed: str, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, count: int, seed: str, folder: Path, stack: ExitStack, delay: float) -> None:
         (folder / "redis").mkdir()
         self.server = RedisServer(folder / "redis", append=True)
         stack.callback(self.server.stop)
@@ -75,7 +88,20 @@ class Fleet:
         self._starters = [stack.enter_context(Victims(folder / f"said-{number}.log")) for number in range(count)]
         self._shared = ["--frontier", self.server.url, "--name", "web", "-q", "-c", CONCURRENCY]
         first = self._starters[0].start(
-            *("crawl", seed, "-o", self.folders[0], *self._shared, "--scope", "any", "--allow-private", "--sitemap", "off")
+            *(
+                "crawl",
+                seed,
+                "-o",
+                self.folders[0],
+                *self._shared,
+                "--scope",
+                "any",
+                "--allow-private",
+                "--sitemap",
+                "off",
+                "--delay",
+                delay,
+            )
         )
         while not self._is_created() and not first.has_ended(0.01):
             pass
@@ -124,7 +150,8 @@ def test_workers_and_the_frontier_are_killed(torture: Torture, new_site: NewSite
     needs_redis()
     hosts, pages, workers = (60, 60, torture.random.choice([4, 8])) if torture.is_long else (8, 10, 2)
     sea = Archipelago(hosts, pages, new_site)
-    fleet = Fleet(workers, sea.urls[0], tmp_path, stack)
+    delay = 0.2 if torture.is_long else 0.0
+    fleet = Fleet(workers, sea.urls[0], tmp_path, stack, delay)
     blows = ["worker"] * torture.draw(short=2, long=20) + ["redis"] * torture.draw(short=1, long=4)
     torture.random.shuffle(blows)
     struck = threading.Event()
@@ -165,4 +192,7 @@ def test_workers_and_the_frontier_are_killed(torture: Torture, new_site: NewSite
     assert wrong_bodies(tmp_path / "all") == []
     again = sum(sea.asked.values()) - len(sea.asked)
     torture.figure("pages fetched again for each kill of a shared crawl", again / max(1, kills), at_most=workers * COST)
+    torture.figure("robots.txt asked for again for each kill", (sea.robots - hosts) / max(1, kills), at_most=CONCURRENCY)
+    if torture.is_long:  # as they arrive, which may be a little closer together than they were sent
+        torture.nothing("requests at a host closer together than its delay", [gap for gap in sea.gaps() if gap < delay - 0.1])
     torture.figure("kills of workers and of the frontier", kills, at_least=len(blows) // 2)

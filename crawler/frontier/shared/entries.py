@@ -15,7 +15,7 @@ from struct import Struct
 from typing import Any
 
 from crawler.frontier.rows import dump_robots, load_robots
-from crawler.model import HostState, Request, RobotsFacts, Role
+from crawler.model import Failed, Fetched, HostState, NotModified, Outcome, Request, Retry, RobotsFacts, Role, Skipped
 
 _HEAD = Struct(">qcBHB")
 _ROLES: dict[Role, bytes] = {"page": b"p", "requisite": b"r", "sitemap": b"s", "probe": b"b"}
@@ -103,3 +103,22 @@ def pack_robots(facts: tuple[RobotsFacts, ...]) -> bytes:
 def unpack_robots(packed: bytes) -> tuple[RobotsFacts, ...]:
     """What `pack_robots` made."""
     return load_robots(zlib.decompress(packed).decode()) if packed else ()
+
+
+def words_of(outcome: Outcome) -> tuple[bytes | str | int | float, ...]:
+    """An outcome as the script `done` takes it."""
+    request = outcome.request
+    who = (raw_id(request.id), str(request.id))
+    match outcome:
+        case Retry(_, at, why, counted):
+            return *who, "q", 0, 0, repr(at), pack(replace(request, attempts=request.attempts + counted), why)
+        case Skipped(_, reason, _):
+            return *who, "t" if reason == "trap" else "s", 0, 0, 0, ""
+        case Failed():
+            return *who, "f", 0, 0, 0, ""
+        case Fetched(_, ok, size):
+            return *who, "d", size, int(ok), 0, ""
+        case NotModified():
+            return *who, "d", 0, 1, 0, ""
+        case _:
+            return *who, "d", 0, 0, 0, ""
