@@ -15,6 +15,10 @@ from crawler.fetch.guard import CONNECTING
 from crawler.model import PageError
 
 
+# What aiohttp raises when a connection is gone before the headers have come; the second one has no number and is no ClientOSError.
+LOST = (aiohttp.ClientOSError, aiohttp.ClientConnectionResetError, aiohttp.ServerDisconnectedError)
+
+
 class ConnectionDropped(Exception):
     """The connection was lost: before the headers came, or in a body that ends with its connection."""
 
@@ -90,6 +94,7 @@ _TABLE: tuple[tuple[type[BaseException], Callable[[Any, Answer], PageError]], ..
     (aiohttp.ClientHttpProxyError, _tunnel),
     (aiohttp.ServerDisconnectedError, _dropped),
     (ConnectionDropped, _dropped),
+    (aiohttp.ClientConnectionResetError, _dropped),
     (aiohttp.ClientOSError, _operating_system),
     (aiohttp.ClientPayloadError, _payload),
     (aiohttp.ClientResponseError, _message),

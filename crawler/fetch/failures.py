@@ -117,7 +117,8 @@ def _system(error: Any) -> PageError:
         return PageError("internal", f"EMFILE: {text}; raise `ulimit -n` or lower the concurrency")
     if number in _UNREACHABLE:
         return PageError("refused", f"the host cannot be reached: {text}")
-    if number in _CUT_OFF:
+    # asyncio and aiohttp make errors of their own, without a number, for a connection that is gone already.
+    if number in _CUT_OFF or (number is None and isinstance(error, ConnectionError)):
         return PageError("reset", "the server cut the connection before it answered")
     name = errno.errorcode.get(number, "") if number else ""
     return PageError("internal", f"{name or type(error).__name__}: {text}")

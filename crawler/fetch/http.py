@@ -19,7 +19,7 @@ from crawler.core.retry import is_out_of_files
 from crawler.fetch import descriptors
 from crawler.fetch.answer import Answer, method_of
 from crawler.fetch.body import BodyReader
-from crawler.fetch.client_failures import ConnectionDropped, explain_client
+from crawler.fetch.client_failures import LOST, ConnectionDropped, explain_client
 from crawler.fetch.cookies import open_jar, origin_of
 from crawler.fetch.guard import CONNECTING, Connecting, Guard
 from crawler.fetch.headers import RequestHeaders
@@ -230,7 +230,7 @@ async def _ask_again_only_on_a_used_connection(request: ClientRequest, handler: 
     again (RFC 9110, 9.2.2), but a fresh one means that the server did get the request."""
     try:
         return await handler(request)
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+    except LOST as error:
         if CONNECTING.get().sockets and not isinstance(error, aiohttp.ClientConnectorError):
             raise ConnectionDropped from error
         raise

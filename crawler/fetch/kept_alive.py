@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ssl import SSLContext
 
-from aiohttp import ClientOSError, ServerDisconnectedError, StreamReader, TCPConnector
+from aiohttp import ServerDisconnectedError, StreamReader, TCPConnector
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from yarl import URL
 
+from crawler.fetch.client_failures import LOST
 from crawler.fetch.headers import Headers
 from crawler.fetch.options import MAX_HEADERS, MAX_LINE
 
@@ -70,7 +71,7 @@ class KeptAlive:
         head = origin.head if headers is None else _head(origin.host, headers)
         try:
             return await _exchange(connection, b"GET " + url[start:].encode() + head)
-        except (ClientOSError, ServerDisconnectedError):
+        except LOST:
             connection.close()
             return None
         except BaseException:
