@@ -145,7 +145,8 @@ class Crew:
 
     async def _begin(self, worker: Worker, opened: Assembly) -> None:
         assert opened.folder is not None
-        socket.send_fds(worker.end, [b"."], [opened.folder.lock])
+        with suppress(BrokenPipeError, ConnectionResetError):  # it is gone already, which `_attend` finds out
+            socket.send_fds(worker.end, [b"."], [opened.folder.lock])
         worker.channel = await Channel.open(worker.end)
         worker.channel.put(Place(opened.run, opened.update, opened.suspects, opened.judge.on_refusal is not None))
 

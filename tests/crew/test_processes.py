@@ -124,6 +124,21 @@ def test_what_a_killed_worker_had_goes_to_the_others(tree: Tree, out: Path) -> N
     assert_at_rest(out)
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_worker_killed_before_it_has_its_place_is_missed(tree: Tree, out: Path, number: int) -> None:
+    """The others do its part, and it is said."""
+    with running("crawl", tree.site.url(), "-o", out, *TWO[:-1], "--progress", "none") as process:
+        while len(workers := workers_of(process)) < 2:
+            assert process.poll() is None
+        os.kill(workers[number], signal.SIGKILL)
+        ran = ended(process)
+
+    assert ran.code == 0, ran.err
+    assert f"warning: worker {number + 1} was killed (signal 9)" in ran.err
+    assert stored(out) == tree.urls
+    assert_at_rest(out)
+
+
 def test_when_all_workers_are_lost_the_crawl_says_so_and_goes_on_later(tree: Tree, out: Path) -> None:
     """It is no end of the crawl: the same command goes on."""
     with running("crawl", tree.site.url(), "-o", out, *TWO[:-1], "--progress", "none") as process:
