@@ -14,7 +14,6 @@ from crawler.fetch.failures import explain, one_line, tls_cause
 from crawler.fetch.guard import CONNECTING
 from crawler.model import PageError
 
-
 # What aiohttp raises when a connection is gone before the headers have come; the second one has no number and is no ClientOSError.
 LOST = (aiohttp.ClientOSError, aiohttp.ClientConnectionResetError, aiohttp.ServerDisconnectedError)
 
