@@ -160,7 +160,8 @@ class _Jump(selectors.DefaultSelector):
             return events
         if timeout is None:
             raise StuckError("nothing will ever happen any more")
-        self.loop.now += timeout
+        # Not a rounding error before the timer: asyncio would call it early, and no time would pass for whoever waits until then.
+        self.loop.now = max(self.loop.now + timeout, self.loop.next_timer(within=timeout))
         if self.loop.now > LONGEST:
             raise StuckError("the crawl waits for days")
         return events
@@ -177,6 +178,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self.now
+
+    def next_timer(self, within: float) -> float:
+        """When the last of the timers is due that are so near."""
+        return max([timer.when() for timer in self._scheduled if timer.when() - self.now <= within + 1e-9], default=0.0)  # type: ignore[attr-defined]
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
         future = self.create_future()
