@@ -64,6 +64,6 @@ docs: .venv/.runtime
 	@echo "Setting up .venv with everything for working on the code ..." >&2
 	@.ci/make-venv $(PYTHON)
 	@rm -f .venv/.runtime .venv/.dev
-	@$(PIP) -e '.[speed,encodings,parquet,metrics,dev]'
+	@$(PIP) -e '.[speed,encodings,redis,parquet,metrics,dev]'
 	@pwd > .venv/.runtime
 	@pwd > $@
