@@ -115,8 +115,8 @@ def closed_doors(certificate: Callable[..., Path]) -> tuple[list[Fault], list[Ho
         "refused": ("refused", "the host refused the connection"),
         "unheard": ("timeout", "no connection within"),
         "nowhere": ("dns", "the host name is not known"),
-        "silent-robots": ("timeout", "no headers within"),
-        "reset-robots": ("reset", "before it answered"),
+        "silent-robots": ("robots_unavailable", "no headers within"),
+        "reset-robots": ("robots_unavailable", "before it answered"),
         "tls-expired": ("tls", "the certificate has expired"),
         "tls-early": ("tls", "the certificate is not valid yet"),
         "tls-other": ("tls", "the certificate is for another host"),
@@ -124,7 +124,7 @@ def closed_doors(certificate: Callable[..., Path]) -> tuple[list[Fault], list[Ho
         "tls-old": ("tls", "the server speaks only an old TLS version"),
         "tls-none": ("tls", "the server does not speak TLS on this port"),
         "tls-silent": ("timeout", "no connection within"),
-        "tls-reset": ("reset", "the connection before it answered"),
+        "tls-reset": ("robots_unavailable", "the connection before it answered"),
         "tls-closed": ("tls", "the server closed the connection during the handshake"),
     }
     faults = [Fault("/", (), "error", kind, 0, host=name, words=sentence) for name, (kind, sentence) in words.items()]
