@@ -23,7 +23,7 @@ from crawler.store.database import FORMAT
 from crawler.testing import Gate, Site, answer
 from crawler.text import width_of
 from tests.report.crawl_folder import CrawlFolder, example
-from tests.report.test_html import hostile_crawl
+from tests.report.test_report_page import hostile_crawl
 
 pytestmark = pytest.mark.usefixtures(no_surroundings.__name__)
 

@@ -126,8 +126,8 @@ def test_the_worst_small_pages_take_a_moment(name: str) -> None:
         parse_html(body, "http://h/", is_small=True)
         return time.process_time() - started
 
-    # The machine may take its share of one try, hardly of five.
-    assert any(took() < 0.4 for _ in range(5))
+    # Quadratic ones took a minute. The machine may take its share of one try, hardly of five.
+    assert any(took() < 3 for _ in range(5))
 
 
 @pytest.mark.parametrize("paragraphs", [990, 600])

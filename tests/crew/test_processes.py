@@ -195,7 +195,7 @@ def test_a_signal_pauses_all(tree: Tree, out: Path) -> None:
 
 def test_a_reader_that_leaves_pauses_all(tree: Tree, out: Path) -> None:
     """As with one process: exit code 141."""
-    process = start("crawl", tree.site.url(), "-o", out, *TWO, "--jsonl", "-")
+    process = start("crawl", tree.site.url(), "-o", out, *TWO, "--delay", 0.05, "--jsonl", "-")
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
