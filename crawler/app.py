@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import Self, TypeVar
 
@@ -58,6 +58,21 @@ def crawl(*seeds: str, **settings: object) -> Iterator[Page]:
                 yield from (record.page for record in records if record.page.role != "sitemap")
 
 
+@contextmanager
+def end_written_down(opened: Assembly) -> Iterator[None]:
+    """Writes down why a crawl ended, whatever ends it inside: its own end (`opened.reason`), a cancellation, a full disk, an error."""
+    try:
+        yield
+    except asyncio.CancelledError:  # whoever reads has gone
+        opened.reason = "interrupted"
+        raise
+    except DiskFullError:
+        opened.reason = "disk full"
+        raise
+    finally:
+        opened.finish(opened.reason)
+
+
 def run_synchronously(
     opened: Assembly, started: Callable[[SynchronousEngine], None] | None = None
 ) -> Generator[Sequence[Record], None, None]:
@@ -67,26 +82,22 @@ def run_synchronously(
 
     settings = opened.settings
     engine: SynchronousEngine | None = None
-    try:
-        with BlockingFetcher(opened.fetch_options(), opened.spool) as fetcher:
-            engine = opened.synchronous(fetcher)
-            if started is not None:
-                started(engine)
-            limit = float("inf") if settings.max_time is None else settings.max_time
-            fetcher.end = time.perf_counter() + limit + AFTER_THE_LIMIT
-            with closing(engine.steps(opened.clock() + limit, AFTER_THE_LIMIT)) as steps:
-                for records in steps:
-                    opened.tally.count(records, opened.clock())
-                    yield records
-            opened.reason = engine.reason or "error"
-    except (GeneratorExit, KeyboardInterrupt):
-        opened.reason = (engine.reason if engine is not None else None) or "interrupted"
-        raise
-    except DiskFullError:
-        opened.reason = "disk full"
-        raise
-    finally:
-        opened.finish(opened.reason)
+    with end_written_down(opened):
+        try:
+            with BlockingFetcher(opened.fetch_options(), opened.spool) as fetcher:
+                engine = opened.synchronous(fetcher)
+                if started is not None:
+                    started(engine)
+                limit = float("inf") if settings.max_time is None else settings.max_time
+                fetcher.end = time.perf_counter() + limit + AFTER_THE_LIMIT
+                with closing(engine.steps(opened.clock() + limit, AFTER_THE_LIMIT)) as steps:
+                    for records in steps:
+                        opened.tally.count(records, opened.clock())
+                        yield records
+                opened.reason = engine.reason or "error"
+        except (GeneratorExit, KeyboardInterrupt):
+            opened.reason = (engine.reason if engine is not None else None) or "interrupted"
+            raise
 
 
 class Crawler:
@@ -257,7 +268,7 @@ async def run_asynchronously(
         await deliver(records)  # type: ignore[misc]
 
     settings = opened.settings
-    try:
+    with end_written_down(opened):
         async with AsyncExitStack() as stack:
             fetcher = await stack.enter_async_context(HttpFetcher(opened.fetch_options(), opened.spool))
             engine = opened.asynchronous(fetcher, count_and_deliver)
@@ -267,12 +278,4 @@ async def run_asynchronously(
             if started is not None:
                 started(engine)
             opened.reason = await engine.run()
-    except asyncio.CancelledError:  # whoever reads has gone
-        opened.reason = "interrupted"
-        raise
-    except DiskFullError:
-        opened.reason = "disk full"
-        raise
-    finally:
-        opened.finish(opened.reason)
     return opened.reason

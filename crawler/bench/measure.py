@@ -7,13 +7,12 @@ line of JSON (`Measurement`). A process of its own gives each crawl its own CPU 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import sqlite3
 import sys
 import time
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from crawler.app import run_asynchronously, run_synchronously
+from crawler.app import run_asynchronously, run_in_loop, run_synchronously
 from crawler.assembly import Assembly
 from crawler.engine.hooks import Hooks
 from crawler.fetch import blocking  # noqa: F401 - loaded lazily otherwise, and then its import would be measured
@@ -109,12 +108,7 @@ def _run_async(opened: Assembly) -> FinishReason:
     async def ignore(records: Sequence[Record]) -> None:
         """Nobody looks at the pages."""
 
-    main: Coroutine[Any, Any, FinishReason] = run_asynchronously(opened, ignore)
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(main)
-    return uvloop.run(main)
+    return run_in_loop(run_asynchronously(opened, ignore))
 
 
 def _found(folder: Path, reason: FinishReason) -> dict[str, Any]:

@@ -10,13 +10,13 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from crawler.app import AFTER_THE_LIMIT
+from crawler.app import AFTER_THE_LIMIT, end_written_down
 from crawler.assembly import Assembly
 from crawler.crew.channel import Channel, Ended, Place, Sight, Stop, Suspects
 from crawler.crew.member import fork
 from crawler.engine.hooks import Hooks
 from crawler.engine.writer import Writer
-from crawler.errors import CrawlerError, DiskFullError
+from crawler.errors import CrawlerError
 from crawler.frontier.slots import in_hand
 from crawler.model import FinishReason, Record, Refusal, Stats
 from crawler.progress import HostProgress, Progress
@@ -242,17 +242,9 @@ async def run_together(
     crew: Crew, opened: Assembly, deliver: Deliver | None, warn: Callable[[str], object], started: Callable[[Crew], object]
 ) -> FinishReason:
     """Runs an opened crawl to its end with a crew and writes down why it ended; see `run_asynchronously` and `Crew.run`."""
-    try:
+    with end_written_down(opened):
         started(crew)
         if (limit := opened.settings.max_time) is not None:
             asyncio.get_running_loop().call_later(limit, crew.stop, "time limit", AFTER_THE_LIMIT)
         opened.reason = await crew.run(opened, deliver, warn)
-    except asyncio.CancelledError:
-        opened.reason = "interrupted"
-        raise
-    except DiskFullError:
-        opened.reason = "disk full"
-        raise
-    finally:
-        opened.finish(opened.reason)
     return opened.reason
