@@ -14,7 +14,7 @@ from html import escape
 from itertools import count, pairwise
 from urllib.parse import urldefrag, urljoin
 
-from crawler.testing import Answer, PageValue, Site, answer, redirect, site
+from crawler.testing import Answer, PageValue, Site, answer, redirect
 
 SLOW_FACTOR = 10
 """How many times the latency of the others the slow page takes."""
@@ -104,10 +104,11 @@ def demo_pages(pages: int = 200, size: int = 30 * 1024, latency: float = 0.0) ->
     return result
 
 
-def serve_demo(port: int = 8000, pages: int = 200, latency: float = 0.0, size: int = 30 * 1024) -> Site:
-    """The demo site on 127.0.0.1, for `with` or `start()` and `stop()`. Port 0 takes a free one; OSError when the port is taken."""
+def serve_demo(port: int = 8000, pages: int = 200, latency: float = 0.0, size: int = 30 * 1024, address: str = "127.0.0.1") -> Site:
+    """The demo site on loopback, or on another `address` of this machine, for `with` or `start()` and `stop()`. Port 0 takes a free one;
+    OSError when the port is taken or the address is not this machine's."""
     not_found = answer(404, _frame("Not found", "<p>There is no such page. <a href=/>Home</a></p>"))
-    return site(demo_pages(pages, size, latency), port=port, latency=latency, otherwise=not_found)
+    return Site(demo_pages(pages, size, latency), address, port, latency, not_found, None)
 
 
 def _every_other_time(first: Answer, second: Answer) -> PageValue:

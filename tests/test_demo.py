@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from running import rows, run, stored
+from running import error_lines, rows, run, stored
 
 from crawler import demo
 from crawler.cli.main import main
@@ -134,6 +134,27 @@ def test_the_command_prints_the_address_and_stops_when_told(number: signal.Signa
         out, talk = process.communicate(timeout=10)
     assert (process.returncode, out) == (0, "")
     assert "Traceback" not in talk
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("--bind", "203.0.113.1", "--port", "0"), "error: 203.0.113.1 cannot be used"),
+        (("--bind", "here"), "error: `--bind` cannot be 'here'"),
+        (("--bind", "0.0.0.0", "--crawl"), "error: `--bind` and `--crawl` cannot go together"),
+    ],
+)
+def test_an_address_that_cannot_be_served_is_said(capfd: pytest.CaptureFixture[str], words: tuple[str, ...], what: str) -> None:
+    """Not of this machine, no address at all, or of no use: exit code 2, before anything is served."""
+    ended = run(capfd, "demo", "--pages", 12, *words)
+    assert (ended.code, ended.out, error_lines(ended.err)[0][: len(what)]) == (2, "", what)
+
+
+def test_the_demo_site_may_be_bound_to_another_address() -> None:
+    """In a container others ask it; what it says of itself is what it was asked as."""
+    with serve_demo(0, pages=12, size=2000, address="127.0.0.9") as site:
+        assert site.url().startswith("http://127.0.0.9:")
+        assert fetch(site, "/robots.txt")[2].endswith(f"Sitemap: {site.url('/sitemap.xml')}\n")
 
 
 @pytest.mark.parametrize("port", [(), ("--port", "0")])

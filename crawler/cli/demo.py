@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 import signal
 import threading
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from crawler.cli.messages import say
@@ -24,7 +26,7 @@ def run(arguments: Namespace) -> int:
     """Serves until SIGINT or SIGTERM, which are the way to end it: exit 0. Prints the address on standard output."""
     site = _started(arguments)
     try:
-        return crawl_the_demo(site, arguments) if arguments.crawl else _serve(site, arguments.pages)
+        return crawl_the_demo(site, arguments) if arguments.crawl else _serve(site, arguments)
     finally:
         site.stop()
 
@@ -46,10 +48,13 @@ def _same_command(arguments: Namespace, port: int) -> str:
     return printable(shlex.join(["crawler", "demo", *typed, *([] if arguments.port else ["--port", str(port)])]))
 
 
-def _serve(site: Site, pages: int) -> int:
+def _serve(site: Site, arguments: Namespace) -> int:
+    bound = ip_address(arguments.bind)
+    url = site.url(address="127.0.0.1" if bound == ip_address("0.0.0.0") else str(bound))
+    whose = "on this machine alone" if bound.is_loopback else "for whoever reaches this machine"
     with _stop_signal() as stopped:
-        print(site.url(), flush=True)
-        say(f"a demo site of {pages:,} pages on this machine alone; Ctrl-C stops it\n  try: crawler {site.url()}   (in another terminal)")
+        print(url, flush=True)
+        say(f"a demo site of {arguments.pages:,} pages {whose}; Ctrl-C stops it\n  try: crawler {url}   (in another terminal)")
         # Waiting without a timeout cannot be interrupted on Windows.
         while not stopped.wait(1.0):
             pass
@@ -60,10 +65,15 @@ def _serve(site: Site, pages: int) -> int:
 def _started(arguments: Namespace) -> Site:
     from crawler.demo import serve_demo
 
+    if arguments.crawl and not ip_address(arguments.bind).is_loopback:
+        raise UsageError("`--bind` and `--crawl` cannot go together", "a crawl of one's own machine needs no door", "without --bind")
     port = arguments.port if arguments.port is not None else 0 if arguments.crawl else PORT
     try:
-        return serve_demo(port, arguments.pages, arguments.latency, arguments.size).start()
+        return serve_demo(port, arguments.pages, arguments.latency, arguments.size, arguments.bind).start()
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            why = "this machine has no such address"
+            raise UsageError(f"{arguments.bind} cannot be used", why, "crawler demo --bind 0.0.0.0") from error
         raise UsageError(f"port {port} cannot be used", error.strerror or str(error), "crawler demo --port 0") from error
 
 

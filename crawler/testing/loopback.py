@@ -46,9 +46,6 @@ class Site:
         tls: ssl.SSLContext | None,
     ) -> None:
         self.addresses = [address] if isinstance(address, str) else list(address)
-        for each in self.addresses:
-            if not ipaddress.ip_address(each).is_loopback:
-                raise ValueError(f"{each} is not a loopback address")
         self.host = self.addresses[0]
         self.port = port
         self.pages: dict[str, PageValue] = {}
@@ -259,4 +256,8 @@ def site(
     127.0.0.0/8 make other hosts; a list of them makes one site with many. Port 0 takes a free one. Raises ValueError for an
     address that is not loopback.
     """
-    return Site(pages or {}, address, port, latency, otherwise, tls)
+    made = Site(pages or {}, address, port, latency, otherwise, tls)
+    for each in made.addresses:
+        if not ipaddress.ip_address(each).is_loopback:
+            raise ValueError(f"{each} is not a loopback address")
+    return made
