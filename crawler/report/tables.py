@@ -91,16 +91,18 @@ ORDER BY links DESC, b.url, l.link
     items="found_on",
     items_counted_by="links",
     first=f"""{_WAY}
-  counted AS MATERIALIZED (SELECT target, count(*) AS links {_LEADS_THERE} GROUP BY target),
+  found AS MATERIALIZED (SELECT link, target, through {_LEADS_THERE}),
+  counted AS MATERIALIZED (SELECT target, count(*) AS links FROM found GROUP BY target),
   shown AS MATERIALIZED (
     SELECT id, url, status, error, error_detail, coalesce(links, 0) AS links
     FROM broken LEFT JOIN counted ON target = id ORDER BY links DESC, url LIMIT :groups),
-  found AS MATERIALIZED (
-    SELECT link, src, kind, text, target, through, row_number() OVER (PARTITION BY target ORDER BY link) AS number
-    {_LEADS_THERE} AND target IN (SELECT id FROM shown))
-SELECT b.url, b.status, b.error, b.error_detail, b.links, s.url AS source, l.kind, l.text, l.through
-FROM shown b LEFT JOIN found l ON l.target = b.id AND l.number <= :items LEFT JOIN _frontier s ON s.id = l.src
-ORDER BY b.links DESC, b.url, l.link
+  item AS MATERIALIZED (
+    SELECT link, target, through, row_number() OVER (PARTITION BY target ORDER BY link) AS number
+    FROM found WHERE target IN (SELECT id FROM shown))
+SELECT b.url, b.status, b.error, b.error_detail, b.links, s.url AS source, l.kind, l.text, i.through
+FROM shown b LEFT JOIN item i ON i.target = b.id AND i.number <= :items
+     LEFT JOIN links l ON l.link = i.link LEFT JOIN _frontier s ON s.id = l.src
+ORDER BY b.links DESC, b.url, i.link
 """,
     total="""
 SELECT (SELECT count(*) FROM pages WHERE outcome IN ('http_error', 'error'))
@@ -166,12 +168,11 @@ DUPLICATES = Table(
     "No two pages have the same title or body.",
     ("same", "value", "pages", "url"),
     """
-WITH titles AS MATERIALIZED (SELECT title, pages FROM duplicate_titles), bodies AS MATERIALIZED (SELECT sha256, pages FROM duplicate_bodies)
-SELECT 'title' AS same, t.title AS value, t.pages, p.url
-FROM pages p NOT INDEXED CROSS JOIN titles t ON t.title = p.title WHERE p.outcome IN ('ok', 'not_modified')
+SELECT 'title' AS same, title AS value, count(*) OVER (PARTITION BY title) AS pages, url FROM pages NOT INDEXED
+WHERE outcome IN ('ok', 'not_modified') AND title IN (SELECT title FROM duplicate_titles)
 UNION ALL
-SELECT 'body', b.sha256, b.pages, p.url
-FROM pages p NOT INDEXED CROSS JOIN bodies b ON b.sha256 = p.sha256 WHERE p.outcome IN ('ok', 'not_modified')
+SELECT 'body', sha256, count(*) OVER (PARTITION BY sha256), url FROM pages NOT INDEXED
+WHERE outcome IN ('ok', 'not_modified') AND sha256 IN (SELECT sha256 FROM duplicate_bodies)
 ORDER BY same DESC, pages DESC, value, url
 """,
     keys=3,
