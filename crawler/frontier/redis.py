@@ -216,6 +216,8 @@ class RedisFrontier:
         self._turn += 1
         for number in range(self.partitions):
             due += self._lease_of((number + self._turn) % self.partitions, hosts, per_host, ttl, f"{self.worker}/{holder}", leases)
+        if not leases:
+            self.journal.has_nothing_to_do(self.servers.own_time())
         return Leases(tuple(leases), min(due, default=None))
 
     def _lease_of(self, partition: int, hosts: int, per_host: int, ttl: float, holder: str, leases: list[Lease]) -> list[float]:

@@ -22,14 +22,17 @@ class Health:
 
 
 def running_crawls(folder: Path) -> list[Path]:
-    """The folders that a process is crawling into: `folder` itself, or those inside it, in the order of their names."""
-    candidates = [folder] if (folder / FILE_NAME).is_file() else sorted(file.parent for file in folder.glob(f"*/{FILE_NAME}"))
+    """The folders that a process is crawling into: `folder` itself, or those inside it, those of workers also one further down, in the
+    order of their names."""
+    inside = (file.parent for depth in ("*", "*/*") for file in folder.glob(f"{depth}/{FILE_NAME}"))
+    candidates = [folder] if (folder / FILE_NAME).is_file() else sorted(inside)
     return [candidate for candidate in candidates if holder(candidate) is not None]
 
 
 def health(connection: sqlite3.Connection, now: datetime, monotonic: float, within: float) -> Health:
-    """Whether the crawl behind the connection has stored a page, or begun, in the last `within` seconds, or waits until a host may be
-    asked: for its delay, for a Retry-After, or after failures. `now` is in UTC, `monotonic` this boot's clock, in seconds."""
+    """Whether the crawl behind the connection has stored a page, begun, or (a worker) asked for work in vain in the last `within` seconds,
+    or waits until a host may be asked: for its delay, for a Retry-After, or after failures. `now` is in UTC, `monotonic` this boot's
+    clock, in seconds."""
     with one_moment(connection):
         sign = connection.execute(queries.LAST_SIGN).fetchone()
         due_at, host, queued = connection.execute(queries.NEXT_DUE).fetchone() or (None, None, 0)

@@ -57,6 +57,8 @@ SELECT what, at FROM (
   SELECT * FROM (SELECT 'the last page came' AS what, fetched_at AS at FROM pages ORDER BY row DESC LIMIT 1)
   UNION ALL
   SELECT * FROM (SELECT 'the run began', started FROM runs ORDER BY run DESC LIMIT 1)
+  UNION ALL
+  SELECT 'the shared frontier had nothing to do for it', value FROM meta WHERE key = 'idle_at'
 ) ORDER BY at DESC LIMIT 1
 """
 

@@ -3,13 +3,16 @@
 import fcntl
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from frontiers import SharedCrawl, request
 
 from crawler.cli.main import main
 from crawler.report.health import health
+from crawler.store.database import Database
 from tests.report.crawl_folder import ENDED, FETCHED, STARTED, CrawlFolder
 
 NOW = datetime.fromisoformat(ENDED)  # the last page came 19 s before
@@ -67,6 +70,33 @@ def test_a_run_that_has_just_begun(tmp_path: Path) -> None:
     folder.close()
 
 
+def test_a_worker_for_whom_there_is_nothing_to_do(folder: CrawlFolder) -> None:
+    """Others hold the hosts of a shared crawl, or none may be asked: who asks for work and gets none waits, and is not stuck."""
+    folder.connection.execute("INSERT INTO meta VALUES ('idle_at', ?)", ((NOW - timedelta(seconds=4)).isoformat(),))
+    assert looked_at(folder, 5) == (True, "the shared frontier had nothing to do for it 4.0 s ago")
+    assert not looked_at(folder, 3)[0]
+
+
+def test_a_worker_writes_down_when_its_frontier_has_nothing_for_it() -> None:
+    """Every ten seconds at most; a host in hand is no such moment."""
+    now = [100.0]
+    shared, database = SharedCrawl(), Database(None)
+    shared.servers.own_time = lambda: now[0]  # type: ignore[method-assign]
+    frontier = shared.frontier(database, None, None)
+    frontier.add([request("http://a.test/")])
+    assert frontier.lease(9, 9, 60.0).leases
+    assert database.meta("idle_at") is None
+
+    found = []
+    for now[0] in (101.0, 110.0, 111.0):
+        assert not frontier.lease(9, 9, 60.0).leases
+        found.append(database.meta("idle_at"))
+    shared.close()
+    assert found[0] == found[1] < found[2]
+    with closing(database):
+        assert health(database.connection, datetime.now(UTC), CLOCK, 60).words.startswith("the shared frontier had nothing to do for it")
+
+
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     code = main(["health", *arguments])
     return code, capsys.readouterr().out
@@ -79,7 +109,7 @@ def test_only_crawls_that_run_are_looked_at(folder: CrawlFolder, capsys: pytest.
     assert run(capsys, around) == (0, "nothing is being crawled here\n")
     with (folder.path / ".lock").open("wb") as held:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for place in (around, str(folder.path)):
+        for place in (around, str(folder.path), str(folder.path.parent.parent)):
             code, text = run(capsys, place)
             assert code == 4
             assert text.startswith(f"{folder.path}: stuck: the last page came ")

@@ -6,12 +6,14 @@ It stands in the tables of crawl.db in which a frontier on one machine keeps the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
 from crawler.core.shapes import covers
 from crawler.core.urls import fingerprint, host_key
 from crawler.frontier import rows
 from crawler.model import Failed, HostState, Lease, Outcome, Refusal, Request, Retry, Skipped, SkipReason
 from crawler.store.database import Database
+from crawler.text import utc_text
 
 _KEEP = """INSERT INTO _frontier (id, url, host_id, role, depth, chain, parent, rank, state, reason, detail, attempts, token)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET role = excluded.role, depth = excluded.depth,
@@ -30,6 +32,7 @@ _KNOWN = """SELECT f.url, f.id FROM _frontier f JOIN hosts h USING (host_id)
 
 # Parents whose URLs are remembered until they stand in the database themselves.
 _MOST_PARENTS = 10_000
+_IDLE_EVERY = 10.0  # seconds: each is a commit that waits for the disk
 
 
 class Journal:
@@ -40,7 +43,16 @@ class Journal:
         self._execute = database.connection.execute
         self._hosts: dict[str, int] = {}
         self._parents: dict[int, str] = {}
+        self._idle_at = float("-inf")
         database.connection.create_function("covers", 2, covers, deterministic=True)
+
+    def has_nothing_to_do(self, now: float) -> None:
+        """Writes down every ten seconds of `now` that the frontier was asked for work and had none: else nothing in this folder would tell
+        a worker that waits from one that is stuck."""
+        if now - self._idle_at >= _IDLE_EVERY:
+            self._idle_at = now
+            with self.database.transaction():
+                self.database.set_meta(idle_at=utc_text(datetime.now(UTC)))
 
     def settle(self, lease: Lease, outcomes: Sequence[Outcome], state: HostState) -> None:
         """Writes down how URLs of a lease have ended, and what is known of their host."""
