@@ -8,6 +8,7 @@ another site (a name that is reserved and never resolves).
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -112,9 +113,9 @@ def serve_demo(port: int = 8000, pages: int = 200, latency: float = 0.0, size: i
 
 
 def _every_other_time(first: Answer, second: Answer) -> PageValue:
-    """Fails first and recovers, for every crawl anew."""
-    turn = count()
-    return lambda request: second if next(turn) % 2 else first
+    """Fails first and recovers, for every crawl anew, under each name that the site is asked by."""
+    turns: defaultdict[str, Iterator[int]] = defaultdict(count)
+    return lambda request: second if next(turns[request.host]) % 2 else first
 
 
 def _entries() -> Iterator[_Entry]:

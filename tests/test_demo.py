@@ -20,10 +20,10 @@ from crawler.demo import demo_pages, serve_demo
 from crawler.testing import Answer, PageValue, Site, reachable
 
 
-def fetch(site: Site, path: str, method: str = "GET") -> tuple[int, str, str]:
+def fetch(site: Site, path: str, host: str = "") -> tuple[int, str, str]:
     """Status, Location and body."""
     connection = http.client.HTTPConnection(site.host, site.port, timeout=10)
-    connection.request(method, path)
+    connection.request("GET", path, headers={"Host": host} if host else {})
     response = connection.getresponse()
     found = response.status, response.getheader("Location", ""), response.read().decode()
     connection.close()
@@ -100,6 +100,13 @@ def test_the_page_that_fails_recovers_for_every_crawl() -> None:
     """The first try is a 500, the second is fine, and so it goes for the next crawl."""
     with serve_demo(0, pages=12) as site:
         assert [fetch(site, demo.RECOVERING)[0] for _ in range(4)] == [500, 200, 500, 200]
+
+
+def test_a_site_of_two_names_is_two_sites() -> None:
+    """What recovers does so under each name by itself, and each has its own sitemap."""
+    with serve_demo(0, pages=12) as site:
+        assert [fetch(site, demo.RECOVERING, name)[0] for name in ("one.test", "two.test", "one.test", "two.test")] == [500, 500, 200, 200]
+        assert "http://one.test/sitemap.xml" in fetch(site, "/robots.txt", "one.test")[2]
 
 
 def test_one_page_is_ten_times_as_slow() -> None:

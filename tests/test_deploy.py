@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-IN_THE_IMAGE = ("speed", "encodings")
+IN_THE_IMAGE = ("speed", "encodings", "redis", "metrics")
 
 
 def pinned(file: str) -> dict[str, Requirement]:
