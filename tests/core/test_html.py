@@ -70,7 +70,7 @@ def test_attributes_of_the_tokenizer_tests() -> None:
 # Where w3lib answers otherwise. Each entry: part of the input, the clause.
 NOT_THE_STANDARD = {
     "http-equiv refresh http-equiv": "HTML, 13.2.5.33: of two attributes with one name the first counts",
-    "javascript_required": "ours, as w3lib by default: commands in <noscript> do not count",
+    "javascript_required": "HTML, 13.2.6.4.4 (in head): with scripting, what stands in <noscript> is text",
 }
 
 

@@ -67,17 +67,17 @@ NOT_THE_STANDARD = {
 # Where its canonical URLs are others than ours, beside the order of parameters. Each entry: part of the case, the clause.
 NOT_CANONICAL = {
     "'query_separator': ';'": "URL, 5.1 (application/x-www-form-urlencoded): only & parts parameters",
-    "'keep_blank_values': False": "canonical URLs: an empty parameter may mean something",
+    "'keep_blank_values': False": "URL, 4.6 (URL equivalence): with an empty parameter it is another URL",
     "1750,4": "URL, 1.3 (query percent-encode set): a comma stays, and nothing gets a =",
-    "space": "canonical URLs: + and %20 are the same in forms only",
+    "space": "URL, 5.1 (application/x-www-form-urlencoded): + is a space in forms only",
     "wrong_encoding": "URL, 1.3 (percent-encode after encoding): what an encoding lacks becomes a reference",
     "price(": "URL, 1.3 (query percent-encode set): parentheses stay",
     "sftp://": "URL, 4.4 (host state): an opaque host keeps its case",
 }
+# Where its other calls do what nothing here does. Each entry: part of the case, the clause.
 OTHER_CALLS = {
-    "url_query_cleaner": "--strip-query names what is dropped, not what stays",
-    "add_or_replace_parameter": "nothing here adds parameters",
-    "parse_data_uri": "data: URLs are never asked for",
+    "'product.html?&'": "URL, 4.5 (URL serializing): an empty query is one, and keeps its ?",
+    "add_or_replace_parameter": "URL, 6.2 (set): for scripts, and none runs here",
 }
 
 
@@ -114,11 +114,35 @@ def test_what_w3lib_refuses() -> None:
     wrong += [url for url, is_url in named if (resolve(url, "") or "").startswith(("http://", "https://")) is not is_url]
     asked = len(bad) + len(named) - 1  # the other is the number 1, a TypeError in both
     told("url_w3lib.json, what is no URL", asked - len(wrong), asked)
-    for call, why in OTHER_CALLS.items():
-        told(f"url_w3lib.json, {call}", 0, 0, f"{sum(test['call'] == call for test in given)} not asked: {why}")
     assert not wrong
-    calls = {"safe_url_string", "canonicalize_url", "is_url", *OTHER_CALLS}
-    assert {test["call"] for test in given} == calls
+
+
+def test_the_other_calls_of_w3lib() -> None:
+    """A `data:` URL, which holds its content, is no address, and no other scheme is taken for one; `--strip-query` leaves of a URL what
+    w3lib leaves of it; the others by a named clause. No call is left out."""
+    given = cases("url_w3lib.json")
+    tests = [test for test in given if test["call"] not in ("safe_url_string", "canonicalize_url", "is_url")]
+    wrong, excused = [], []
+    for test in tests:
+        if not _agrees(test):
+            (excused if any(part in repr(test) for part in OTHER_CALLS) else wrong).append(test)
+    told("url_w3lib.json, other calls", len(tests) - len(excused) - len(wrong), len(tests), clauses(OTHER_CALLS))
+    assert not wrong
+    assert len(excused) == 5
+
+
+def _agrees(test: dict[str, Any]) -> bool:
+    """Whether a case of `parse_data_uri` or of `url_query_cleaner` gets its answer here."""
+    text = _text(test["args"][0])
+    if test["call"] == "parse_data_uri":
+        (target,) = Resolver(admit).targets("http://h/", [text])
+        is_address = target is not None and target.refusal is None
+        return is_address is text.startswith("http:") if "raises" in test else target is None
+    if test["call"] == "url_query_cleaner":
+        named, base = frozenset(test["args"][1] if isinstance(test["args"][1], list) else [test["args"][1]]), "http://h/"
+        keys = frozenset(pair.partition("=")[0] for pair in text.partition("#")[0].partition("?")[2].split("&"))
+        return canonical(base + text, named if test["kw"].get("remove") else keys - named) == canonical(base + test["result"])
+    return False
 
 
 def test_the_cases_of_w3lib() -> None:
@@ -311,12 +335,28 @@ def test_what_the_standard_refuses_has_no_canonical_form() -> None:
         canonical("http://h:x/")
 
 
+# Where crawler-commons makes one URL of two, or takes for a URL what is none. Each entry: part of the URL, the clause.
+NOT_THEIR_FORM = {
+    "//aa/": "URL, 4.4 (path state): an empty segment is one",
+    "/aa//": "URL, 4.4 (path state): an empty segment is one",
+    "ftp:/": "URL, 4.4 (host state): without a host it is no URL",
+    "http:////": "URL, 4.4 (host state): without a host it is no URL",
+    "foobar%": "URL, 4.4 (query state): a % stays",
+    "foo.com/index.html": "URL, 4.4 (no scheme state): without a scheme, and a base, it is no URL",
+    "file:/": "URL, 4.5 (URL serializing): the host of a file URL is empty",
+    "/index?": "URL, 4.6 (URL equivalence): with an empty parameter, or without a key, it is another URL",
+    "/?": "URL, 4.6 (URL equivalence): with an empty query it is another URL",
+}
+
+
 def test_another_crawlers_normal_form() -> None:
-    """Where we differ from crawler-commons, it is by a rule of theirs that we do not have."""
+    """Where we differ from crawler-commons, the order of parameters apart, a named clause makes two URLs of what is one there."""
     tests = cases("url_normalize_crawler_commons.json")
-    same = [test for test in tests if test["kind"] == "normalize" and _canonical_or_none(test["url"]) == test["normalized"]]
-    told("url_normalize_crawler_commons.json", len(same), len(tests), "alike: a yardstick, no standard")
-    assert len(same) >= 20
+    others = [test for test in tests if _canonical_or_none(test["url"]) != test.get("normalized")]
+    wrong = [test for test in others if not any(part in test["url"] for part in NOT_THEIR_FORM)]
+    told("url_normalize_crawler_commons.json", len(tests) - len(others), len(tests), clauses(NOT_THEIR_FORM))
+    assert not wrong
+    assert len(others) <= len(tests) / 3
 
 
 def _canonical_or_none(url: str) -> str | None:
