@@ -15,8 +15,8 @@ STEP = 1_000
 """Links that are resolved or judged in one step."""
 MANY = 10_000  # links of one page, which would push those of all others out of the resolver's memory
 
-# How the detail of a refusal begins that is for a sitemap on a host of others.
-_SITEMAP = "sitemap: "
+OF_SITEMAP = "sitemap: "
+"""How the detail of a refusal begins that is for a sitemap; the view `urls` goes by it too."""
 
 
 class Bounds:
@@ -57,7 +57,7 @@ class Bounds:
     def of_sitemap(self, target: Target) -> Verdict | None:
         """Why a target is not asked for as a sitemap: its whole host does not belong to the crawl."""
         outside = self.scope.outside_host(target.host)
-        return ("scope", f"{_SITEMAP}{outside}") if outside else None
+        return ("scope", f"{OF_SITEMAP}{outside}") if outside else None
 
     def has_sitemap(self, host: str) -> bool:
         """Whether a host that has robots.txt is asked for its sitemaps: those of other people's hosts would never end."""
@@ -103,7 +103,7 @@ class Bounds:
         role: Role = "page"
         if refusal.detail == SITEMAPS_ONLY:
             return None
-        if refusal.detail.startswith(_SITEMAP):
+        if refusal.detail.startswith(OF_SITEMAP):
             role, outside = "sitemap", bool(self.scope.outside_host(host))
         else:
             outside = self.scope.judge(refusal.url, host) is not None

@@ -9,7 +9,7 @@ from crawler.core.robots import parse_robots
 from crawler.core.seen import SeenFilter, known_as
 from crawler.core.sitemaps import Sitemap, SitemapEntry
 from crawler.core.urls import Target
-from crawler.engine.bounds import STEP, Bounds
+from crawler.engine.bounds import OF_SITEMAP, STEP, Bounds
 from crawler.engine.steps import Steps
 from crawler.model import ErrorKind, LinkRow, PageError, Refusal, Request, RobotsFacts, Role
 
@@ -50,7 +50,7 @@ class Listing:
                 continue
             verdict = self._bounds.of_sitemap(target)
             if verdict is None and len(chain) >= NESTED:
-                verdict = ("trap", f"sitemaps nested deeper than {NESTED}")
+                verdict = ("trap", f"{OF_SITEMAP}nested deeper than {NESTED}")
             if verdict is not None:
                 refusals.append(Refusal(target.url, target.id, *verdict, parent))
             else:

@@ -168,7 +168,10 @@ CREATE VIEW urls AS            -- every URL ever discovered: one row, one state,
          f.state, f.reason, f.detail, f.attempts
   FROM _frontier f JOIN hosts h USING (host_id)
   UNION ALL
-  SELECT r.id, r.url, NULL, 'page', r.depth, 0, r.parent, 'skipped', r.reason, r.detail, 0
+  SELECT r.id, r.url, NULL,
+         CASE WHEN r.reason = 'requisite' THEN 'requisite'
+              WHEN r.reason IN ('scope', 'trap') AND r.detail LIKE 'sitemap: %' THEN 'sitemap' ELSE 'page' END,
+         r.depth, 0, r.parent, 'skipped', r.reason, r.detail, 0
   FROM _refused r WHERE NOT EXISTS (SELECT 1 FROM _frontier f WHERE f.id = r.id);
 
 CREATE VIEW skipped AS         -- URLs that were not asked for, and why

@@ -44,6 +44,7 @@ def test_an_entry_is_kept_with_its_date_languages_and_images(drive: Drive, tmp_p
     assert crawled.skipped == {
         f"{OTHER}/a": ("scope", "host is not site.test"), "/a.jpg": ("requisite", "img"), "/b.jpg": ("requisite", "img"),
     }  # fmt: skip
+    assert [crawled.urls[path].role for path in (f"{OTHER}/a", "/a.jpg")] == ["page", "requisite"]
     assert rows(tmp_path / "out", "SELECT sitemap, url, lastmod, rel, state, reason FROM sitemap_entries ORDER BY rowid") == [
         (f"{HERE}/sitemap.xml", f"{HERE}/a", "2026-11-22", "", "done", None),
         (f"{HERE}/sitemap.xml", f"{HERE}/de/a", "2026-11-22", "alternate", "done", None),
@@ -75,7 +76,8 @@ def test_indexes_without_end_end(drive: Drive) -> None:
     names = {f"/{number}.xml": index(f"/{number + 1}.xml") for number in range(20)}
     crawled = drive({"/": "", "/sitemap.xml": index("/0.xml"), **names})
 
-    assert crawled.skipped == {"/9.xml": ("trap", "sitemaps nested deeper than 10")}
+    assert crawled.skipped == {"/9.xml": ("trap", "sitemap: nested deeper than 10")}
+    assert crawled.urls["/9.xml"].role == "sitemap"
     assert "/8.xml" in crawled.asked
 
 
@@ -88,6 +90,7 @@ def test_a_sitemap_that_moved_widens_nothing(drive: Drive) -> None:
     assert crawled.skipped == {
         f"{OTHER}/map.xml": ("scope", "sitemap: host is not site.test"), f"{OTHER}/y": ("scope", "host is not site.test"),
     }  # fmt: skip
+    assert [crawled.urls[f"{OTHER}/{path}"].role for path in ("map.xml", "y")] == ["sitemap", "page"]
 
     moved = {**web, "/": redirect(f"{OTHER}/"), f"{OTHER}/": "", f"{OTHER}/x": ""}
     assert drive(moved).ok == {f"{OTHER}/", f"{OTHER}/x"}
