@@ -359,6 +359,38 @@ def test_forms_of_a_line(robots: str) -> None:
     assert not allowed(robots, "/page")
 
 
+@pytest.mark.parametrize(
+    ("robots", "is_read"),
+    [
+        ("User-agents: *\nDisallow: /", True),
+        ("User-agent: *\nDisallowed: /", True),
+        ("User-agent: *\nDisallow /: /", True),
+        ("User-agent: *\nDisallow: /\nAllow-all: /page", False),
+        ("Useragent *\nDisallow /", True),
+        ("User agent *\nDisallow /", False),
+        ("User_agent: *\nDisallow: /", False),
+        ("User-agent: *\nNoindex: /", False),
+        ("User-agent: *\n:Disallow: /", False),
+        ("User-agent: *\n\u200bDisallow: /", False),
+        ("User-agent: *\n\ufeffDisallow: /", False),
+        ("\ufeffUser-agent: *\nDisallow: /", True),
+        ("User\u2013agent: *\nDisallow: /", False),
+        ("User-agent: *\n\v\fDisallow:\v/\f", True),
+        ("User-agent: *\u2028Disallow: /", False),
+        ("User-agent: *\x85Disallow: /", False),
+        ("User-agent: *\n\rDisallow: /\n\r", True),
+        ("User-agent: *\r\r\nDisallow: /", True),
+        ("User-agent: *\nDisallow: https://example.org/", False),
+        ("User-agent: *\nDisallow: page", False),
+    ],
+)
+def test_lines_that_people_get_wrong(robots: str, is_read: bool) -> None:
+    """What begins like a directive is one, whatever follows up to the colon; other words, invisible signs before a word, and line ends
+    that are none of HTTP's make it none. All as Google's matcher has it."""
+    assert allowed(robots, "/page") is not is_read
+    assert google_matcher.is_allowed(robots.encode(), "asyncrawl", HOST + "/page") is not is_read
+
+
 def test_three_words_without_a_colon_are_no_rule() -> None:
     """A missing colon is forgiven only where it is clear what was meant."""
     assert decide("disallow / everything", "/page").allowed
