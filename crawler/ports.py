@@ -26,6 +26,9 @@ class Frontier(Protocol):
     bears more than one request at once. The shares of all never exceed together what one holder may ask for. As soon as one slot is told
     otherwise (`done`, `release`), the others are to leave: they get no further URLs, `held` and `extend` say so, and of what they
     say about the host only a later time and a closing count. So a host in trouble is in one hand.
+
+    A host whose last holder was lost rests for its delay, and is then asked as a new one: one request at a time, until it is known again
+    what it bears. What that holder met last nobody knows.
     """
 
     def add(self, requests: Sequence[Request]) -> int:

@@ -6,24 +6,17 @@ import re
 
 # Headers of these names say who somebody is: Authorization, Cookie, X-Api-Key, X-Auth-Token, X-Session-Id …
 _SECRET_NAME = re.compile(r"auth|cookie|token|key|secret|password|session|credential", re.IGNORECASE)
-# How a login may begin, and what follows up to the path: in whatever spelling a browser would take, and broken ones. Every match
-# takes all that it has looked at, so the time is linear.
-_AUTHORITY = re.compile(
-    r"""
-    (
-      (?<![a-z0-9+.-])(?:https?|wss?|ftp):[/\\\t\r\n]*          # for these any slashes do, or none (WHATWG URL, 4.4)
-    | (?<![a-z0-9._~%/\\-])[/\\][\t\r\n]*[/\\][/\\\t\r\n]*      # for all others two, which begin no path
-    | (?<![a-z0-9+.-])                                          # sip:user:password@host
-      (?!(?:mailto|sips?|xmpp|im|acct):[^:/?#]*@)               # an address holds no password
-      [a-z][a-z0-9+.-]*:(?=[^ /?#@:]+[:@])
-    )
-    (
-      (?:[^/?#\\\s"'<>]*@)?+[^/?#\\@\[:]*:(?!\d*[/?#\\]).*@     # what is no port: a password that no URL may hold so
-    | [^/?#\\\s"'<>]*                                           # RFC 3986, 3.2: here the authority ends
-    )
-    """,
-    re.IGNORECASE | re.DOTALL | re.VERBOSE,
-)
+# Where an authority begins that may hold a login, in whatever spelling a browser would take, and broken ones.
+_BEGINS = r"(?<![a-z0-9+.-])"  # a scheme does, here
+_WEB = rf"{_BEGINS}(?:https?|wss?|ftp):[/\\\t\r\n]*"  # after these any slashes do, or none (WHATWG URL, 4.4)
+_SLASHES = r"(?<![a-z0-9._~%/\\-])[/\\][\t\r\n]*[/\\][/\\\t\r\n]*"  # after all others two, which are not inside of a path
+_MAIL = r"(?:mailto|sips?|xmpp|im|acct):[^:/?#]*@"  # an address, which holds no password
+_OTHER = rf"{_BEGINS}(?!{_MAIL})[a-z][a-z0-9+.-]*:(?=[^ /?#@:]+[:@])"  # sip:user:password@host
+# How far it goes: to the path, or to the last "@" behind what is no port, but a password that no URL may hold so.
+_PROPER = r"""[^/?#\\\s"'<>]*"""  # RFC 3986, 3.2
+_BROKEN = rf"(?:{_PROPER}@)?+[^/?#\\@\[:]*:(?!\d*[/?#\\]).*@"
+# Every match takes all that it has looked at, so the time is linear.
+_AUTHORITY = re.compile(rf"({_WEB}|{_SLASHES}|{_OTHER})({_BROKEN}|{_PROPER})", re.IGNORECASE | re.DOTALL)
 _LOGIN = re.compile(r"^([a-z]+://)?[^/?#\s]*@", re.IGNORECASE)
 # A line of a settings file that may hold a secret, and what of its value is hidden: all but what makes it TOML.
 _SECRET_LINE = re.compile(rf"header|proxy|login|@|{_SECRET_NAME.pattern}", re.IGNORECASE)

@@ -24,6 +24,7 @@ from crawler.bench.site import BenchSite
 from crawler.cli.bench_screen import telling
 from crawler.cli.messages import say
 from crawler.cli.screen_text import encodable, paragraph
+from crawler.cli.signals import interruptible
 from crawler.core.urls import normalize_seed
 from crawler.errors import CrawlerError, OutputError, UsageError
 from crawler.text import human_duration, human_size, printable
@@ -32,17 +33,19 @@ FILE, PICTURE = "bench.json", "bench.svg"
 MOST_PAGES_OF_OTHERS = 100
 """More pages of a host that is not this machine are fetched only when the user says that it is theirs."""
 
+_OF_GENERATED = ("latency", "size", "errors")
+
 
 def run(arguments: Namespace) -> int:
     """Measures, prints the table (or JSON), and writes bench.json and bench.svg.
 
-    Raises UsageError for too many pages of somebody else's site, OutputError when the files cannot be written, SeedError when the
-    site gives no page, CrawlerError when the modes did not fetch the same.
+    Raises UsageError for too many pages of somebody else's site and for what only a generated one can be told, OutputError when the
+    files cannot be written, SeedError when the site gives no page, CrawlerError when the modes did not fetch the same.
     """
+    url = _checked_url(arguments) if arguments.url else None
     folder = Path(arguments.output or ".")
     figures, picture = _writable(folder / FILE, _is_ours), _writable(folder / PICTURE, lambda text: MARK in text)
-    url = _checked_url(arguments) if arguments.url else None
-    with _site(arguments, url) as (at, shown, server):
+    with interruptible(), _site(arguments, url) as (at, shown, server):
         plan = Plan(at, tuple(dict.fromkeys(arguments.modes)), arguments.pages, arguments.repeat, url is None or _is_own(arguments, url))
         say(f"{_headline(shown)}\n{_conditions(plan)}")
         with tempfile.TemporaryDirectory(prefix="crawler-bench-") as scratch, telling(plan, sys.stderr) as tell:
@@ -77,8 +80,12 @@ def _shown(found: Comparison) -> str:
 
 
 def _checked_url(arguments: Namespace) -> str:
-    """The site's URL. Nobody's server is measured without being asked."""
+    """The site's URL. Nobody's server is measured without being asked, and none answers otherwise than it does."""
     url = normalize_seed(arguments.url)
+    for name, flag in arguments.typed.items():
+        if name in _OF_GENERATED:
+            what, hint = f"{flag} is of a generated site, not of {url}", f"crawler bench {flag} …, without a URL"
+            raise UsageError(what, "it answers as it does", hint)
     if not _is_own(arguments, url) and arguments.pages > MOST_PAGES_OF_OTHERS:
         crawls = 1 + arguments.repeat * len(arguments.modes)
         raise UsageError(

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import BinaryIO, TypeVar
 
 from crawler.cli.facts import readable
 from crawler.cli.messages import say
 from crawler.cli.screen import wants_color
 from crawler.cli.screen_text import plural
-from crawler.cli.signals import SIGNALS, Interrupted
+from crawler.cli.signals import interruptible
 from crawler.core.urls import normalize_seed, origin
 from crawler.errors import UsageError
 from crawler.report.export.graphml import graphml
@@ -47,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stdout.buffer.flush()
             return 0
         path = Path(arguments.output)
-        with _interruptible(), WholeFiles(arguments.fresh) as files:
+        with interruptible(), WholeFiles(arguments.fresh) as files:
             if to == "sitemap":
                 said = _sitemap(results, path, files, watch, arguments)
             else:
@@ -111,20 +109,6 @@ def _sitemap(results: Results, path: Path, files: WholeFiles, watch: Watch, argu
 def _left_out(found: Sitemaps) -> str:
     reasons = ((found.elsewhere, "of other sites"), (found.not_indexed, "not to be indexed"), (found.too_long, "with too long URLs"))
     return ", ".join(f"{plural(count, 'page')} {reason}" for count, reason in reasons if count)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Every signal that ends a process is an exception meanwhile, so that no half file stays behind."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number)
-
-    with ExitStack() as stack:
-        for number in SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:
-                stack.callback(signal.signal, number, signal.signal(number, end))
-        yield
 
 
 def _goes_into_file(output: str | None) -> bool:

@@ -39,6 +39,7 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self.add_argument("-h", "--help", action="store_true", help="Shows this.")
+        self.set_defaults(typed={})
 
     def error(self, message: str) -> NoReturn:
         """Raises what argparse found as a UsageError."""
@@ -98,8 +99,7 @@ class Given(argparse.Action):
         """Adds to the namespace."""
         before = getattr(namespace, self.dest, None)
         setattr(namespace, self.dest, self._value(values, before, option_string or ""))
-        typed = {**getattr(namespace, "typed", {}), self.dest: option_string or self.option.flag}
-        namespace.typed = typed
+        _note(namespace, self.dest, option_string or self.option.flag)
 
     def _value(self, text: Any, before: Any, flag: str) -> Any:
         if self.alias is not None and self.alias.value is not None:
@@ -125,8 +125,13 @@ def _shifted(text: str, alias: Alias) -> int:
     return int(number) + alias.shift
 
 
+def _note(namespace: argparse.Namespace, name: str, flag: str) -> None:
+    """Keeps in `typed` that something was given, and as which flag."""
+    namespace.typed = {**namespace.typed, name: flag}
+
+
 class Checked(argparse.Action):
-    """Keeps the value of an argument that is no setting, read by its kind."""
+    """Keeps the value of an argument that is no setting, read by its kind, and the flag as it was typed (in `typed`)."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, kind: Kind, **more: Any) -> None:
         self.kind = kind
@@ -138,6 +143,7 @@ class Checked(argparse.Action):
         """Adds to the namespace; raises UsageError."""
         try:
             setattr(namespace, self.dest, self.kind.read(values))
+            _note(namespace, self.dest, option_string or self.dest)
         except ValueError as error:
             found = error.value if isinstance(error, OneOf) else values
             what = f"`{option_string}` cannot be {wrong(found)}" if option_string else f"{wrong(found)} means nothing here"

@@ -8,8 +8,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -38,6 +38,21 @@ class Interrupted(KeyboardInterrupt):
         super().__init__()
         self.reason = SIGNALS.get(number, "interrupted")
         self.exit_code = EXIT_CODES[self.reason]
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Every signal that ends a process raises `Interrupted` meanwhile, so that what tidies up at its end does. Only for the main
+    thread."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    with ExitStack() as stack:
+        for number in SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                stack.callback(signal.signal, number, signal.signal(number, end))
+        yield
 
 
 class Signals:

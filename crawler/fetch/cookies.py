@@ -10,6 +10,7 @@ import os
 import re
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from email.utils import mktime_tz, parsedate_tz
 from pathlib import Path
@@ -82,12 +83,13 @@ class CookieJar:
         """Writes all cookies that sites have set to a file that only its owner can read. A full disk is passed over."""
         kept = {origin: [astuple(cookie) for cookie in cookies.values()] for origin, cookies in self._kept.items() if cookies}
         part = file.with_name(f"{file.name}.part")
-        try:
-            with open(part, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as written:
-                json.dump(kept, written)
-            part.replace(file)
-        except OSError:
-            part.unlink(missing_ok=True)
+        with suppress(OSError):
+            try:
+                with open(part, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as written:
+                    json.dump(kept, written)
+                part.replace(file)
+            finally:  # a signal may come in between
+                part.unlink(missing_ok=True)
 
     def keep(self, origin: str, path: str, lines: Iterable[str]) -> None:
         """Takes the Set-Cookie lines of an answer for `path` of `origin`. What cannot be used is dropped."""

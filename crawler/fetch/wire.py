@@ -266,8 +266,10 @@ class Head(http.client.HTTPResponse):
         super()._close_conn()  # type: ignore[misc]
 
     def _read_status(self) -> tuple[str, int, str]:
-        # Interim answers (RFC 9110, 15.2) are passed over.
+        # Interim answers (RFC 9110, 15.2) are passed over, and so are empty lines in front of an answer, as browsers and aiohttp do.
         while True:
+            while self.fp.peek(1)[:1] in (b"\r", b"\n"):
+                self.fp.read(1)
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if status == 101 or not 100 <= status < 200:
                 return ("HTTP/1.1" if version == "HTTP/2.0" else version), status, reason  # some servers misname what they speak

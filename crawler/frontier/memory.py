@@ -335,11 +335,14 @@ class MemoryFrontier:
         self._reclaim(lambda slot: slot.holder == holder)
 
     def _reclaim(self, is_over: Callable[[_Slot], bool]) -> None:
-        """Ends leases; their holders may have asked just now, so the host rests for its delay."""
+        """Ends leases; their holders may have asked just now, so the host rests for its delay, and have met trouble, so whoever holds it
+        next begins with one request at a time."""
         for name, host in self._hosts.items():
             for number in [number for number, slot in host.slots.items() if is_over(slot)]:
                 rest = self._clock() + max(host.state.delay, self._delay_of(name))
                 host.state = replace(host.state, next_at=max(host.state.next_at, rest))
+                if len(host.slots) == 1:
+                    host.state = replace(host.state, concurrency=1.0, latency=0.0)
                 self._free(name, number)
 
     def _free(self, name: str, slot: int) -> None:

@@ -38,6 +38,9 @@ NEXT_REQUISITES = """SELECT min(max(next_at, (SELECT min(not_before) FROM _front
           FROM hosts WHERE queued > 0 AND leased_until IS NULL AND closed = ''"""
 KEEP = f"""UPDATE hosts SET ({_STATE}, closed) = (max(next_at, ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?), done = done + ?, failed = failed + ?,
                  queued = queued + ?, due_at = CASE WHEN ? THEN 0 ELSE due_at END WHERE host_id = ?"""
+# The holder that was lost may have asked just now, and have met trouble: whoever is the next alone with the host begins with one request.
+REST = """UPDATE hosts SET next_at = max(next_at, ? + max(delay, ?)), concurrency = iif(leased_until IS NULL, 1, concurrency),
+                 latency = iif(leased_until IS NULL, 0, latency) WHERE host_id = ?"""
 SETTLE = """UPDATE _frontier SET state = ?, reason = ?, detail = ?, attempts = attempts + ?, not_before = ?
              WHERE id = ? AND host_id = ? AND state = 'leased' RETURNING role, rank"""
 SIZE = "SELECT coalesce(sum(bytes), 0) FROM pages WHERE id = ?"

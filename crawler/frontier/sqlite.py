@@ -326,11 +326,7 @@ class SqliteFrontier:
         """Ends leases, each given by host, its name and slot."""
         for host_id, host, slot in leases:
             self._free(host_id, slot)
-            # The holder may have asked just now.
-            at = self._clock()
-            self._execute(
-                "UPDATE hosts SET next_at = max(next_at, ? + max(delay, ?)) WHERE host_id = ?", (at, self._delay_of(host), host_id)
-            )
+            self._execute(rows.REST, (self._clock(), self._delay_of(host), host_id))
 
     def _free(self, host_id: int, slot: int) -> None:
         """Ends the lease of a slot; its unacknowledged URLs are queued again, where they were, untried."""

@@ -107,8 +107,10 @@ class Folder:
                 os.fsync(part.fileno())
             temporary.replace(self.path / name)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise _unusable(self.path, error) from error
+        finally:  # a signal may come in between
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def identify(database: Database, identity: Mapping[str, Any], where: str) -> bool:

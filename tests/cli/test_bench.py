@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from running import ended, running
 
 from crawler.cli.bench import is_loopback
 from crawler.cli.main import main
@@ -60,6 +62,34 @@ def test_many_pages_of_somebody_else_are_refused(tmp_path: Path, monkeypatch: py
         "  try: --pages 100, or --yes when the site is yours\n"
     )
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("flag", ["--latency=5ms", "--size=4KB", "--errors=1%"])
+def test_what_only_a_generated_site_can_be_told(flag: str, tmp_path: Path, capsys: Capture) -> None:
+    """With a URL it would change nothing: exit 2, before anything is asked or written."""
+    assert main(["bench", "http://127.0.0.1:1", flag, "-o", str(tmp_path / "new")]) == 2
+    name = flag.partition("=")[0]
+    assert capsys.readouterr().err == (
+        f"error: {name} is of a generated site, not of http://127.0.0.1:1/\n"
+        "  it answers as it does\n"
+        f"  try: crawler bench {name} …, without a URL\n"
+    )
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_signal_leaves_nothing_behind(tmp_path: Path) -> None:
+    """SIGTERM in the middle of a crawl: neither its folder stays nor who crawls."""
+    (tmp_path / "scratch").mkdir()
+    words = ("bench", "--pages", 50, "--latency", "10s", "-o", tmp_path)
+    with running(*words, environment={"TMPDIR": str(tmp_path / "scratch")}, start_new_session=True) as process:
+        while not list(tmp_path.glob("scratch/*/0/crawl.db")):
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        ran = ended(process)
+        assert (ran.code, ran.err.splitlines()[-1]) == (143, "terminated")
+        assert list(tmp_path.rglob("*")) == [tmp_path / "scratch"]
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
 
 
 @pytest.mark.parametrize(

@@ -353,6 +353,20 @@ def test_a_reclaimed_host_still_obeys_a_later_time(opened: Opened, clock: Clock)
     assert frontier.lease(10, 10, TTL).next_due == START + 500
 
 
+def test_a_reclaimed_host_is_asked_as_a_new_one(opened: Opened, clock: Clock) -> None:
+    """What its holder met last nobody knows, it may have been a refusal: whoever comes next asks one at a time and learns anew what the
+    host bears. What it was told besides, its rate included, is kept."""
+    frontier = opened()
+    frontier.add([request("/1"), request("/2")])
+    lease = lease_one(frontier, 1)
+    learnt = {"concurrency": 38.5, "latency": 0.123, "rate": 12.345678901234567, "rate_since": START + 0.1}
+    told = HostState(**learnt, refusals=1, answered=True, failures=2)
+    frontier.done(lease, fetched(*lease.requests), told)
+
+    clock.advance(TTL + 1)
+    assert lease_one(frontier).state == replace(told, concurrency=1.0, latency=0.0, next_at=START + TTL + 1)
+
+
 # Time
 
 
@@ -921,7 +935,7 @@ def test_times_of_another_boot_begin_anew(on_disk: Adapter, clock: Clock) -> Non
     clock.advance(3)
     (lease,) = again.lease(10, 10, TTL).leases
     assert urls(lease) == ["/1", "/2"]
-    assert lease.state == HostState(next_at=13.0, delay=3.0, rate=20.0, latency=0.1)
+    assert lease.state == HostState(next_at=13.0, delay=3.0, rate=20.0)
 
 
 def test_a_pause_does_not_outlive_its_cap(on_disk: Adapter, clock: Clock) -> None:

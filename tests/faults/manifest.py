@@ -212,6 +212,8 @@ def _whole(random: Random) -> list[Fault]:
         _ok("http-1.0", body, b"HTTP/1.0 200 OK\r\n\r\n" + body, close),
         _ok("hints-first", body, b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + http(body)),
         _ok("line-after", body, http(body) + b"\r\n"),
+        _ok("line-before", body, b"\r\n" + http(body)),
+        _ok("lines-before", body, b"\r\n\n", pause, b"\r\n", pause, http(body)),
         _ok("limit", bytes(MAX_BODY), http(bytes(MAX_BODY), "Content-Type: application/octet-stream")),
         _ok("empty", b"", http(b"")),
         Fault("/ok/no-content", ((b"HTTP/1.1 204 No Content\r\n\r\n",),), "ok", status=204, body=b""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -238,6 +239,21 @@ def test_a_damaged_jar_is_an_empty_one(tmp_path: Path, text: str) -> None:
 def test_a_jar_that_cannot_be_saved(tmp_path: Path) -> None:
     """A folder that is gone, or a full disk, stops nobody either."""
     jar("id=1").save(tmp_path / "nowhere" / "cookies.json")
+
+
+def test_a_jar_whose_saving_is_cut_off_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while it is written: the file is as it was, and no other one is there."""
+    file = tmp_path / "cookies.json"
+    jar("id=1").save(file)
+    before = file.read_text()
+    monkeypatch.setattr(json, "dump", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        jar("id=2").save(file)
+    assert (file.read_text(), list(tmp_path.iterdir())) == (before, [file])
+
+
+def cut_off(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_what_is_secret_is_not_kept(tmp_path: Path) -> None:

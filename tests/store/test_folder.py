@@ -88,12 +88,14 @@ def killed(*_: object) -> None:
 
 
 def test_a_small_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """summary.json and crawl.toml are whole at every moment: a write that fails leaves what was there, and no other file."""
+    """summary.json and crawl.toml are whole at every moment: a write that fails, or that Ctrl-C cuts off, leaves what was there, and no
+    other file."""
     with Folder(tmp_path / "out") as folder:
         folder.write("summary.json", "old")
-        monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(DiskFullError):
-            folder.write("summary.json", "new")
+        for cut_off, error in ((full, DiskFullError), (killed, KeyboardInterrupt)):
+            monkeypatch.setattr(os, "fsync", cut_off)
+            with pytest.raises(error):
+                folder.write("summary.json", "new")
         assert (folder.path / "summary.json").read_text() == "old"
         assert [path.name for path in folder.path.iterdir() if "part" in path.name] == []
 

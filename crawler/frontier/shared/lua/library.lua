@@ -181,11 +181,14 @@ local function free(host)
   elseif tonumber(facts[3] or 0) > 0 then call('ZADD', P .. 'due', facts[2] or '0', host) end
 end
 
--- Ends a lease whose holder is gone: it may have asked just now, so the host rests for its delay.
+-- Ends a lease whose holder is gone: it may have asked just now, so the host rests for its delay, and have met trouble, so the next one
+-- begins with one request at a time. The state is JSON, of which nothing else is touched.
 local function reclaim(host, now)
-  local facts = call('HMGET', P .. 'h:' .. host, 'next_at', 'delay', 'least')
+  local facts = call('HMGET', P .. 'h:' .. host, 'next_at', 'delay', 'least', 'state')
   local rest = math.max(tonumber(facts[2] or 0), tonumber(facts[3] or 0))
-  call('HSET', P .. 'h:' .. host, 'next_at', exact(math.max(tonumber(facts[1] or 0), now + rest)))
+  local state = string.gsub(facts[4] or '', '"concurrency":[^,}]+', '"concurrency":1.0')
+  state = string.gsub(state, '"latency":[^,}]+', '"latency":0.0')
+  call('HSET', P .. 'h:' .. host, 'next_at', exact(math.max(tonumber(facts[1] or 0), now + rest)), 'state', state)
   free(host)
 end
 
