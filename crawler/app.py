@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, closing, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from typing import Self, TypeVar
 
@@ -18,6 +18,7 @@ from crawler.engine.stream import PageStream
 from crawler.engine.synchronous import SynchronousEngine
 from crawler.errors import DiskFullError, UsageError
 from crawler.fetch.http import HttpFetcher
+from crawler.keeping import sum_up
 from crawler.model import FinishReason, Page, Record
 from crawler.report.summary import Summary
 from crawler.settings import Settings
@@ -53,9 +54,20 @@ def crawl(*seeds: str, **settings: object) -> Iterator[Page]:
     """
     chosen = _alone(Settings.from_keywords(seeds=seeds, **settings))
     with open_crawl(chosen, Hooks()) as opened:
-        if not opened.is_finished:
-            for records in run_synchronously(opened):
-                yield from (record.page for record in records if record.page.role != "sitemap")
+        try:
+            if not opened.is_finished:
+                for records in run_synchronously(opened):
+                    yield from (record.page for record in records if record.page.role != "sitemap")
+        except BaseException:
+            with suppress(Exception):  # what went wrong before is what is told
+                _leave_report(opened)
+            raise
+        _leave_report(opened)
+
+
+def _leave_report(opened: Assembly) -> None:
+    if opened.folder is not None:
+        sum_up(opened)
 
 
 @contextmanager
@@ -182,10 +194,22 @@ class Crawler:
                 try:
                     if not opened.is_finished:
                         await run_asynchronously(opened, stream.deliver)
-                finally:
-                    self._summary = opened.summary()
+                except BaseException:
+                    await self._sum_up(opened)
+                    raise
+                (await self._sum_up(opened)).result()
         finally:
             self._crawling = False
+
+    async def _sum_up(self, opened: Assembly) -> asyncio.Task[None]:
+        """Counts what came of a crawl, and writes that into its folder: in a thread, as it may take seconds. The task is over."""
+
+        def find_out() -> None:
+            self._summary = sum_up(opened)
+
+        task = asyncio.create_task(asyncio.to_thread(find_out), name="crawler-summary")
+        await to_the_end(task)
+        return task
 
     async def _end(self, task: asyncio.Task[None], stream: PageStream) -> None:
         """When the crawler is left: ends a crawl that still runs. Its error belongs to the reader of the stream, who may be gone."""

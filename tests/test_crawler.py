@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import re
 import socket
@@ -214,6 +215,45 @@ async def test_a_summary_says_why_it_ended_also_after_break(new_site: NewSite, t
             pass
     assert crawler.summary is not None
     assert (crawler.summary.finish_reason, crawler.summary.ok, crawler.summary.queued) == ("page limit", 10, 41)
+
+
+async def test_a_folder_has_its_report_after_every_end(new_site: NewSite, tmp_path: Path) -> None:
+    """summary.json and report.html are written whenever a crawl ends, left early or not, in both modes; a folder that holds the whole
+    crawl already keeps those it has."""
+    web, out = new_site(SHOP), tmp_path / "out"
+
+    def kept() -> dict[str, Any]:
+        assert "<!doctype html>" in (out / "report.html").read_text("utf-8")
+        summary: dict[str, Any] = json.loads((out / "summary.json").read_text("utf-8"))
+        assert summary["pages"] == value(out, "SELECT count(*) FROM pages")
+        return summary
+
+    async def to_its_end() -> None:
+        async with Crawler(output=out) as crawler:
+            async for _ in crawler.crawl(web.url()):
+                pass
+
+    async with Crawler(output=out) as crawler:
+        async for _ in crawler.crawl(web.url()):
+            break
+    assert crawler.summary is not None
+    assert kept() == json.loads(json.dumps(crawler.summary.to_json()))
+    assert kept()["finish_reason"] in ("interrupted", "queue empty")
+    await to_its_end()
+    assert kept()["finish_reason"] == "queue empty"
+    for name in ("summary.json", "report.html"):
+        (out / name).unlink()
+    await asyncio.to_thread(lambda: list(crawl(web.url(), output=out)))
+    assert kept()["finish_reason"] == "queue empty"
+
+    before = (out / "report.html").stat().st_mtime_ns
+    await to_its_end()
+    assert (out / "report.html").stat().st_mtime_ns == before
+    out = tmp_path / "blocking"
+    pages = crawl(web.url(), output=out)
+    next(pages)
+    pages.close()  # type: ignore[attr-defined]
+    assert kept()["finish_reason"] == "interrupted"
 
 
 async def test_two_crawlers_in_one_loop(new_site: NewSite, tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crawler.cli.audience import Audience
-from crawler.cli.keeping import keep
 from crawler.cli.messages import put, say
 from crawler.cli.parser import settings_from
 from crawler.cli.rows import Rows
@@ -25,6 +24,7 @@ from crawler.cli.signals import EXIT_CODES, SIGNALS, Interrupted, Signals
 from crawler.cli.stored import folder_to_update, stored_settings
 from crawler.effective import Effective
 from crawler.errors import CrawlerError, OutputError, SeedError, UsageError
+from crawler.keeping import PATIENCE, is_kept, keep
 from crawler.model import FinishReason
 from crawler.settings import Settings
 from crawler.text import as_json, printable
@@ -40,8 +40,7 @@ _NO_HTTPS = ("refused", "does not speak TLS")
 REDRAW = 0.25
 """Seconds between two updates of the screen."""
 
-# A pause has to end in time: findings that take longer are left out of its summary and its report.
-PATIENCE = 1.0
+# A pause has to end in time, whatever is left of it.
 _AFTER_SUMMARY, _AFTER_REPORT = 0.8, 0.5
 
 
@@ -210,8 +209,8 @@ def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
     from crawler.cli.screen_text import plural
 
     summary, folder = opened.summary(), settings.output or ""
-    if opened.folder is not None and not all((opened.folder.path / name).exists() for name in ("summary.json", "report.html")):
-        keep(opened, summary)  # a kill came before they were written
+    if not is_kept(opened):
+        keep(opened, summary)
     if settings.json:
         put(as_json(summary.to_json(), indent=2, ascii=True))
     pages = plural(summary.pages, "page")

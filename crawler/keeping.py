@@ -12,8 +12,19 @@ if TYPE_CHECKING:
     from crawler.assembly import Assembly
     from crawler.report.summary import Summary
 
+PATIENCE = 1.0
+"""Seconds that what is not known at once may take, each for the summary and the report, when somebody wants a crawl to end."""
+
 # What a report may take at the end of a crawl: so many seconds, or this share of what the crawl took when that is more.
 _SECONDS, _SHARE = 3.0, 0.01
+# Reasons to finish that are none of the crawl.
+_LEFT_EARLY = ("interrupted", "error")
+_NAMES = ("summary.json", "report.html")
+
+
+def is_kept(opened: Assembly) -> bool:
+    """Whether both are there, or have no folder to be in. They are missing when a kill came before they were written."""
+    return opened.folder is None or all((opened.folder.path / name).exists() for name in _NAMES)
 
 
 def keep(opened: Assembly, summary: Summary, patience: float | None = None) -> list[str]:
@@ -34,3 +45,13 @@ def keep(opened: Assembly, summary: Summary, patience: float | None = None) -> l
         opened.folder.write("report.html", text)
         return ["crawl.db", "report.html"]
     return ["crawl.db", "summary.json"]
+
+
+def sum_up(opened: Assembly) -> Summary:
+    """The summary of a crawl that a program has run, which is in the folder by then, with the report. One that was left early keeps
+    nobody waiting. Raises OutputError as above."""
+    patience = PATIENCE if opened.reason in _LEFT_EARLY else None
+    summary = opened.summary(patience)
+    if opened.folder is not None and not (opened.is_finished and is_kept(opened)):
+        keep(opened, summary, patience)
+    return summary
