@@ -24,6 +24,7 @@ from crawler.core.urls import host_key
 from crawler.core.workbench import Workbench
 from crawler.effective import to_plain, to_toml
 from crawler.engine.asynchronous import AsynchronousEngine
+from crawler.engine.bounds import seed_request
 from crawler.engine.commit import GroupCommit
 from crawler.engine.hooks import Hooks
 from crawler.engine.judge import Judge
@@ -31,7 +32,7 @@ from crawler.engine.probing import Spare
 from crawler.engine.reader import Reader
 from crawler.engine.synchronous import SynchronousEngine
 from crawler.engine.tally import Tally
-from crawler.engine.visit import Visitor, seed_request
+from crawler.engine.visit import Visitor
 from crawler.engine.watch import Watch
 from crawler.errors import DiskFullError, UsageError
 from crawler.fetch import descriptors
@@ -59,6 +60,7 @@ from crawler.wiring import (
     politeness_of,
     read_seeds,
     scope_of,
+    types_of,
     wanted_of,
 )
 
@@ -253,6 +255,7 @@ class Assembly:
             probes=settings.check_links,
             deepest=settings.max_depth,
             spare=self._spare,
+            types=types_of(settings),
             shows_links=self._shows_links,
             keeps_links=settings.links == "all",
         )

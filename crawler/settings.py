@@ -10,72 +10,28 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from crawler import __version__
-from crawler.configuration import toml, values
+from crawler.configuration import values
+from crawler.configuration.answers import MEDIA_TYPE, RATE
 from crawler.configuration.layers import keyword_layers, merge
-from crawler.configuration.option import Alias, as_toml, options_of, setting
+from crawler.configuration.option import (
+    CONFIGURATION,
+    HTTP,
+    KEEP,
+    LIMITS,
+    OUTPUT,
+    POLITENESS,
+    SPEED,
+    WHAT,
+    Alias,
+    options_of,
+    setting,
+)
 from crawler.configuration.servers import CRAWL_NAME, FRONTIER
-from crawler.configuration.values import Kind, choice, duration, integer, optional, several, size
+from crawler.configuration.values import choice, duration, integer, optional, several, size
 from crawler.errors import UsageError
-
-WHAT, LIMITS, SPEED, POLITENESS = "what to crawl", "limits", "how fast", "politeness"
-HTTP, KEEP, OUTPUT, CONFIGURATION = "http", "what to keep", "output", "configuration"
+from crawler.host_settings import HOSTS, HostSettings
 
 _MB = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class HostSettings:
-    """What is different for one host: a `[hosts."example.org"]` table. None and () leave the general setting as it is."""
-
-    delay: float | None = setting(None, "Seconds between two requests to this host.", SPEED, optional(duration("2s")), example='"2s"')
-    per_host: int | None = setting(None, "Requests at once to this host.", SPEED, optional(integer(1, 2)), example="2")
-    header: tuple[tuple[str, str], ...] = setting(
-        (), "Headers sent to this host beside the general ones.", HTTP, several(values.HEADER), example='["X-Team: docs"]'
-    )
-    auth_env: str | None = setting(
-        None, "Name of the environment variable that holds user:password for this host.", HTTP, optional(values.ENVIRONMENT_NAME),
-        example='"DOCS_LOGIN"',
-    )  # fmt: skip
-
-
-HOST_OPTIONS = options_of(HostSettings)
-
-
-def _read_hosts(tables: Any) -> dict[str, HostSettings]:
-    if not isinstance(tables, Mapping) or not all(isinstance(host, str) and host for host in tables):
-        raise ValueError
-    return {host.lower(): table if isinstance(table, HostSettings) else _read_host(host, table) for host, table in tables.items()}
-
-
-def _read_host(host: str, table: Any) -> HostSettings:
-    values.check_host(host)
-    if not isinstance(table, Mapping):
-        what, why = f"host {host} cannot be {values.wrong(table)}", f"expected a table of {', '.join(HOST_OPTIONS)}"
-        raise values.Inside((host,), what, why, f'{toml.key(host)} = {{ delay = "2s" }}')
-    read = {}
-    for key, value in table.items():
-        name = str(key).replace("-", "_")
-        if name not in HOST_OPTIONS:
-            near = values.nearest(name, list(HOST_OPTIONS))
-            why = f"did you mean `{near}`?" if near else f"a host has {', '.join(HOST_OPTIONS)}"
-            meant = HOST_OPTIONS[near or "delay"]
-            what = f"`{key}` is no setting of host {host}"
-            raise values.Inside((host, str(key)), what, why, as_toml(meant, meant.suggestion), unknown=True)
-        try:
-            read[name] = HOST_OPTIONS[name].read(value, f"`{key}` of host {host}", as_toml)
-        except UsageError as error:
-            raise values.Inside((host, key), error.what, error.why, error.hint) from None
-    return HostSettings(**read)
-
-
-def _write_hosts(hosts: Mapping[str, HostSettings]) -> dict[str, dict[str, Any]]:
-    return {
-        host: {key: o.kind.write(getattr(of, key)) for key, o in HOST_OPTIONS.items() if getattr(of, key) not in (None, ())}
-        for host, of in hosts.items()
-    }
-
-
-HOSTS = Kind('tables, e.g. [hosts."example.org"]', _read_hosts, _write_hosts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +135,9 @@ class Settings:
         True, "Asks a host for more pages at once only while it answers quickly, for fewer when it is busy; off, --per-host at once.", SPEED
     )
     random_wait: bool = setting(False, "Lengthens the delay at random, up to one and a half of it (never below it, unlike wget).", SPEED)
+    limit_rate: int | None = setting(
+        None, "Reads bodies at so many bytes a second at most, all requests together.", SPEED, optional(RATE), example='"500KB"'
+    )
     processes: int = setting(
         1,
         "Crawls with so many processes on the same folder; --concurrency and --per-host hold for all of them together.",
@@ -276,6 +235,20 @@ class Settings:
         aliases=(Alias("--tries", "the same as --retries N-1", shift=-1),),
     )
     max_redirects: int = setting(10, "Follows at most this many redirects in a row.", HTTP, integer(0, 10, 100))
+    accept_type: tuple[str, ...] = setting(
+        (),
+        "Reads only answers of these media types, of others the headers alone; what names no type is read.",
+        HTTP,
+        several(MEDIA_TYPE, ","),
+        example='["text/html", "application/pdf"]',
+    )
+    reject_type: tuple[str, ...] = setting(
+        (),
+        "Reads the headers alone of answers of these media types; wins over --accept-type.",
+        HTTP,
+        several(MEDIA_TYPE, ","),
+        example='["image/*"]',
+    )
     insecure: bool = setting(False, "Accepts any certificate.", HTTP)
     ca_certificate: str | None = setting(
         None, "Trusts the certificates of this PEM file besides the system's.", HTTP, optional(values.FILE), example='"ca.pem"'

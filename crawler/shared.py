@@ -11,8 +11,8 @@ from pathlib import Path
 from crawler import __version__
 from crawler.assembly import Assembly
 from crawler.effective import to_plain, to_toml
+from crawler.engine.bounds import seed_request
 from crawler.engine.hooks import Hooks
-from crawler.engine.visit import seed_request
 from crawler.errors import UsageError
 from crawler.frontier.redis import RedisFrontier
 from crawler.frontier.shared.charter import Charter, charter_of, delete, found

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from crawler.core.media_types import MediaTypes
 from crawler.core.politeness import Politeness
 from crawler.core.scope import Scope
 from crawler.core.urls import CANONICAL_RULES, canonical, host_key, normalize_seed, origin
@@ -18,8 +19,9 @@ from crawler.errors import UsageError
 from crawler.fetch.headers import basic
 from crawler.fetch.options import FetchOptions
 from crawler.frontier.sharing import Sharing
+from crawler.host_settings import HostSettings
 from crawler.model import Limits
-from crawler.settings import OPTIONS, HostSettings, Settings
+from crawler.settings import OPTIONS, Settings
 from crawler.store.folder import COOKIES_NAME
 
 # What decides which URLs belong to a crawl and which are the same: it may not change when the crawl goes on.
@@ -153,7 +155,14 @@ def fetch_options_of(
         auth_origins=frozenset(origin(seed) for seed in seeds),
         allowed_private=frozenset(host_key(seed) for seed in seeds) if allowed is None else allowed,
         allow_private=settings.allow_private,
+        types=types_of(settings),
+        limit_rate=settings.limit_rate,
     )
+
+
+def types_of(settings: Settings) -> MediaTypes:
+    """Which answers are read."""
+    return MediaTypes(settings.accept_type, settings.reject_type)
 
 
 def _host_headers(settings: Settings) -> dict[str, tuple[tuple[str, str], ...]]:

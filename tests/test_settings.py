@@ -19,7 +19,8 @@ from crawler.configuration.option import as_toml
 from crawler.configuration.values import read_duration, read_size, write_duration, write_size
 from crawler.effective import load, secrets_of, to_plain, to_toml
 from crawler.errors import UsageError
-from crawler.settings import HOST_OPTIONS, OPTIONS, HostSettings, Settings
+from crawler.host_settings import HOST_OPTIONS, HostSettings
+from crawler.settings import OPTIONS, Settings
 
 ROOT = Path(__file__).parent.parent
 

@@ -7,9 +7,10 @@ from ipaddress import ip_address
 from typing import Any
 
 from crawler.cli.parser import Checked, Parser, add_settings
+from crawler.configuration.option import CONFIGURATION, HTTP, KEEP
 from crawler.configuration.values import FILE, Kind, choice, duration, integer, several, size
 from crawler.report.tables import TABLES
-from crawler.settings import CONFIGURATION, HTTP, KEEP, OPTIONS
+from crawler.settings import OPTIONS
 
 SHELLS = ("bash", "zsh", "fish")
 

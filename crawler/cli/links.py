@@ -12,8 +12,8 @@ from crawler.cli.screen_text import plural
 from crawler.core.following import REDIRECT_STATUS
 from crawler.core.html import parse_header_links
 from crawler.core.urls import Resolver, canonical, normalize_seed
+from crawler.engine.bounds import seed_request
 from crawler.engine.reading import Reading, Wanted, location_of, read
-from crawler.engine.visit import seed_request
 from crawler.errors import SeedError, UsageError
 from crawler.fetch.blocking import BlockingFetcher
 from crawler.model import Body, Request, Response

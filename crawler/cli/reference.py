@@ -15,7 +15,8 @@ from crawler.cli.parser import help_of, shown_default
 from crawler.cli.schema_page import folder_page
 from crawler.configuration import toml
 from crawler.configuration.option import Option
-from crawler.settings import HOST_OPTIONS, OPTIONS
+from crawler.host_settings import HOST_OPTIONS
+from crawler.settings import OPTIONS
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -10,6 +10,10 @@ from crawler.configuration import toml
 from crawler.configuration.values import BOOLEAN, Inside, Kind, OneOf, meant_by, wrong
 from crawler.errors import UsageError
 
+WHAT, LIMITS, SPEED, POLITENESS = "what to crawl", "limits", "how fast", "politeness"
+HTTP, KEEP, OUTPUT, CONFIGURATION = "http", "what to keep", "output", "configuration"
+"""The groups of help and reference, in their order."""
+
 
 class Alias(NamedTuple):
     """Another spelling people's fingers know: a flag, what it means, and the value it sets (None: its argument, shifted)."""

@@ -25,7 +25,7 @@ from crawler.settings import Settings
 from crawler.store.database import FILE_NAME, Database
 from crawler.store.files import PageFiles
 from crawler.store.results import ResultStore
-from crawler.wiring import part_of, sharing_of
+from crawler.wiring import part_of, processes_of, sharing_of
 
 Starting = asyncio.Future[AsynchronousEngine]
 """The engine, once there is one."""
@@ -69,8 +69,11 @@ class Member(Assembly):
         return _Unsynced(self.database, self.files, self.run, keep_links=keep_links, min_free=min_free, shows_links=False)
 
     def fetch_options(self) -> FetchOptions:
-        """See `Assembly`. To sites that set cookies every worker is a visitor of its own; those of the first one are kept."""
-        return replace(super().fetch_options(), keeps_cookies=self.number == 0)
+        """See `Assembly`. To sites that set cookies every worker is a visitor of its own; those of the first one are kept. Each has its
+        part of the rate."""
+        options = super().fetch_options()
+        rate = options.limit_rate / processes_of(self._whole) if options.limit_rate is not None else None
+        return replace(options, keeps_cookies=self.number == 0, limit_rate=rate)
 
     def finish(self, reason: FinishReason) -> None:
         """Nothing: the run goes on without this worker."""

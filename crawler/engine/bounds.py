@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from crawler.core.following import SITEMAPS_ONLY
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
-from crawler.core.urls import Resolver, Target, Verdict, fingerprint, host_key
+from crawler.core.urls import Resolver, Target, Verdict, canonical, fingerprint, host_key
 from crawler.engine.steps import Steps
 from crawler.model import Refusal, Request, Role
 
@@ -108,3 +108,9 @@ class Bounds:
         else:
             outside = self.scope.judge(refusal.url, host) is not None
         return None if outside else Request(refusal.url, refusal.id, host, role, refusal.depth, refusal.parent)
+
+
+def seed_request(url: str, strip_query: frozenset[str] = frozenset()) -> Request:
+    """The request for a seed."""
+    url = canonical(url, strip_query)
+    return Request(url, fingerprint(url), host_key(url))

@@ -15,10 +15,11 @@ from crawler.core.politeness import Pace, Politeness
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
 from crawler.core.urls import normalize_seed
+from crawler.engine.bounds import seed_request
 from crawler.engine.reader import Reader
 from crawler.engine.reading import LINKS_ALONE, Wanted, retry_after
 from crawler.engine.steps import in_turn
-from crawler.engine.visit import Visitor, seed_request
+from crawler.engine.visit import Visitor
 from crawler.errors import UsageError
 from crawler.model import Failed, Page, PageError, Request, Response
 from crawler.ports import Fetcher

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from typing import Literal
 
 from crawler.charset import decode, style_charset
+from crawler.core import media_types
 from crawler.core.css import parse_css
 from crawler.core.extract import extract_data
 from crawler.core.hostile import looks_large, looks_small
@@ -57,12 +57,7 @@ class Reading:
 
 def media_type(response: Response) -> str:
     """The media type of a response in lower case, without parameters."""
-    return _media_type(response.header("content-type") or "")
-
-
-@lru_cache(maxsize=1024)
-def _media_type(content_type: str) -> str:
-    return without_controls(content_type.partition(";")[0].strip().lower())
+    return media_types.media_type(response.header("content-type") or "")
 
 
 def _kind(request: Request, response: Response) -> Literal["page", "style", "sitemap", "feed"] | None:

@@ -12,9 +12,10 @@ from datetime import datetime
 
 from crawler.core.following import REDIRECT_STATUS, Following
 from crawler.core.html import ParsedPage
+from crawler.core.media_types import EVERY_TYPE, MediaTypes
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter, known_as
-from crawler.core.urls import Target, canonical, fingerprint, host_key
+from crawler.core.urls import Target
 from crawler.core.validators import doubt
 from crawler.engine.batch import JudgeAgain, Visit, as_failed, check_disk
 from crawler.engine.bounds import STEP, Bounds
@@ -55,8 +56,8 @@ class Visitor:
 
     `follow` may choose among the links of a page (a hook); `only_sitemaps` refuses links, `sitemaps` False ignores sitemaps;
     `requisites` asks for what pages are made of as well; `probes` asks once for what is not followed, pages beyond the depth `deepest`
-    among it, but for what `spare` leaves out; `agent` is the name that an X-Robots-Tag may be for. Without `shows_links` pages do not
-    know theirs (`Page.links`), without `keeps_links` records only count them.
+    among it, but for what `spare` leaves out; `types` are those of the answers that are read; `agent` is the name that an X-Robots-Tag
+    may be for. Without `shows_links` pages do not know theirs (`Page.links`), without `keeps_links` records only count them.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Visitor:
         probes: bool = False,
         deepest: int | None = None,
         spare: Spare | None = None,
+        types: MediaTypes = EVERY_TYPE,
         shows_links: bool = True,
         keeps_links: bool = True,
     ) -> None:
@@ -86,6 +88,7 @@ class Visitor:
         self._listing = Listing(self._bounds, seen, requisites)
         self._probing = Probing(self._bounds, seen, deepest, spare) if probes else None
         self._following = Following(respect_nofollow, only_sitemaps, requisites, agent)
+        self._types = types
         self._seen = seen
         self._refused = refused
         self._max_redirects = max_redirects
@@ -142,7 +145,7 @@ class Visitor:
             self._watch.answer(request)
             page = self._page(request, response, "http_error", fetched_at, reading)
             return Visit(Fetched(request, ok=False), Record(page))
-        if request.role == "probe":
+        if request.role == "probe" or not self._types.admits(media_type(response)):
             return Visit(Fetched(request, ok=True), Record(self._page(request, response, "ok", fetched_at)))
         return (yield from self._page_visit(request, response, reading, fetched_at))
 
@@ -388,9 +391,3 @@ def hook_failed(request: Request, visit: Visit, error: Exception) -> Visit:
     assert visit.record is not None
     problem = PageError("hook", f"{type(error).__name__}: {printable(str(error))}")
     return replace(visit, outcome=Failed(request, problem), record=as_failed(visit.record, outcome="error", error=problem))
-
-
-def seed_request(url: str, strip_query: frozenset[str] = frozenset()) -> Request:
-    """The request for a seed."""
-    url = canonical(url, strip_query)
-    return Request(url, fingerprint(url), host_key(url))

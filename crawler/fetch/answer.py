@@ -6,6 +6,7 @@ from itertools import chain
 from time import perf_counter
 
 from crawler.core.following import REDIRECT_STATUS
+from crawler.core.media_types import media_type
 from crawler.core.retry import NO_CONNECTION
 from crawler.core.robots_lines import ROBOTS_MAX_SIZE
 from crawler.core.sitemaps import MAX_SITEMAP_SIZE
@@ -17,7 +18,7 @@ from crawler.model import Body, PageError, Request, Response, Role
 _NOTHING = Body()
 # More than robots.txt are read for, by as much as may come in one piece.
 ROBOTS_BEGINNING = 2 * ROBOTS_MAX_SIZE
-_READ_HERE = frozenset({"content-encoding", "content-length", "location", "set-cookie", "transfer-encoding"})
+_READ_HERE = frozenset({"content-encoding", "content-length", "content-type", "location", "set-cookie", "transfer-encoding"})
 
 
 def _limit(role: Role, max_body: int) -> int:
@@ -49,6 +50,7 @@ class Answer:
         "_moved",
         "_options",
         "_reader",
+        "_role",
         "_started",
         "body",
         "error",
@@ -61,6 +63,7 @@ class Answer:
     def __init__(self, request: Request, options: FetchOptions, end: float = float("inf")) -> None:
         self.url = request.url
         self._asked = request.headers
+        self._role = request.role
         self._beginning = request.role == "robots"
         self._moved = False
         self._limit = _limit(request.role, options.max_body)
@@ -120,6 +123,15 @@ class Answer:
         """Whether only the end of the connection tells where the body ends."""
         return "content-length" not in self._known and "transfer-encoding" not in self._known
 
+    @property
+    def is_enough(self) -> bool:
+        """Whether the headers are all that is wanted: those of a probe, or of an answer whose type is not read."""
+        if self._role == "probe":
+            return True
+        if self._role not in ("page", "requisite") or not 200 <= self.status < 300:
+            return False
+        return not self._options.types.admits(media_type(self._known.get("content-type", ("",))[0]))
+
     def body_reader(self, memory: int | None) -> BodyReader:
         """The reader for the body, to hold about `memory` bytes at most. Raises FetchFailure (`too_big`, `decode`) when it is not
         worth beginning."""
@@ -145,6 +157,10 @@ class Answer:
         pause = self._options.read_timeout
         self.waiting_for = "data" if pause <= left else "rate"
         return min(pause, left, allowed)
+
+    def held_up(self, seconds: float) -> None:
+        """Says that it was ourselves who waited: that time is not the server's."""
+        self._started += seconds
 
     def timed_out(self) -> PageError:
         """The error for a wait that was in vain."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from crawler.fetch.guard import CONNECTING, Connecting, Guard
 from crawler.fetch.headers import RequestHeaders
 from crawler.fetch.options import FetchOptions
 from crawler.fetch.proxies import Proxies
+from crawler.fetch.rate import RateLimit
 from crawler.fetch.spool import new_path
 from crawler.fetch.tls import tls_context
 from crawler.fetch.wire import Connections, Head, Key, proxy_headers
@@ -51,6 +53,7 @@ class BlockingFetcher:
         self._jar = open_jar(options)
         self._headers = RequestHeaders(options, self._jar)
         self._proxies = Proxies(options)
+        self._rate = RateLimit(options.limit_rate) if options.limit_rate is not None else None
         self._connections = Connections(self._guard, options.longest_connect, lambda: self._tls)
         if options.ca_certificate is not None:
             _ = self._tls  # an unusable file is to be known at once
@@ -92,8 +95,8 @@ class BlockingFetcher:
             answer.headers_arrived(head.status, head.pairs)
             if self._jar is not None and answer.cookies:
                 self._jar.keep(_origin(url), url.path, answer.cookies)
-            if request.role != "probe":
-                answer.body = self._read(head, answer.body_reader(self._memory))
+            if not answer.is_enough:
+                answer.body = self._read(head, answer.body_reader(self._memory), answer)
             elif method == "HEAD":
                 head.next(1)  # finds its end, so that the connection can be kept
             else:
@@ -150,11 +153,13 @@ class BlockingFetcher:
         host = "" if any(name.lower() == "host" for name in headers) else f"Host: {place}\r\n"
         return f"{method_of(request)} {target} HTTP/1.1\r\n{host}{lines}\r\n".encode()
 
-    def _read(self, head: Head, body: BodyReader) -> Body:
+    def _read(self, head: Head, body: BodyReader, answer: Answer) -> Body:
         file: BinaryIO | None = None
         path: Path | None = None
         try:
             while chunk := head.next(_READ):
+                if self._rate is not None:
+                    self._hold_up(self._rate.take(len(chunk)), answer)
                 for piece in body.decode(chunk):
                     if body.add(piece):
                         assert self._spool is not None
@@ -172,6 +177,11 @@ class BlockingFetcher:
                 file.close()
                 path.unlink(missing_ok=True)
             raise
+
+    def _hold_up(self, seconds: float, answer: Answer) -> None:
+        """Waits, which is nobody's fault, but not beyond `end`."""
+        time.sleep(max(0.0, min(seconds, self.end - time.perf_counter())))
+        answer.held_up(seconds)
 
 
 def _explain(error: Exception, answer: Answer) -> PageError:

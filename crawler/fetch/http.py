@@ -27,6 +27,7 @@ from crawler.fetch.kept_alive import KeptAlive, KeptResponse
 from crawler.fetch.options import MAX_HEADERS, MAX_LINE, FetchOptions
 from crawler.fetch.pool import Pool
 from crawler.fetch.proxies import Proxies
+from crawler.fetch.rate import RateLimit
 from crawler.fetch.resolver import Resolver
 from crawler.fetch.spool import SpoolFile
 from crawler.fetch.tls import tls_context
@@ -67,6 +68,7 @@ class HttpFetcher:
         self._proxies = Proxies(options)
         if options.ca_certificate is not None:
             _ = self._tls  # an unusable file is to be known at once
+        self._rate = RateLimit(options.limit_rate) if options.limit_rate is not None else None
         self._session: aiohttp.ClientSession | None = None
         self._sites: dict[str, _Site] = {}
 
@@ -128,7 +130,7 @@ class HttpFetcher:
             if self._jar is not None and answer.cookies:
                 url = URL(request.url, encoded=True)
                 self._jar.keep(origin_of(url.scheme, url.raw_host or "", url.port), url.raw_path, answer.cookies)
-            if request.role == "probe":  # its headers are all there is to know
+            if answer.is_enough:
                 return _leave(response, method_of(request))
             reader = answer.body_reader(self._memory)
             answer.body = await self._read(response, reader, answer, limit)
@@ -185,6 +187,8 @@ class HttpFetcher:
         protocol = connection.protocol if connection is not None else None
         try:
             while chunk := await self._next(content, answer, limit):
+                if self._rate is not None:
+                    await _hold_up(self._rate.take(len(chunk)), answer, limit)
                 for number, piece in enumerate(body.decode(chunk)):
                     full = body.add(piece)
                     if number:
@@ -215,6 +219,13 @@ class HttpFetcher:
             return chunk
         limit.reschedule(asyncio.get_running_loop().time() + answer.left())
         return await content.readany()
+
+
+async def _hold_up(seconds: float, answer: Answer, limit: asyncio.Timeout) -> None:
+    """Waits, which is nobody's fault."""
+    limit.reschedule(None)
+    await asyncio.sleep(seconds)
+    answer.held_up(seconds)
 
 
 def _leave(response: ClientResponse | KeptResponse, method: str) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crawler.core.media_types import EVERY_TYPE, MediaTypes
+
 MAX_LINE = 64 * 1024
 """The longest line of an answer's header, in bytes. http.client has the same limit."""
 
@@ -40,6 +42,9 @@ class FetchOptions:
     `proxy` (http:// or https://) wins over HTTP_PROXY and HTTPS_PROXY, which count only with `trust_env`; so does NO_PROXY.
     `verify=False` accepts any certificate; `ca_certificate` is a PEM file that is trusted besides the system's own.
 
+    An answer with a page or a part of one whose media type `types` does not admit is left after its headers. `limit_rate` is how many
+    bytes of bodies, as they come, are read in a second at most, by all requests of a fetcher together.
+
     Private addresses are refused, except for the hosts in `allowed_private` (with their ports, as `host_key` names them; the set
     may grow meanwhile), or not at all with `allow_private`.
     """
@@ -64,6 +69,8 @@ class FetchOptions:
     allowed_private: Set[str] = frozenset()
     allow_private: bool = False
     spool_threshold: int = 256 * 1024
+    types: MediaTypes = EVERY_TYPE
+    limit_rate: float | None = None
 
     @property
     def longest_connect(self) -> float:

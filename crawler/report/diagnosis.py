@@ -54,6 +54,8 @@ def _without_links(page: sqlite3.Row, links: sqlite3.Row) -> OnlyPage:
     if links["scripts"]:
         scripts = "a script" if links["scripts"] == 1 else f"{links['scripts']:,} scripts"
         return OnlyPage(url, "javascript", f"it has {scripts} and no links: JavaScript seems to build it, which is not run")
+    if not page["bytes"]:
+        return OnlyPage(url, "no links", "nothing of it was read: it is empty, or --accept-type or --reject-type leaves it out")
     return OnlyPage(url, "no links", "it has no links")
 
 

@@ -10,9 +10,10 @@ import pytest
 from running import Capture, no_surroundings, rows, run
 
 from crawler.core.urls import origin
-from crawler.engine.visit import seed_request
+from crawler.engine.bounds import seed_request
 from crawler.fetch.headers import RequestHeaders
-from crawler.settings import HostSettings, Settings
+from crawler.host_settings import HostSettings
+from crawler.settings import Settings
 from crawler.testing import Site, answer
 from crawler.wiring import fetch_options_of
 

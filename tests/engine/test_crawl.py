@@ -353,6 +353,33 @@ def test_nofollow_is_respected_when_asked_for(drive: Drive, page: Any) -> None:
     assert "/x" in drive({"/": page}).fetched
 
 
+# Types
+
+
+def test_answers_of_other_types_are_left(drive: Drive) -> None:
+    """What `accept_type` does not name or `reject_type` does has its row, with status and type, and nothing else of it is looked at.
+    Errors and redirects are what they are; robots.txt and sitemaps are read."""
+    web = {
+        "/": links("/a.svg", "/b.txt", "/gone", "/moved", "/none"),
+        "/sitemap.xml": answer(200, f"<urlset><url><loc>{HERE}/listed</loc></url></urlset>", {"Content-Type": "application/xml"}),
+        "/a.svg": answer(200, f"<title>a</title>{links('/from-a')}", {"Content-Type": "image/svg+xml"}),
+        "/b.txt": answer(200, "text", {"Content-Type": "Text/Plain; charset=utf-8"}),
+        "/gone": answer(404, "", {"Content-Type": "image/png"}),
+        "/moved": redirect("/a.svg"),
+        "/none": answer(200, links("/last"), {"Content-Type": ""}),
+        "/last": "",
+        "/listed": "",
+    }
+    crawled = drive(web, accept_type=["text/*"], reject_type=["text/plain"])
+
+    ok = dict.fromkeys(["/", "/a.svg", "/b.txt", "/none", "/last", "/listed"], "ok")
+    assert crawled.outcomes() == ok | {"/gone": "http_error", "/moved": "redirect"}
+    kept = ("status", "content_type", "title", "file")
+    assert [tuple(crawled.pages[path][name] for name in kept) for path in ("/a.svg", "/b.txt")] == [
+        (200, "image/svg+xml", None, None), (200, "text/plain", None, None),
+    ]  # fmt: skip
+
+
 # Depth
 
 

@@ -12,8 +12,9 @@ from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
 from crawler.core.urls import fingerprint
 from crawler.engine.batch import Visit
+from crawler.engine.bounds import seed_request
 from crawler.engine.reading import read
-from crawler.engine.visit import Visitor, hook_failed, seed_request
+from crawler.engine.visit import Visitor, hook_failed
 from crawler.errors import DiskFullError
 from crawler.model import Body, Failed, Fetched, Link, Page, PageError, Redirected, Request, Response, Retry
 

@@ -18,6 +18,7 @@ import pytest
 from fetching import request
 from raw_server import CHUNKED, Connection, RawServer, Step, chunk, close, hang, http, pause, reset
 
+from crawler.core.media_types import MediaTypes
 from crawler.model import Response
 
 Fetch = Callable[..., Response]
@@ -823,3 +824,30 @@ def test_a_private_literal_is_refused_through_a_proxy_too(server: RawServer, fet
 
     assert outcome(response) == (0, b"", "blocked")
     assert server.connections == 0
+
+
+# What is not wanted.
+
+
+def test_of_a_type_that_is_refused_the_headers_are_enough(server: RawServer, fetch_all: FetchAll) -> None:
+    """Its body is not waited for; pages that fail, and what has no type, are read all the same."""
+    types = MediaTypes(accept=["text/html"])
+    urls = [
+        server.answer(http(b"page", "Content-Type: text/html; charset=utf-8"), path="/page"),
+        server.answer(OK + b"Content-Type: image/png\r\nContent-Length: 100\r\n\r\nbegins", hang, path="/image"),
+        server.answer(http(b"no type"), path="/none"),
+        server.answer(http(b"gone", "Content-Type: image/png", status="404 Not Found"), path="/gone"),
+    ]
+    found = [outcome(response)[:2] for response in fetch_all(urls, types=types)]
+
+    assert found == [(200, b"page"), (200, b""), (200, b"no type"), (404, b"gone")]
+
+
+def test_bodies_are_read_no_faster_than_said(server: RawServer, fetch_all: FetchAll) -> None:
+    """All together: three bodies of 5,000 bytes at 100,000 bytes a second take 0.15 s."""
+    urls = [server.answer(http(bytes(5000)), path=f"/{number}") for number in range(3)]
+    started = time.perf_counter()
+    responses = fetch_all(urls, limit_rate=100_000)
+
+    assert time.perf_counter() - started >= 0.15
+    assert [response.body.size for response in responses] == [5000] * 3

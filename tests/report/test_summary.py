@@ -367,6 +367,13 @@ def test_not_every_path_is_a_login(folder: CrawlFolder, path: str) -> None:
     assert found.cause == "no links"
 
 
+def test_one_page_of_which_nothing_was_read(folder: CrawlFolder) -> None:
+    """An empty one, or one whose type is not wanted."""
+    folder.page(ROOT, depth=0, bytes=0)
+    why = "nothing of it was read: it is empty, or --accept-type or --reject-type leaves it out"
+    assert end(folder).only_page == OnlyPage(ROOT, "no links", why)
+
+
 def test_other_single_pages(folder: CrawlFolder) -> None:
     """No links at all, links to itself, no HTML, links that were not kept, nofollow."""
     folder.page(ROOT, depth=0)

@@ -16,8 +16,9 @@ from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
 from crawler.core.traps import Traps
 from crawler.engine.batch import Visit
+from crawler.engine.bounds import seed_request
 from crawler.engine.reading import read
-from crawler.engine.visit import Visitor, seed_request
+from crawler.engine.visit import Visitor
 from crawler.engine.watch import Watch
 from crawler.model import Body, Request, Response
 
