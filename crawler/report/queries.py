@@ -123,7 +123,8 @@ ORDER BY p.row, u.url LIMIT 100
 
 # Two rows mean more than one page.
 ONLY_PAGE = """
-SELECT id, url, outcome, content_type, bytes, first_link, link_count FROM pages WHERE outcome <> 'redirect' AND role = 'page' ORDER BY row LIMIT 2
+SELECT id, url, outcome, content_type, bytes, first_link, link_count
+FROM pages WHERE outcome <> 'redirect' AND role = 'page' ORDER BY row LIMIT 2
 """
 
 LINKS_OF_PAGE = f"""
