@@ -329,6 +329,11 @@ class Assembly:
         """How far the crawl is."""
         return self.tally.progress(self.clock(), self.commit.stats, engine.flying(), self.workbench.progress(5))
 
+    @property
+    def due_hosts(self) -> int:
+        """Hosts of a shared crawl for which other workers could do something now; 0 of a crawl that nobody shares."""
+        return 0
+
     def finish(self, reason: FinishReason) -> None:
         """Writes down why the run ended. After a full disk nothing more can be written, and nothing has to be."""
         self._ended = True

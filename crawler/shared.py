@@ -118,6 +118,11 @@ class SharedAssembly(Assembly):
         return RedisFrontier(servers, name, charter.partitions, Journal(self.database), limits, None, delay_of, worker=worker)
 
     @property
+    def due_hosts(self) -> int:
+        """Hosts that nobody holds and that may be asked now."""
+        return self._shared.due_hosts
+
+    @property
     def transaction(self) -> Transaction:
         """Nothing: store and frontier are in two places, and the order of the steps makes up for it."""
         return _apart

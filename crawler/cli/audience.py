@@ -106,7 +106,7 @@ class Audience:
         progress = self._opened.progress(engine)
         self._screen.update(progress)
         if self._metrics is not None:
-            self._metrics.progress(progress, self._opened.workbench.losses)
+            self._metrics.progress(progress, self._opened.workbench.losses, self._opened.due_hosts)
 
     def pausing(self, number: int, grace: float) -> None:
         """Says at once that a signal was heard, for what is in flight may take a while."""

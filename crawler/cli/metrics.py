@@ -7,6 +7,7 @@
 | `crawler_body_bytes_total` | decoded bodies of this run |
 | `crawler_fetch_seconds` | histogram: from the start of a request to the last byte |
 | `crawler_queued_urls`, `crawler_in_flight_requests`, `crawler_hosts` | now: URLs that wait, requests on their way, hosts in hand |
+| `crawler_due_hosts` | of a shared crawl: hosts that nobody holds and that may be asked now |
 | `crawler_leases_lost_total` | hosts that another worker took over |
 """
 
@@ -53,6 +54,7 @@ class Metrics:
         self._queued = Gauge("crawler_queued_urls", "URLs that wait.", registry=self.registry)
         self._in_flight = Gauge("crawler_in_flight_requests", "Requests on their way.", registry=self.registry)
         self._hosts = Gauge("crawler_hosts", "Hosts in hand.", registry=self.registry)
+        self._due = Gauge("crawler_due_hosts", "Hosts of a shared crawl that nobody holds and that may be asked.", registry=self.registry)
         self._lost = Counter("crawler_leases_lost", "Hosts that another worker took over.", registry=self.registry)
         for kind in get_args(ErrorKind):
             self._errors.labels(kind)
@@ -73,12 +75,13 @@ class Metrics:
             if page.error is not None:
                 self._errors.labels(page.error.kind).inc()
 
-    def progress(self, progress: Progress, leases_lost: int) -> None:
+    def progress(self, progress: Progress, leases_lost: int, due_hosts: int) -> None:
         """Takes how far the crawl is, and a sign of life with it."""
         self._alive_at = self._clock()
         self._queued.set(progress.queued)
         self._in_flight.set(progress.in_flight)
         self._hosts.set(len(progress.hosts) + progress.more_hosts)
+        self._due.set(due_hosts)
         self._lost.inc(leases_lost - self._lost_before)
         self._lost_before = leases_lost
 

@@ -10,12 +10,14 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from frontiers import Clock, SharedCrawl, request
 from running import SECONDS, Capture, error_lines, no_surroundings, run, running
 
 from crawler.cli.metrics import Metrics, MetricsServer
 from crawler.configuration import values
-from crawler.model import Body, Page, PageError, Record
+from crawler.model import Body, HostState, Page, PageError, Record
 from crawler.progress import HostProgress, Progress
+from crawler.store.database import Database
 from crawler.testing import Gate, Site, answer
 
 pytest.importorskip("prometheus_client", reason="the extra `metrics` is not installed")
@@ -47,8 +49,8 @@ def test_what_is_stored_is_counted_by_what_came_of_it() -> None:
         Record(Page("https://a.test/2", 3, outcome="error", error=PageError("dns"), role="probe")),
         Record(Page("https://a.test/map.xml", 4, 200, "ok", role="sitemap", content=body)),
     ])  # fmt: skip
-    metrics.progress(Progress(queued=7, in_flight=3, hosts=(HostProgress("a.test", 3, 4, 0.0),), more_hosts=2), 1)
-    metrics.progress(Progress(queued=6, in_flight=2, hosts=(HostProgress("a.test", 3, 4, 0.0),), more_hosts=2), 3)
+    metrics.progress(Progress(queued=7, in_flight=3, hosts=(HostProgress("a.test", 3, 4, 0.0),), more_hosts=2), 1, 0)
+    metrics.progress(Progress(queued=6, in_flight=2, hosts=(HostProgress("a.test", 3, 4, 0.0),), more_hosts=2), 3, 5)
 
     from prometheus_client import generate_latest
 
@@ -58,8 +60,27 @@ def test_what_is_stored_is_counted_by_what_came_of_it() -> None:
         'crawler_pages_total{outcome="error",role="probe",status="0"}': 1,
         'crawler_errors_total{kind="dns"}': 1,
         "crawler_body_bytes_total": 10, "crawler_fetch_seconds_count": 2, "crawler_fetch_seconds_sum": 0.5,
-        "crawler_queued_urls": 6, "crawler_in_flight_requests": 2, "crawler_hosts": 3, "crawler_leases_lost_total": 3,
+        "crawler_queued_urls": 6, "crawler_in_flight_requests": 2, "crawler_hosts": 3, "crawler_due_hosts": 5,
+        "crawler_leases_lost_total": 3,
     }  # fmt: skip
+
+
+def test_due_hosts_are_those_that_nobody_holds() -> None:
+    """What workers are added for: a host that is held is not counted, nor one that may not be asked yet."""
+    clock = Clock()
+    shared, database = SharedCrawl(partitions=2), Database(None)
+    frontier = shared.frontier(database, None, clock)
+    frontier.add([request(f"https://{name}.test/") for name in "abcd"])
+    first, *_ = frontier.lease(2, 9, 60.0).leases
+    frontier.release(first, HostState(next_at=clock() + 10))
+    frontier.stats()
+    found = [frontier.due_hosts]
+    clock.advance(10)
+    frontier.finished()
+    found.append(frontier.due_hosts)
+    shared.close()
+    database.close()
+    assert found == [2, 3]
 
 
 def test_health_is_a_sign_of_life() -> None:
