@@ -11,9 +11,10 @@ from pathlib import Path
 
 from crawler.cli.facts import reading
 from crawler.cli.screen_text import encodable, paragraph, plural
-from crawler.errors import OutputError, UsageError
+from crawler.errors import UsageError
 from crawler.report.diff import Difference, Side, compare, compare_runs
 from crawler.report.diff_page import diff_page, facts_of, headline
+from crawler.report.export.whole import write_whole
 from crawler.text import as_json, printable
 
 
@@ -47,13 +48,10 @@ def _found(arguments: argparse.Namespace) -> Difference:
 
 def _write(name: str, pieces: Iterator[str]) -> None:
     if name == "-":
-        sys.stdout.writelines(pieces)
+        sys.stdout.flush()
+        sys.stdout.buffer.writelines(piece.encode() for piece in pieces)
         return
-    try:
-        with Path(name).open("w", encoding="utf-8") as file:
-            file.writelines(pieces)
-    except OSError as error:
-        raise OutputError(f"cannot write {name}", str(error.strerror), "--html another-file") from error
+    write_whole(Path(name), pieces)
 
 
 def render_difference(found: Difference, width: int) -> Iterator[str]:

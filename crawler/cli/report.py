@@ -16,7 +16,7 @@ from crawler.cli.messages import say
 from crawler.cli.report_text import markdown_table, text_table
 from crawler.cli.screen import wants_color
 from crawler.cli.screen_text import encodable
-from crawler.errors import OutputError, UsageError
+from crawler.errors import UsageError
 from crawler.report.folder import holder, one_moment
 from crawler.report.formats import formatted
 from crawler.report.groups import Group, Taken, groups_of, take
@@ -135,6 +135,7 @@ def _objects(table: Table, groups: Iterable[Group]) -> Iterator[str]:
 
 
 def _write_html(connection: sqlite3.Connection, folder: str, name: str) -> None:
+    from crawler.report.export.whole import write_whole
     from crawler.report.html import report_html
 
     text = report_html(connection, summarize(connection), folder)
@@ -142,8 +143,5 @@ def _write_html(connection: sqlite3.Connection, folder: str, name: str) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode())
         return
-    try:
-        Path(name).write_text(text, "utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {name}", error.strerror or str(error), f"crawler report {folder} --html another-file") from error
+    write_whole(Path(name), [text])
     say(f"wrote {printable(name)}, {human_size(len(text.encode()))}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from html import escape
 
 from crawler.report.diff import Change, Difference, State
+from crawler.report.document import head
 from crawler.text import human_count, printable
 
 _STYLE = """
@@ -20,11 +21,7 @@ text-align:left;vertical-align:top;overflow-wrap:anywhere}del{opacity:.7}ins{tex
 def diff_page(found: Difference) -> Iterator[str]:
     """The page, piece by piece. Its policy allows nothing but its own style."""
     title = f"{len(found.changes):,} changes"
-    yield (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{title}</title><style>{_STYLE}</style>\n<h1>{escape(headline(found))}</h1>\n"
-    )
+    yield f"{head(title, _STYLE)}<body>\n<h1>{escape(headline(found))}</h1>\n"
     for name, side in (("old", found.old), ("new", found.new)):
         where = f"{_shown(side.folder)}, run {side.run} of {_shown(side.started)}"
         yield f'<p class="sides">{name}: {where}, {human_count(side.pages)} pages</p>\n'
@@ -34,6 +31,7 @@ def diff_page(found: Difference) -> Iterator[str]:
             yield f"<h2>{len(changes):,} {kind}</h2>\n<table>\n"
             yield from map(_row, changes)
             yield "</table>\n"
+    yield "</body></html>\n"
 
 
 def _row(change: Change) -> str:

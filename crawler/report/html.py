@@ -7,8 +7,6 @@ what it leaves out and which command shows it.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import shlex
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +16,7 @@ from time import monotonic
 
 from crawler.report import charts, figures
 from crawler.report.charts import safe
+from crawler.report.document import head
 from crawler.report.figures import Branch, Bucket, Interval
 from crawler.report.folder import one_moment
 from crawler.report.groups import Taken, take
@@ -74,19 +73,7 @@ def _take(connection: sqlite3.Connection, section: Section) -> Taken:
 def _document(connection: sqlite3.Connection, body: str) -> str:
     name = _site_name(connection)
     style, script = (files("crawler.report").joinpath(file).read_text("utf-8") for file in ("report.css", "report.js"))
-    policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
-    return (
-        f'<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta http-equiv=Content-Security-Policy content="{policy}">'
-        f'<meta name=viewport content="width=device-width,initial-scale=1"><meta name=color-scheme content="light dark">'
-        f'<meta name=referrer content=no-referrer><link rel=icon href="data:,"><title>Crawl report · {safe(name)}</title>'
-        f"<style>{style}</style></head><body>\n{body}\n<script>{script}</script></body></html>\n"
-    )
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+    return f"{head(f'Crawl report · {safe(name)}', style, script)}<body>\n{body}\n<script>{script}</script></body></html>\n"
 
 
 def _site_name(connection: sqlite3.Connection) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -100,7 +102,9 @@ def test_text_and_page_of_a_hostile_site_are_harmless(site: Site, tmp_path: Path
     assert "\x1b" not in text + page
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)" in page
-    assert "default-src 'none'" in page
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'sha256-{digest}'; img-src" in page
     assert run(capfd, "diff", tmp_path / "a", "--html", "-").out == page
 
 

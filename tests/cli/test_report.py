@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import pytest
 from markdown_it import MarkdownIt
 from running import SECONDS, Capture, no_surroundings, run, running, value
 
+from crawler.errors import OutputError
+from crawler.report.export.whole import write_whole
 from crawler.report.tables import TABLES, Table
 from crawler.store.database import FORMAT
 from crawler.testing import Gate, Site, answer
@@ -235,6 +238,27 @@ def test_html_goes_where_it_is_told(folder: Path, tmp_path: Path, capfd: Capture
     assert run(capfd, "report", folder, "--html", tmp_path / "r.html", "--broken").out.startswith("4 broken URLs")
     ran = run(capfd, "report", folder, "--html", tmp_path / "no" / "r.html")
     assert (ran.code, "cannot write" in ran.err) == (6, True)
+
+
+def test_html_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Whatever goes wrong on the way, the file before stays and nothing lies beside it; a link stays a link, a device a device."""
+
+    def broken_off() -> Iterator[str]:
+        yield "half of"
+        raise KeyboardInterrupt
+
+    real, link = tmp_path / "real.html", tmp_path / "link.html"
+    link.symlink_to(real)
+    write_whole(link, ["before"])
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(link, broken_off())
+    assert real.read_text("utf-8") == "before"
+    assert link.is_symlink()
+    assert sorted(tmp_path.iterdir()) == [link, real]
+    write_whole(Path(os.devnull), ["nothing"])
+    assert not Path(os.devnull).is_file()
+    with pytest.raises(OutputError, match="cannot write"):
+        write_whole(tmp_path, ["a folder"])
 
 
 def test_every_stop_leaves_a_report(new_site: Callable[..., Site], tmp_path: Path, capfd: Capture) -> None:

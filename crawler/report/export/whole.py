@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -64,6 +64,27 @@ class WholeFiles:
             with ExitStack() as stack:
                 for part, _ in self._written:
                     stack.callback(part.unlink, missing_ok=True)
+
+
+def write_whole(path: Path, pieces: Iterable[str]) -> None:
+    """A text of which all is there or nothing, in the place of one before; what is no file (a pipe, a terminal) is simply written to.
+
+    Raises DiskFullError and OutputError when it cannot be written.
+    """
+    place = Path(os.path.realpath(path))
+    if place.exists() and not place.is_file():
+        with explained(path), place.open("w", encoding="utf-8") as stream:
+            stream.writelines(pieces)
+        return
+    part = place.with_name(f".{place.name}.{os.getpid()}.part")
+    try:
+        with explained(path):
+            with part.open("w", encoding="utf-8") as file:
+                file.writelines(pieces)
+            _bring_to_disk(part)
+            part.replace(place)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager
