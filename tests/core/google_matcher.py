@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 BLANKS = b" \t\n\v\f\r"
 LONGEST_LINE = 2083 * 8 - 1
@@ -20,8 +21,7 @@ def is_allowed(body: bytes, agent: str, url: str) -> bool:
     path = _path(url)
     best = {True: [-1, -1], False: [-1, -1]}  # for the agent itself and for all: the longest Allow and Disallow that match
     in_ours = in_all = is_named = rules_came = False
-    for line in _lines(body):
-        key, value = _key_and_value(line)
+    for key, value in _keys_and_values(body):
         if key.startswith(_USER_AGENT):
             if rules_came:
                 in_ours = in_all = rules_came = False
@@ -41,6 +41,11 @@ def is_allowed(body: bytes, agent: str, url: str) -> bool:
                     best[in_ours][number] = max(best[in_ours][number], len(pattern))
     allow, disallow = best[True] if max(best[True]) > 0 or is_named else best[False]
     return max(allow, disallow) <= 0 or disallow <= allow
+
+
+@lru_cache(maxsize=1)  # asked about many URLs
+def _keys_and_values(body: bytes) -> list[tuple[bytes, bytes]]:
+    return [_key_and_value(line) for line in _lines(body)]
 
 
 def _lines(body: bytes) -> Iterator[bytes]:

@@ -599,7 +599,7 @@ def test_a_hostile_pattern_costs_linear_time(pattern: str) -> None:
 
 def test_patterns_by_the_thousand_cost_no_more_than_some() -> None:
     """The longest decide; what they leave open is refused, unless a longer rule without a star has decided."""
-    lines = b"".join(b"Disallow: /*%05d*b\n" % number for number in range(20_000)) + b"Allow: /a/long/way\nDisallow: /*longest$\n"
+    lines = b"".join(b"Disallow: /*%05d*b\n" % number for number in range(6_000)) + b"Allow: /a/long/way\nDisallow: /*longest$\n"
     robots = parse_robots(b"User-agent: *\n" + lines)
     robots.decide("asyncrawl", HOST)
 
