@@ -24,7 +24,8 @@ _MOST_NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One URL on the way from a seed: how deep it lies, and the link by which it was found (kind "" for a seed)."""
+    """One URL on the way from a seed: how deep it lies, and the link by which it was found (kind "" for a seed, "sitemap" for a sitemap
+    that robots.txt names)."""
 
     url: str
     depth: int
@@ -218,15 +219,15 @@ def _path(cursor: sqlite3.Cursor, row: sqlite3.Row) -> list[Step]:
     """The way from a seed, as the crawl found it first."""
     steps: list[Step] = []
     seen: set[int] = set()
-    url, depth, identity, parent = row["url"], row["depth"], row["id"], row["parent"]
+    url, depth, identity, parent, role = row["url"], row["depth"], row["id"], row["parent"], row["role"]
     while parent is not None and identity not in seen and len(steps) < _LONGEST_PATH:
         seen.add(identity)
         steps.append(Step(url, depth, *_link(cursor, parent, identity)))
-        above = cursor.execute("SELECT url, depth, id, parent FROM _frontier WHERE id = ?", (parent,)).fetchone()
+        above = cursor.execute("SELECT url, depth, id, parent, role FROM _frontier WHERE id = ?", (parent,)).fetchone()
         if above is None:
             return steps[::-1]
-        url, depth, identity, parent = above
-    return [Step(url, depth), *steps[::-1]]
+        url, depth, identity, parent, role = above
+    return [Step(url, depth, "sitemap" if role == "sitemap" else ""), *steps[::-1]]
 
 
 def _link(cursor: sqlite3.Cursor, source: int, target: int) -> tuple[str, str]:

@@ -86,9 +86,9 @@ def test_redirects_are_followed_both_ways(crawled: tuple[Path, str]) -> None:
 
 
 def test_a_page_that_a_sitemap_lists(crawled: tuple[Path, str]) -> None:
-    """The way begins at the sitemap, and the sitemap itself can be shown."""
+    """The way begins at the sitemap, which is no seed, and the sitemap itself can be shown."""
     base = crawled[1]
-    assert of(crawled, "/listed").path == (Step(f"{base}/map.xml", 0), Step(f"{base}/listed", 1, "sitemap", "2026-11-22"))
+    assert of(crawled, "/listed").path == (Step(f"{base}/map.xml", 0, "sitemap"), Step(f"{base}/listed", 1, "sitemap", "2026-11-22"))
     sitemap = of(crawled, "/map.xml")
     assert (sitemap.state, sitemap.role, sitemap.answer) == ("done", "sitemap", None)
     assert [link.url for link in sitemap.leads_to] == [f"{base}/listed"]
