@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from running import Capture, assert_at_rest, no_surroundings, run, running
+from running import Capture, assert_at_rest, ended, no_surroundings, run, running, start
 
 from crawler.testing import Site, answer
 
@@ -54,12 +54,13 @@ def test_a_delay_is_kept_over_a_stop(new_site: NewSite, tmp_path: Path, capfd: C
     assert_at_rest(tmp_path / "out")
 
 
-@pytest.mark.parametrize("mode", ["async", "sync"])
-def test_what_the_server_sees(new_site: NewSite, tmp_path: Path, capfd: Capture, mode: str) -> None:
+@pytest.mark.parametrize("way", [("--mode", "async"), ("--mode", "sync"), ("--processes", 2)])
+def test_what_the_server_sees(new_site: NewSite, tmp_path: Path, capfd: Capture, way: tuple[object, ...]) -> None:
     """robots.txt first and alone, then never more at once than `--per-host`, and no two closer than the delay, with redirects of
     robots.txt and hosts that share one server."""
     site = new_site(many() | {"/robots.txt": answer(301, headers={"Location": "/rules.txt"}), "/rules.txt": "User-agent: *"}, latency=0.2)
-    ran = run(capfd, "crawl", site.url(), "-o", tmp_path / "out", "--mode", mode, "--delay", "0.15s", "--per-host", 2, "-q")
+    command = ["crawl", site.url(), "-o", tmp_path / "out", *way, "--delay", "0.15s", "--per-host", 2, "-q"]
+    ran = run(capfd, *command) if "--mode" in way else ended(start(*command))
 
     assert ran.code == 0, ran.err
     assert site.paths[:2] == ["/robots.txt", "/rules.txt"]
