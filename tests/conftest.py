@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -38,6 +40,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.config.stash.setdefault(_CORPORA, {}).update(told)
 
 
+def pytest_collection_finish() -> None:
+    """What there is by now stays to the end: no garbage collection, of which tests ask for hundreds, has to look through it again."""
+    gc.freeze()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Hears what the tests of another process have told."""
@@ -52,6 +59,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for name, result in sorted(told.items()):
         terminalreporter.write_line(f"corpora: {name:<45} {result}")
 
+
+# Where the surroundings keep no bytecode, every process that a test starts would compile all modules anew, which takes most of its time.
+if sys.dont_write_bytecode:
+    sys.dont_write_bytecode, sys.pycache_prefix = False, str(Path(__file__).resolve().parent.parent / ".pytest_cache" / "bytecode")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 # Under nohup, or in the background of a script, signals are ignored that the processes of the tests have to hear.
 signal.signal(signal.SIGINT, signal.default_int_handler)
