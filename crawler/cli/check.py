@@ -37,9 +37,11 @@ def run(arguments: Namespace) -> int:
     from crawler.core.fragments import Anchors
     from crawler.engine.hooks import Hooks
     from crawler.fetch import descriptors
+    from crawler.fetch.tls import load_client
     from crawler.heap import keep_freed_memory
 
     keep_freed_memory()
+    load_client()
     descriptors.raise_limit()
     settings = _settings(arguments)
     cache = AnswerCache(Path(arguments.cache), arguments.cache_age, datetime.now(UTC)) if arguments.cache else None

@@ -61,11 +61,13 @@ def run_settings(effective: Effective, again: bool = False, same: str = "") -> i
     """Crawls with these settings; shows it, and returns the exit code. `same` is the command that goes on with this crawl, when
     `crawler resume` does not."""
     from crawler.fetch import descriptors
+    from crawler.fetch.tls import load_client
     from crawler.heap import keep_freed_memory, put_off_collecting
     from crawler.wiring import read_seeds
 
     keep_freed_memory()
     put_off_collecting()
+    load_client()
     descriptors.raise_limit()
     settings = effective.settings
     plain = _without_scheme(settings) if settings.frontier is None else ""

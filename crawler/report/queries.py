@@ -79,8 +79,8 @@ WHERE outcome IN ('http_error', 'error') AND outcome = 'error' AND role = 'page'
 BROKEN_LINKS = """
 WITH bad AS MATERIALIZED (SELECT id FROM pages WHERE outcome IN ('http_error', 'error'))
 SELECT count(*) AS broken_links, count(*) FILTER (WHERE sources > 1) AS broken_links_shared
-FROM (SELECT count(DISTINCT l.src) AS sources FROM links l CROSS JOIN bad ON bad.id = l.dst CROSS JOIN pages s ON s.id = l.src
-      WHERE EXISTS (SELECT 1 FROM bad) GROUP BY l.dst)
+FROM (SELECT count(DISTINCT l.src) AS sources FROM (SELECT 1 FROM bad LIMIT 1)
+      CROSS JOIN links l CROSS JOIN bad ON bad.id = l.dst CROSS JOIN pages s ON s.id = l.src GROUP BY l.dst)
 """
 
 DUPLICATE_TITLES = "SELECT coalesce(sum(pages), 0) AS shared_title_pages, count(*) AS shared_titles FROM duplicate_titles"

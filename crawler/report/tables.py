@@ -241,6 +241,7 @@ SLOWEST = Table(
     is_finding=False,
 )
 
+# Where no sitemap lists anything, `links` is read once.
 ORPHANS = Table(
     "orphans",
     "URLs that are in a sitemap and that no page links to",
@@ -249,8 +250,10 @@ ORPHANS = Table(
     "No orphan: pages link to all that sitemaps list.",
     ("url", "state", "status"),
     """
-WITH alone (id) AS (
-  SELECT dst FROM links WHERE kind = 'sitemap' EXCEPT SELECT dst FROM links WHERE kind <> 'sitemap' AND src <> dst)
+WITH listed (id) AS MATERIALIZED (SELECT DISTINCT dst FROM links WHERE kind = 'sitemap'),
+  alone (id) AS (
+    SELECT id FROM listed EXCEPT
+    SELECT dst FROM (SELECT 1 FROM listed LIMIT 1) CROSS JOIN links WHERE kind <> 'sitemap' AND src <> dst)
 SELECT f.url, f.state, p.status FROM alone CROSS JOIN _frontier f USING (id) LEFT JOIN pages p USING (id) ORDER BY f.url
 """,
 )

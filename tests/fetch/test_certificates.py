@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +98,23 @@ def test_a_certificate_for_somebody_else(
     response = fetch(secure(other).answer(http(b""), host=host), ca_certificate=other)
 
     assert str(response.error) == f"tls: the certificate is for another {what}"
+
+
+def test_a_command_reads_the_certificates_of_the_system_once(secure: Callable[..., RawServer], good: Path, tmp_path: Path) -> None:
+    """It trusts whom the system trusts and nobody else, although the contexts that aiohttp makes for itself are empty then: they trust
+    nobody."""
+    url = secure(good).answer(http(b"safe"))
+    crawl = f"main(['crawl', '{url}', '-o', '{tmp_path}', '-q', '--sitemap', 'off', '--robots', 'ignore'])"
+    code = (
+        f"from crawler.cli.main import main; print({crawl}); import ssl; from aiohttp import connector\n"
+        "for context in connector._SSL_CONTEXT_VERIFIED, ssl.create_default_context():"
+        "    print(context.verify_mode.name, context.cert_store_stats()['x509'])"
+    )
+    trusted = os.environ | {"SSL_CERT_FILE": str(good), "SSL_CERT_DIR": str(tmp_path / "none")}
+
+    done = subprocess.run([sys.executable, "-c", code], env=trusted, capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.stdout.split("\n"), done.stderr) == (["0", "CERT_REQUIRED 0", "CERT_REQUIRED 1", ""], "")
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
