@@ -204,6 +204,10 @@ def _found(summary: Summary) -> Iterator[tuple[str, str]]:
             f"{plural(summary.closed_hosts, 'host')} given up: {_short(host.host)} ({_short(host.why)}){more}{lost}",
             "hosts",
         )
+    if summary.failed_sitemaps:
+        sitemap = summary.failed_sitemaps[0]
+        more = f", and {len(summary.failed_sitemaps) - 1} more" if len(summary.failed_sitemaps) > 1 else ""
+        yield f"{plural(len(summary.failed_sitemaps), 'sitemap')} not read whole: {_short(sitemap.url)} ({_short(sitemap.why)}){more}", ""
     if summary.broken_links:
         several = f", {human_count(summary.broken_links_shared)} of them from more than one page" if summary.broken_links_shared else ""
         yield f"{plural(summary.broken_links, 'broken link')}{several}", "broken"

@@ -91,6 +91,12 @@ SELECT count(*) FROM _frontier f JOIN hosts h USING (host_id)
 WHERE h.closed <> '' AND f.state = 'failed' AND f.role = 'page' AND NOT EXISTS (SELECT 1 FROM pages p WHERE p.id = f.id)
 """
 
+# What they list beside what could be read of them is not known. Those of hosts that were given up are told with their hosts.
+FAILED_SITEMAPS = """
+SELECT f.url, f.reason, f.detail FROM _frontier f JOIN hosts h USING (host_id)
+WHERE f.state = 'failed' AND f.role = 'sitemap' AND h.closed = '' ORDER BY f.seq LIMIT 100
+"""
+
 CLOSED_HOSTS = "SELECT host, closed AS why FROM hosts WHERE closed <> '' ORDER BY failed DESC, host"
 
 # What a page that is built by JavaScript looks like from here: it loads scripts and has nothing to follow. Its text is not

@@ -58,6 +58,14 @@ class FailedSeed:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedSitemap:
+    """A sitemap that was not read, or not to its end, and why."""
+
+    url: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """All numbers of one crawl, each the result of a query in `crawler.report.queries`.
 
@@ -65,7 +73,7 @@ class Summary:
     of the last run. `finish_reason` and `ended` are None while the run is open, and after a kill. `pages` = `ok` + `redirects`
     + `broken` (a final 4xx or 5xx) + `errors` (no usable answer); `requisites`, what
     pages are made of, are counted apart. `queued` is what is left to ask for, `given_up` what
-    failed with its host before it was asked for. Times to the first
+    failed with its host before it was asked for, `failed_sitemaps` (100 at most) may list more than was read. Times to the first
     byte are milliseconds by nearest rank, None without any answer. `broken_links` counts targets that a page links to,
     `broken_links_shared` those that more than one does. `script_only` pages look as if JavaScript built them.
     Fields from `failed_seeds` on are also None when there was no time to find out.
@@ -93,6 +101,7 @@ class Summary:
     closed_hosts: int
     closed_host_examples: tuple[ClosedHost, ...]
     given_up: int
+    failed_sitemaps: tuple[FailedSitemap, ...]
     failed_seeds: tuple[FailedSeed, ...] | None
     only_page: OnlyPage | None
     skipped: int | None
@@ -147,6 +156,9 @@ def _counts(cursor: sqlite3.Cursor) -> dict[str, Any]:
         **_row(cursor, queries.PAGES),
         **_row(cursor, queries.QUEUED),
         **_closed_hosts(cursor),
+        "failed_sitemaps": tuple(
+            FailedSitemap(url, in_words(reason, detail)) for url, reason, detail in cursor.execute(queries.FAILED_SITEMAPS)
+        ),
         "error_kinds": tuple(ErrorGroup(**dict(row)) for row in cursor.execute(queries.ERROR_KINDS)),
         "only_page": diagnose(cursor) if last_run["finish_reason"] == "queue empty" else None,
     }

@@ -9,7 +9,7 @@ import pytest
 
 from crawler.cli.farewell import render_summary
 from crawler.report.diagnosis import OnlyPage
-from crawler.report.summary import ClosedHost, ErrorGroup, FailedSeed, SkippedGroup, Summary
+from crawler.report.summary import ClosedHost, ErrorGroup, FailedSeed, FailedSitemap, SkippedGroup, Summary
 from tests.report.summaries import a_summary
 
 SUMMARY = a_summary(
@@ -227,6 +227,14 @@ def test_at_most_five_findings_the_gravest_first() -> None:
         "1 page looks JavaScript-only (/app)",
     ]
     assert "without an answer" not in render(everything), "the hosts that were given up say it already"
+
+
+def test_sitemaps_that_were_not_read_whole_are_told() -> None:
+    """What else they list nobody knows, so the first one is named, with why."""
+    broken = tuple(FailedSitemap(f"https://example.org/{number}.xml", "truncated: truncated gzip") for number in range(2))
+    assert "2 sitemaps not read whole: https://example.org/0.xml (truncated: truncated gzip), and 1 more" in render(
+        replace(SUMMARY, failed_sitemaps=broken), 200
+    )
 
 
 def test_kinds_of_errors_that_are_not_named_leave_a_sign() -> None:

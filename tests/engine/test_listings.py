@@ -12,6 +12,8 @@ import pytest
 from drive import HERE, Drive
 
 from crawler import crawl
+from crawler.report.folder import open_folder
+from crawler.report.summary import summarize
 from crawler.testing import Site, answer, redirect
 
 OTHER = "https://other.test"
@@ -187,13 +189,16 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_damaged_sitemap_is_an_outcome(drive: Drive, name: str) -> None:
-    """What can be read of it counts, and that it was not whole is known."""
+def test_a_damaged_sitemap_is_an_outcome(drive: Drive, tmp_path: Path, name: str) -> None:
+    """What can be read of it counts, and that it was not whole is known, to the summary too."""
     body, kind, detail = BROKEN[name]
-    crawled = drive({"/": "", "/sitemap.xml": body, "/1": ""})
+    crawled = drive({"/": "", "/sitemap.xml": body, "/1": ""}, output=tmp_path / "out")
+    with closing(open_folder(tmp_path / "out")) as connection:
+        (told,) = summarize(connection).failed_sitemaps
 
     assert crawled.urls["/sitemap.xml"][:2] == ("failed", kind)
     assert (crawled.urls["/sitemap.xml"].detail or "").startswith(detail)
+    assert (told.url, told.why) == (f"{HERE}/sitemap.xml", f"{kind}: {crawled.urls['/sitemap.xml'].detail}")
     assert "/1" in crawled.ok
     assert crawled.reason == "queue empty"
 
