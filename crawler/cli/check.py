@@ -9,10 +9,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from crawler.cli.answer_cache import AnswerCache
 from crawler.cli.audience import Audience
+from crawler.cli.check_anchors import AnchorsElsewhere
 from crawler.cli.parser import settings_from
 from crawler.cli.screen import choose_screen, wants_color
 from crawler.cli.signals import EXIT_CODES, Signals
@@ -40,6 +42,7 @@ def run(arguments: Namespace) -> int:
     from crawler.fetch.tls import load_client
     from crawler.heap import keep_freed_memory
 
+    began = monotonic()
     keep_freed_memory()
     load_client()
     descriptors.raise_limit()
@@ -53,9 +56,16 @@ def run(arguments: Namespace) -> int:
         reason = _crawl(opened, signals)
         if reason == "queue empty":
             _check_start(opened)
+        spare = cache.spare if cache is not None else None
+        others = AnchorsElsewhere(opened, anchors, spare) if anchors is not None else None
+        if others is not None and reason not in EXIT_CODES and reason != "time limit":
+            seconds = None if settings.max_time is None else settings.max_time - (monotonic() - began)
+            reason = others.read(signals, seconds) or reason
         result = check(opened.database.connection, arguments.accept, anchors.missing if anchors is not None else None)
+        if others is not None and others.unread:
+            result = replace(result, unchecked=result.unchecked | {"anchors": others.unread})
         if cache is not None:
-            cache.save(good_answers(opened.database.connection, arguments.accept))
+            cache.save(good_answers(opened.database.connection, arguments.accept) | (others.good() if others is not None else {}))
     _put(result, arguments.format)
     return EXIT_CODES.get(reason) or (FINDINGS if result.broken else 0)
 

@@ -20,6 +20,14 @@ Missing = Callable[[dict[int, int]], Mapping[tuple[int, str], Sequence[tuple[str
 CACHED = "cached"
 """How the detail of a link begins that was left out because it was good lately."""
 
+# HEAD may leave the type out; of what was good lately nothing is known.
+_ELSEWHERE = f"""
+SELECT id, url FROM pages
+WHERE role = 'probe' AND outcome IN ('ok', 'not_modified') AND coalesce(content_type, '') IN ('', 'text/html', 'application/xhtml+xml')
+UNION ALL
+SELECT id, url FROM _refused WHERE reason = 'hook' AND detail LIKE '{CACHED}%'
+"""
+_URL = "SELECT url FROM urls WHERE id = ?"
 _MOST_HOPS = 20
 _ANSWERS = "SELECT id, url, iif(outcome = 'not_modified', 200, status), outcome, error, error_detail, redirect_id FROM pages"
 _FAILED = "SELECT id, url, reason, detail FROM _frontier WHERE state = 'failed' AND role <> 'sitemap'"
@@ -117,6 +125,12 @@ def good_answers(connection: sqlite3.Connection, accepted: Accepted) -> dict[str
     return {url: status for identity, url in asked if identity not in bad and (status := ends[identity]) is not None}
 
 
+def elsewhere(connection: sqlite3.Connection) -> tuple[dict[int, str], dict[int, int]]:
+    """The pages that were asked and not followed, or left out as they were good lately, by id; and where redirects end."""
+    with one_moment(connection):
+        return dict(connection.execute(_ELSEWHERE)), _judged(connection, ())[1]
+
+
 def _judged(connection: sqlite3.Connection, accepted: Accepted) -> tuple[dict[int, _Bad], dict[int, int], dict[int, int]]:
     """The targets that are bad, where redirects end, and the statuses of all answers that are no redirects, by id."""
     bad: dict[int, _Bad] = {}
@@ -151,7 +165,7 @@ def _end(identity: int, hops: Mapping[int, tuple[str, int]]) -> int:
 def _without_anchor(connection: sqlite3.Connection, missing: Missing, redirects: dict[int, int]) -> list[BrokenLink]:
     broken = []
     for (target, fragment), sources in missing(redirects).items():
-        url = connection.execute("SELECT url FROM _frontier WHERE id = ?", (target,)).fetchone()[0]
+        url = connection.execute(_URL, (target,)).fetchone()[0]
         places = tuple(dict.fromkeys(Source(*source) for source in sources))
         broken.append(BrokenLink(f"{url}#{fragment}", "no such anchor", 200, "", places))
     return broken

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from running import SECONDS, Capture, error_lines, no_surroundings, run, running
 
-from crawler.testing import Gate, Site, answer, redirect
+from crawler.testing import Gate, Site, answer, in_turn, redirect
 
 pytestmark = pytest.mark.usefixtures("no_surroundings")
 __all__ = ["no_surroundings"]
@@ -134,6 +134,65 @@ def test_anchors_are_looked_for_where_they_are_linked(site: Site, check: Callabl
     assert broken[site.url("/#ONE")]["sources"] == [{"page": site.url("/"), "kind": "a", "text": "wrong case"}]
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_anchors_on_pages_of_others_are_looked_for_too(
+    site: Site, outside: Site, check: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """Each such page is read once, however many of its anchors are linked, and nothing behind it. Ids that a script finds under a longer
+    name and lines of files are no findings; what is too large or gone meanwhile is counted as not checked."""
+    monkeypatch.setattr("crawler.cli.check_anchors.LARGEST", 10_000)
+    outside.page("/doc", "<h1 id=one>1</h1><p id=user-content-two>2</p><a href=/behind>x</a>")
+    outside.page("/moved", redirect("/doc"))
+    outside.page("/large", "<p id=far>x" + "x" * 10_000)
+    outside.page("/plain", answer(200, "x", headers={"Content-Type": "text/plain"}))
+    paths = (
+        "/doc",
+        "/doc#one",
+        "/doc#two",
+        "/doc#three",
+        "/doc#L10",
+        "/doc#L1-L20",
+        "/moved#one",
+        "/moved#four",
+        "/large#near",
+        "/plain#x",
+    )
+    site.page("/", "", links=[outside.url(path) for path in (*paths, "/plain#x", "/gone#x")])
+
+    assert check("--mode", mode).code == 4
+    assert [hit.path for hit in outside.log if hit.method == "GET"] == ["/gone"]
+    asked = len(outside.log)
+    ran = check("--format", "json", "--fragments", "--mode", mode)
+
+    broken = found(ran)
+    assert {url: link["why"] for url, link in broken.items()} == {
+        outside.url("/doc#three"): "no such anchor", outside.url("/moved#four"): "no such anchor", outside.url("/gone"): "HTTP 404",
+    }  # fmt: skip
+    assert broken[outside.url("/moved#four")]["sources"][0]["page"] == site.url("/")
+    assert json.loads(ran.out)["unchecked"] == {"anchors": 1}
+    assert sorted(hit.path for hit in outside.log[asked:] if hit.method == "GET") == ["/doc", "/gone", "/large"]
+    assert "Reading 2 pages of others" in ran.err
+
+
+def test_anchors_of_others_that_were_there_lately_are_not_looked_for(site: Site, outside: Site, check: Callable[..., Any]) -> None:
+    """A page of others is read again only for an anchor that was not found there lately: one that is new, or missing."""
+    outside.page("/doc", "<h1 id=one>1</h1><h1 id=two>2</h1>")
+    site.page("/", "", links=[outside.url("/doc#one")])
+    words = ("--cache", "good.json", "--fragments", "--format", "json")
+    assert check(*words).code == 0
+    asked = len(outside.log)
+    assert check(*words).code == 0
+    assert len(outside.log) == asked
+
+    site.page("/", "", links=[outside.url("/doc#one"), outside.url("/doc#two"), outside.url("/doc#three")])
+    for _ in range(2):
+        asked = len(outside.log)
+        assert found(check(*words)).keys() == {outside.url("/doc#three")}
+        assert [(hit.method, hit.path) for hit in outside.log[asked:]] == [("GET", "/doc")]
+    kept = json.loads(Path("good.json").read_text())["answers"]
+    assert kept.keys() == {outside.url("/doc"), outside.url("/doc#one"), outside.url("/doc#two")}
+
+
 def test_good_answers_are_kept_for_a_while(site: Site, outside: Site, check: Callable[..., Any]) -> None:
     """What was good lately is not asked again, what was broken or is older is; another file than ours is an error and stays as it is."""
     outside.page("/moved", redirect("/ok"))
@@ -225,6 +284,24 @@ def test_ctrl_c_ends_the_check_and_says_what_is_left(site: Site) -> None:
         out, _ = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "not complete: " in out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_while_pages_of_others_are_read(site: Site, outside: Site) -> None:
+    """Code 130; all that was found before is printed, and that anchors were not checked."""
+    gate = Gate()
+    outside.page("/doc", in_turn("x", answer(200, "<p id=x>", gate=gate)))
+    site.page("/", "", links=[outside.url("/doc#x"), "/gone"])
+    with running("check", site.url(), "--fragments", "--allow-private") as process:
+        assert process.stderr is not None
+        while "Reading 1 page of others" not in process.stderr.readline():
+            pass
+        process.send_signal(2)
+        out, _ = process.communicate(timeout=30)
+        gate.open()
+    assert process.returncode == 130
+    assert "not checked: 1 anchors" in out
+    assert site.url("/gone") in out
 
 
 def test_no_page_to_begin_with_is_said(capfd: Capture) -> None:
