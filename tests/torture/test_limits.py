@@ -175,9 +175,9 @@ def test_time_limit(torture: Torture, new_site: NewSite, tmp_path: Path, capfd: 
         over, why = time.monotonic() - began - limit, (mode, kind.__name__)
         torture.figure("seconds by which --max-time is passed", over, at_most=torture.draw(short=10, long=2), unit="s", why=why)
         [(started, ended, reason)] = rows(folder, "SELECT started, ended, finish_reason FROM runs")
-        assert datetime.fromisoformat(ended) >= datetime.fromisoformat(started)
-        assert reason == "time limit"
-        # A page that is huge may be read in its last second, and lead nowhere.
+        took = (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
+        # A page that is huge may be read in the last second, and lead nowhere.
+        assert reason == "time limit" or (kind is huge and reason == "queue empty" and 0 <= took <= limit + 1)
         left = [] if kind is huge else [("queued", 0)]
         assert rows(folder, "SELECT DISTINCT state, attempts FROM urls WHERE state <> 'done'") in (left, [("queued", 0)])
         assert_at_rest(folder)
