@@ -68,6 +68,8 @@ def shape_of(url: str) -> Shape:
     if semicolon or query or "{x}" in pattern:
         if query and len(parts) == 1 and parts[0].startswith("{w}"):
             pattern = f"/{segments[0]}"  # the name of what answers
+        if not semicolon and "{x}" not in pattern and _SIMPLE(query) and (shape := _simple(query.translate(_TO_ZERO), pattern, is_date)):
+            return shape
         bare = "/".join(["{x}" if part.startswith("{x}") else segment for part, segment in zip(parts, segments, strict=True)])
         return _with_values(bare, pattern, parameter, query, is_date)
     return _without_values(pattern, is_date)
@@ -157,6 +159,13 @@ def _is_year(number: str) -> bool:
     return len(number) == 4 and "1900" <= number <= "2199"
 
 
+@lru_cache(maxsize=1024)
+def _simple(query: str, path: str, is_date: bool) -> Shape | None:
+    """The shape of a URL with a query of numbers, zeros only as in `_parts`, and short words; None when one is made anew each time."""
+    shape = _with_values("", path, "", query, is_date)
+    return None if shape.twin else shape
+
+
 def _with_values(bare: str, path: str, parameter: str, query: str, is_date: bool) -> Shape:
     """The shape of a URL with a query, with parameters in its path, or with random values."""
     values: dict[str, str] = {}
@@ -202,4 +211,5 @@ def _value(key: str, value: str) -> str:
     return _DIGITS.sub("{n}", value) if _NUMBER(value) else "{w}"  # a range is chosen, as a word is
 
 
+_SIMPLE = re.compile(r"[A-Za-z_-]+=(?:\d+|[A-Za-z]{1,11})(?:&[A-Za-z_-]+=(?:\d+|[A-Za-z]{1,11}))*", re.ASCII).fullmatch
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d*)?|(?:19|20|21)\d\d[-./_]\d\d?(?:[-./_]\d\d?)?").fullmatch

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crawler.core import shapes
 from crawler.core.shapes import Shape, covers, shape_of
 from crawler.core.urls import canonical
 
@@ -108,6 +111,20 @@ def test_every_url_has_a_shape(path: str, query: str) -> None:
 
     assert found == shape_of.__wrapped__(url)
     assert covers(found.pattern, url) is covers(found.wide, url) is (not found.twin)
+
+
+words = st.sampled_from(
+    ["id", "page", "sid", "ts", "q", "month", "color", "red", "BIG", "abcdefab", "deadbeefdea", "12", "2031", "00000000", "x-y"]
+)
+
+
+@given(st.sampled_from(["/", "/a", "/a/b", "/2031/7", "/x9f3a09bc12de"]), st.lists(st.tuples(words, words), min_size=1, max_size=4))
+def test_a_simple_query_is_read_in_a_quick_way(path: str, pairs: list[tuple[str, str]]) -> None:
+    """Numbers and short words, which most queries are made of: the shape is the same as by reading value after value."""
+    url = f"{HERE}{path}?{'&'.join(map('='.join, pairs))}"
+    with patch.object(shapes, "_SIMPLE", lambda query: None):
+        slowly = shape_of.__wrapped__(url)
+    assert shape_of(url) == slowly
 
 
 def test_long_urls_take_no_long_time() -> None:
