@@ -65,8 +65,8 @@ def parse_html(
     """The links and facts of a page, read as browsers read it. Never raises, whatever the bytes.
 
     `url` is where the page was found, `content_type` its header, for the charset. Links of every kind are recorded;
-    `requisites` adds what style elements and style attributes load, `forms` the targets of `method=get` forms (kind `form`); without
-    `texts` the text of `a` elements is left out.
+    `requisites` adds what style elements, style attributes and backgrounds load, `forms` the targets of `method=get` forms (kind `form`);
+    without `texts` the text of `a` elements is left out.
     Pages that would keep the parser busy out of proportion are only scanned (`looks_hostile`): their links have no text.
     With `is_small`, because `looks_small` has said so, most of that is not asked again. Of the links the first 200,000 are read.
     """
@@ -143,7 +143,13 @@ def _parse(body: bytes, reader: _Reader, requisites: bool) -> None:
         styles = [node.text(deep=False) for node in tree.tags("style")] + [
             node.attributes.get("style") or "" for node in tree.css("[style]")
         ]
-        reader.page.links.extend((href, kind, "", "") for style in styles for href, kind in parse_css(style))
+        found = [(href, kind) for style in styles for href, kind in parse_css(style)]
+        behind = [node.attributes["background"] for node in tree.css("[background]") if node.tag in _WITH_BACKGROUND]
+        found += [(href, "img") for href in behind if href]
+        reader.page.links.extend((href, kind, "", "") for href, kind in found)
+
+
+_WITH_BACKGROUND = frozenset({"body", "table", "thead", "tbody", "tfoot", "tr", "td", "th"})  # HTML, 15.3
 
 
 # Where HTML goes on inside of SVG and MathML (HTML, 13.2.6, integration points), and tags that end both (13.2.6.5): what is inside of

@@ -325,6 +325,13 @@ def test_style_sheets_inside_the_page_when_asked() -> None:
     assert links(html, requisites=True) == [("a.css", "css"), ("b.png", "img"), ("c.png", "img")]
 
 
+def test_backgrounds_of_old_pages_when_asked() -> None:
+    """`requisites` adds the pictures behind a page and its tables; on other elements the attribute means nothing."""
+    html = "<body background=a.png><table BACKGROUND=b.png><tr><td background=' c.png '><td background=''></table><p background=d.png>"
+    assert links(html) == []
+    assert links(html, requisites=True) == [("a.png", "img"), ("b.png", "img"), (" c.png ", "img")]
+
+
 def test_a_style_inside_a_style_is_read_once() -> None:
     """In a picture styles nest; each is its own text (HTML, 4.2.6: child text content), or a page of them would take for ever."""
     page = parse_html(b"<svg>" + b"<style>p{background:url(x)}" * 3, URL, requisites=True)
