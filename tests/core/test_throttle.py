@@ -76,6 +76,28 @@ def test_a_known_limit_is_come_back_to_and_left_slowly() -> None:
     assert rate(throttle, now + 10 * RETURN) == float("inf")
 
 
+@pytest.mark.parametrize(("limit", "seconds"), [(20.0, 20.0), (5.0, 20.0), (2.0, 50.0), (0.5, 120.0)])
+def test_a_host_that_bears_little_is_given_time(limit: float, seconds: float) -> None:
+    """All of the limit after twenty seconds, or after a hundred requests where those take longer; but never after more than two minutes."""
+    throttle = Throttle(limit, since=0.0)
+    assert throttle.climb == seconds
+    assert rate(throttle, seconds) == pytest.approx(limit)
+    assert rate(throttle, 0.99 * seconds) < limit
+
+
+def test_a_limit_far_below_is_found_in_a_few_steps() -> None:
+    """A host that lets two through after each pause of a second is asked less than that after five refusals, however fast it was asked."""
+    throttle, now = Throttle(10.0, since=0.0), 0.0
+    for _ in range(5):
+        throttle.refused(now)
+        now += 1.0
+        for _ in range(2):
+            throttle.started(now)
+            throttle.answered()
+            now += throttle.gap(now)
+    assert 1.2 < rate(throttle, now) < 2.0
+
+
 def test_a_second_refusal_in_a_row_says_nothing_of_the_rate() -> None:
     """It was not given time enough: the rate stays, the refusals are counted, until something goes well."""
     throttle, now = refused_twice()
