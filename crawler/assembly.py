@@ -206,12 +206,12 @@ class Assembly:
                 hint = f"crawler resume {self.settings.output} --release '{there[0]}'" if there else "the same command without --release"
                 raise UsageError(f"{pattern} is not in quarantine", why, hint)
 
-    def _traps(self) -> Traps | None:
-        """The watch for traps, with what earlier runs have found out."""
+    def _traps(self, hosts: int) -> Traps | None:
+        """The watch for traps of a crawl that holds so many hosts at once, with what earlier runs have found out."""
         if not self.settings.traps:
             return None
         quarantine = self.frontier.quarantine
-        traps = Traps(quarantine.patterns, quarantine.released)
+        traps = Traps(quarantine.patterns, quarantine.released, hosts)
         if any("{x}" in pattern for _, pattern in quarantine.patterns):
             traps.recall(quarantine.known(RECALLED))
         return traps
@@ -232,10 +232,11 @@ class Assembly:
     def _wire(self) -> None:
         settings, seen, refused = self.settings, SeenFilter(), SeenFilter()
         agent = settings.robots_agent if settings.robots == "obey" else None
-        watch = Watch(self._traps())
+        max_hosts = max(256, 4 * settings.concurrency)
+        watch = Watch(self._traps(max_hosts))
         self.workbench = Workbench(
             self.rules, agent, veto=watch,
-            max_hosts=max(256, 4 * settings.concurrency), per_host=self.per_host, look_around=self.look_around,
+            max_hosts=max_hosts, per_host=self.per_host, look_around=self.look_around,
         )  # fmt: skip
         visitor = Visitor(
             self.scope,

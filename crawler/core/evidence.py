@@ -26,8 +26,9 @@ HOPE = 3
 """Steps that lead away from a page within which the pages that it leads to have been asked for."""
 PROBATION = 20
 """Pages of a shape after which it is no longer looked at one by one, if nothing speaks against it."""
-SHAPES = 2000
-"""Shapes that are remembered at once."""
+SHAPES, NUMBERS = 40, 1_500
+"""Shapes that are remembered, and numbers by which their lines and links are known again, for each host that a crawl holds at once: all
+of its hosts have their turn before one comes again."""
 LOOKED_AT = 100
 """New links of a page of which the shape is worked out, at most."""
 
@@ -50,7 +51,7 @@ class Record:
     """What is known of one shape: pages seen, those that brought something, those in a row that did not."""
 
     __slots__ = (
-        "bred", "calm", "dated", "dull", "first", "hoped", "is_endless", "is_solid", "lines", "links", "looks", "new", "others",
+        "bred", "calm", "counted", "dated", "dull", "first", "hoped", "is_endless", "is_solid", "lines", "links", "looks", "new", "others",
         "parents", "ranks", "run", "seen", "span", "start",
     )  # fmt: skip
 
@@ -71,6 +72,12 @@ class Record:
         self.hoped: int | None = None  # the depth at which its pages began to lead to unknown ones, since it brought something
         self.links: SeenFilter | None = None
         self.lines: SeenFilter | None = None
+        self.counted = 0  # its size as `Records` has counted it
+
+    @property
+    def size(self) -> int:
+        """How many numbers and URLs it holds."""
+        return len(self.links or ()) + len(self.lines or ()) + len(self.parents)
 
     @property
     def is_resting(self) -> bool:
@@ -170,19 +177,35 @@ class Record:
 
 
 class Records:
-    """The records of shapes by host and pattern; the one that was asked for longest ago is forgotten first."""
+    """The records of shapes by host and pattern, for so many hosts; those that were asked for longest ago are forgotten first."""
 
-    def __init__(self) -> None:
+    def __init__(self, hosts: int) -> None:
         self._records: dict[tuple[str, str], Record] = {}
+        self._most, self._largest = hosts * SHAPES, hosts * NUMBERS
+        self._size = 0
 
     def of(self, host: str, pattern: str) -> Record:
         """The record of a shape."""
         key = (host, pattern)
-        record = self._records.pop(key, None) or Record()
-        if len(self._records) >= SHAPES:
-            del self._records[next(iter(self._records))]
+        record = self._records.pop(key, None)
+        if record is None:
+            record = Record()
+            if len(self._records) >= self._most:
+                self._forget()
         self._records[key] = record
         return record
+
+    def count(self, *records: Record) -> None:
+        """Takes notice of what these, which were asked for last, hold by now."""
+        for record in records:
+            size = record.size
+            self._size += size - record.counted
+            record.counted = size
+        while self._size > self._largest and len(self._records) > len(records):
+            self._forget()
+
+    def _forget(self) -> None:
+        self._size -= self._records.pop(next(iter(self._records))).counted
 
     def has_looked(self, host: str, shape: Shape) -> bool:
         """Whether a page of this shape has been looked at."""

@@ -56,13 +56,14 @@ _MONTHS = frozenset(
 
 class Traps:
     """Watches pages and judges URLs. `quarantined` are pairs of host and pattern from earlier runs, `released` patterns that a user
-    has let go: they are never quarantined again."""
+    has let go: they are never quarantined again. `hosts` is how many the crawl holds at once, which bounds what is remembered."""
 
-    def __init__(self, quarantined: Iterable[tuple[str, str]] = (), released: Iterable[str] = ()) -> None:
+    def __init__(self, quarantined: Iterable[tuple[str, str]] = (), released: Iterable[str] = (), hosts: int = 256) -> None:
         self._quarantined: dict[str, set[str]] = {}
         self.learn(quarantined)
         self._released = frozenset(released)
-        self._records = Records()
+        self._records = Records(hosts)
+        self._most_probing = hosts * SHAPES
         # By the number of what is the same: the id of the one URL that stands for all, and what it said.
         self._twins: dict[int, tuple[int, int | None]] = {}
         self._probing: dict[tuple[str, str], int] = {}  # of shapes on probation the URL that was asked for last
@@ -95,7 +96,7 @@ class Traps:
         other = self._probing.get(key := (host, shape.wide))
         if other is not None and other != identity and other in flying:
             return True
-        if len(self._probing) >= SHAPES:
+        if len(self._probing) >= self._most_probing:
             self._probing.clear()
         self._probing[key] = identity
         return False
@@ -140,10 +141,13 @@ class Traps:
             return None
         wide = record if shape.wide == shape.pattern else self._records.of(request.host, shape.wide)
         if shape.kind == "token":
-            return self._compare_twins(sight, shape, wide)
-        if shape.kind == "growing":
-            return self._compare_grown(sight, shape, wide)
-        return self._weigh(sight, shape, record, wide)
+            caught = self._compare_twins(sight, shape, wide)
+        elif shape.kind == "growing":
+            caught = self._compare_grown(sight, shape, wide)
+        else:
+            caught = self._weigh(sight, shape, record, wide)
+        self._records.count(record, wide)
+        return caught
 
     def told(self, request: Request, answer: str) -> None:
         """Takes notice of an answer that is no page to read: another type, a redirect, an error. `answer` tells one from another."""

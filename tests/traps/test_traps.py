@@ -17,9 +17,9 @@ from crawler.model import Request
 CALENDAR = "/cal/{n}/{n}"
 
 
-def sight(target: str, body: bytes = b"", parent: str | None = "/", title: str = "") -> Sight:
-    url = f"{HERE}{target}"
-    request = Request(url, fingerprint(url), HOST, depth=1, parent=parent and f"{HERE}{parent}")
+def sight(target: str, body: bytes = b"", parent: str | None = "/", title: str = "", host: str = HOST) -> Sight:
+    here = f"https://{host}"
+    request = Request(here + target, fingerprint(here + target), host, depth=1, parent=parent and here + parent)
     return Sight(request, title, body, [], lambda ids: ids)
 
 
@@ -210,19 +210,35 @@ def test_a_dubious_shape_is_asked_for_one_page_at_a_time() -> None:
     assert not waits("/item/2", "/item/1")
 
 
+def test_hundreds_of_hosts_have_a_trap_each() -> None:
+    """A crawl holds many hosts, and those have several sections: what was seen of one is known when its turn comes again."""
+    watched = Traps()
+    hosts = [f"{number}.test" for number in range(256)]
+    for turn in range(7):
+        for host in hosts:
+            for section in "abcdef":
+                watched.observe(sight(f"/{section}/{turn}", title=f"{section} {chr(97 + turn) * 5}", host=host))
+            watched.observe(sight(f"/cal/2031/{turn + 1}", b"no events", f"/cal/2031/{turn}", host=host))
+
+    assert all(judged(watched, "/cal/2031/9", host) for host in hosts)
+
+
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither shapes nor twins nor growing paths are remembered without end."""
-    monkeypatch.setattr(evidence, "SHAPES", 100)
+    """Neither shapes nor what their pages say nor twins nor growing paths are remembered without end."""
     monkeypatch.setattr(traps, "_TWINS", 500)
-    watched = Traps([(HOST, "?sid={x}")])
+    watched = Traps([(HOST, "?sid={x}")], hosts=2)
     for number in range(300):
         name = "".join(chr(97 + int(digit)) for digit in str(number))
         watched.observe(sight(f"/{name}/x/1"))
         watched.observe(sight(f"/{name}/b/{name}/", b"<p>here"))
+        for page in range(20):
+            watched.observe(sight(f"/{name}?about={'abcdefghijklmnopqrstuvwxyz'[page]}", b"<p>".join([b"%d word" % number, b"x" * page])))
     for number in range(1000):
         judged(watched, f"/{number}?sid=8f3a09bc")
 
-    assert len(watched._records._records) <= 100
+    records = watched._records._records
+    assert len(records) <= 2 * evidence.SHAPES
+    assert sum(record.size for record in records.values()) <= 2 * evidence.NUMBERS
     assert len(watched._twins) <= 500
     assert len(watched._grown) <= 200
 
