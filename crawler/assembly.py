@@ -89,6 +89,8 @@ class Assembly:
     """Seconds after which a worker with room for more hosts asks again."""
     per_host = 128
     """URLs of one host that it takes at once."""
+    ttl = 60.0
+    """Seconds of a lease, which is renewed when half of them are gone."""
 
     def __init__(
         self,
@@ -236,7 +238,7 @@ class Assembly:
         watch = Watch(self._traps(max_hosts))
         self.workbench = Workbench(
             self.rules, agent, veto=watch,
-            max_hosts=max_hosts, per_host=self.per_host, look_around=self.look_around,
+            max_hosts=max_hosts, per_host=self.per_host, ttl=self.ttl, look_around=self.look_around,
         )  # fmt: skip
         visitor = Visitor(
             self.scope,

@@ -112,8 +112,8 @@ class Transaction(Protocol):
 class Fetcher(Protocol):
     """Asks for one URL. Errors are values of the response, cancellation is the only exception.
 
-    `leaves` is called when the request is sent: a connection that had to be made for it is open by then. That is where a delay
-    counts from, for so the server sees it.
+    `leaves` is called when the request is sent, right before and right after: a connection that had to be made for it is open by then.
+    That is where a delay counts from, for so the server sees it. When it raises nothing is sent, and that is the error.
     """
 
     async def fetch(self, request: Request, leaves: Callable[[], object] | None = None) -> Response: ...

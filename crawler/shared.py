@@ -33,6 +33,8 @@ class SharedAssembly(Assembly):
     FrontierError.
     """
 
+    look_around = 1.0  # others find hosts all the time
+
     def __init__(self, settings: Settings, hooks: Hooks, *, again: bool = False, shows_links: bool = True) -> None:
         assert settings.frontier is not None
         if settings.name is None or settings.output is None:
@@ -65,6 +67,7 @@ class SharedAssembly(Assembly):
             identify(self.database, identity, settings.output or "")
             self.suspects = suspects(self.database)
         frontier = self._shared = self._join(json.loads(json.dumps(identity)))
+        self._stack.callback(frontier.close)
         frontier.evict(0)  # what this folder's last worker held, if it was killed
         frontier.add([seed_request(seed) for seed in self.seeds])
         self.frontier = frontier  # type: ignore[assignment]

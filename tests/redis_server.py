@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -29,18 +30,20 @@ def _die_with_parent() -> None:
 
 
 class RedisServer:
-    """A redis-server in a folder of its own; `append` writes every change to its log at once, so that it survives a kill."""
+    """A redis-server in a folder of its own. With `append` it writes every change to its log, and with `sync` "always", to the disk, before
+    it answers."""
 
-    def __init__(self, folder: Path, *, append: bool = False) -> None:
+    def __init__(self, folder: Path, *, append: bool = False, sync: str = "always") -> None:
         self.folder = folder
         self.socket = folder / "redis.sock"
         self.url = f"unix://{self.socket}?db=0"
         self._append = append
+        self._sync = sync
         self.process = self._started()
 
     def _started(self) -> subprocess.Popen[bytes]:
         words = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder), "--save", "", "--daemonize", "no"]
-        words += ["--appendonly", "yes", "--appendfsync", "always"] if self._append else ["--appendonly", "no"]
+        words += ["--appendonly", "yes", "--appendfsync", self._sync] if self._append else ["--appendonly", "no"]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         process = subprocess.Popen(["redis-server", *words], start_new_session=True, preexec_fn=_die_with_parent, **pipes)
         assert process.stdout is not None
@@ -48,6 +51,25 @@ class RedisServer:
             if b"ready to accept connections" in line.lower():
                 return process
         raise AssertionError("redis-server did not start")
+
+    @property
+    def log(self) -> Path:
+        """Where the changes are written, once it is not being written anew."""
+        import redis
+
+        with closing(redis.Redis.from_url(self.url)) as client:
+            while client.info("persistence")["aof_rewrite_in_progress"]:
+                pass
+        (log,) = (self.folder / "appendonlydir").glob("*.aof")
+        return log
+
+    def forget(self, size: int) -> None:
+        """Kills it, cuts its log there, and starts it again: it has lost its power before the rest was on the disk."""
+        log = self.log
+        self.kill()
+        with log.open("r+b") as file:
+            file.truncate(size)
+        self.start()
 
     def kill(self) -> None:
         """SIGKILL: nothing is said, nothing is written."""

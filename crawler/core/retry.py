@@ -20,6 +20,14 @@ OUT_OF_FILES = "EMFILE"
 NEVER = -1
 
 
+class TooLate(Exception):
+    """Nobody may send this request any more: the lease of its host is over, or was lost, while it was on its way."""
+
+
+TOO_LATE = TooLate.__name__
+"""How the detail of its error begins."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One row of the table: what it is about, how many tries beyond `retries` it gets (`NEVER`: none at all), and after what
@@ -47,7 +55,7 @@ BUSY = Rule("429", f"Retry-After, else {_BACKOFF}", more=4, statuses=(429,))
 PASSING = Rule("408, 425, 5xx", f"Retry-After, else {_BACKOFF}", statuses=(408, 425, *range(500, 600)))
 BROKEN = Rule("reset, timeout, truncated", _BACKOFF, kinds=("reset", "timeout", "truncated"))
 HOST = Rule("refused, dns, timeout of a connection", "when its host is asked again", counted=False, kinds=("refused", "dns"))
-OURS = Rule("no file left for a socket or a body (EMFILE)", "1 s", counted=False)
+OURS = Rule("no file left for a socket or a body (EMFILE); a lease that ended before its request was sent", "1 s", counted=False)
 KEPT = Rule("a kept-alive connection that was closed as it was used again", "at once", counted=False)
 FINAL = Rule(
     "tls, protocol, too_big, decode, redirect_loop, blocked, hook, internal, other 4xx",
@@ -69,13 +77,13 @@ def of_error(error: PageError) -> Rule:
     """The rule for an answer that could not be used."""
     if error.kind == "timeout" and error.detail.startswith(NO_CONNECTION):
         return HOST
-    if error.kind == "internal" and error.detail.startswith(OUT_OF_FILES):
+    if error.kind == "internal" and error.detail.startswith((OUT_OF_FILES, TOO_LATE)):
         return OURS
     return _OF_KIND[error.kind]
 
 
 def is_out_of_files(error: PageError) -> bool:
-    """Whether this process had no file left for a socket or a body: nobody else is to blame."""
+    """Whether this process had no file left for a socket or a body, or came too late: nobody else is to blame."""
     return of_error(error) is OURS
 
 

@@ -333,6 +333,12 @@ class Workbench:
         host.pace.cancelled(started)
         self._settle(host)
 
+    def may_leave(self, request: Request, now: float) -> bool:
+        """Whether a request that was started may be sent now: no fence stops it on its way to the host, which may be another's by now if
+        this process has slept."""
+        host = self._hosts.get(request.host)
+        return host is not None and host.started.get(request.id, (None,))[0] is request and now < host.lease.deadline
+
     def leaves(self, request: Request, now: float) -> bool:
         """A request that was started leaves only now: hooks, a new connection, or other work, were in between. True: ask what is next
         again, for others may have had to wait for that."""

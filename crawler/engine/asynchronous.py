@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
+from crawler.core.retry import TooLate
 from crawler.core.robots import LARGE_ROBOTS
 from crawler.core.turns import Idle, Need, Wait
 from crawler.core.workbench import Workbench
@@ -269,7 +270,10 @@ class AsynchronousEngine:
         return await self._after(request, visit)
 
     def _leaves(self, request: Request) -> None:
-        if self._workbench.leaves(request, self._clock()):
+        now = self._clock()
+        if not self._workbench.may_leave(request, now):
+            raise TooLate("the lease of its host was over before it could be sent")
+        if self._workbench.leaves(request, now):
             self._wake()
 
     async def _read_apart(self, request: Request, response: Response) -> Reading | Exception:

@@ -127,10 +127,11 @@ class BlockingFetcher:
     def _converse(self, connection: HTTPConnection, sent: bytes, answer: Answer, method: str) -> Head:
         sock = connection.sock
         assert sock is not None
-        CONNECTING.get().sends()
         try:
+            CONNECTING.get().sends()
             sock.settimeout(max(answer.left(), 0.001))
             sock.sendall(sent)
+            CONNECTING.get().sent()
             head = Head(sock, answer.left, method)
             head.begin()
             return head

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Callable, Set
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +27,7 @@ class Connecting:
     `crawler.core.urls.host_key`), and what the guard has seen so far.
 
     `sockets` counts the connections opened: 0 after an answer means that a kept-alive one was used again; `kept` that one was
-    tried. `leaves` is called when the request is sent.
+    tried. `leaves` is called right before and right after the request is sent.
     """
 
     host: str
@@ -38,9 +39,14 @@ class Connecting:
     leaves: Callable[[], object] | None = None
 
     def sends(self) -> None:
-        """The request is sent now."""
+        """The request is sent now. Raises what `leaves` does: then it must not be."""
         if self.leaves is not None:
             self.leaves()
+
+    def sent(self) -> None:
+        """It has been sent: later than that if the machine had other things to do in between."""
+        with suppress(Exception):
+            self.sends()
 
 
 CONNECTING: ContextVar[Connecting] = ContextVar("connecting")

@@ -11,7 +11,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 
-from crawler.fetch.guard import CONNECTING
+from crawler.fetch.guard import CONNECTING, Connecting
 
 
 class Pool(TCPConnector):
@@ -34,14 +34,15 @@ class Pool(TCPConnector):
             else:
                 if request is not None:
                     request.kept = True
-                    request.sends()
+                    _send(request, connection)
                 return connection
         return None
 
     async def _create_connection(self, req: Any, traces: list[Any], timeout: Any) -> ResponseHandler:
         protocol = await super()._create_connection(req, traces, timeout)
         if (request := CONNECTING.get(None)) is not None:
-            request.sends()
+            _send(request, protocol)
+            self._loop.call_soon(request.sent)  # aiohttp writes it before it waits for anything
         return protocol
 
     def drop_idle(self) -> None:
@@ -49,6 +50,15 @@ class Pool(TCPConnector):
         for idle in self._conns.values():
             for protocol, _ in idle:
                 protocol.close()
+
+
+def _send(request: Connecting, connection: Connection | ResponseHandler) -> None:
+    """Says that a request is sent over a connection, which is closed when it may not be."""
+    try:
+        request.sends()
+    except BaseException:
+        connection.close()
+        raise
 
 
 class _Protocol(ResponseHandler):

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 from crawler.core.shapes import covers
 from crawler.core.urls import fingerprint
+from crawler.errors import FrontierError
 from crawler.frontier.shared import entries
 from crawler.frontier.shared.bulletin import Bulletin
 from crawler.frontier.shared.charter import prefix_of
@@ -35,9 +38,6 @@ from crawler.news import News
 
 AT_ONCE = 1_000
 """URLs in one call of a script, at most: a server does one thing at a time, and nobody should wait for long."""
-
-GRACE = 1.0
-"""Seconds until a worker that is told that its lease is lost starts no more requests under it."""
 
 MOST_WAITING = 1_000_000
 """URLs that may wait for one host. Those found beyond it are not kept, which is counted and said."""
@@ -77,15 +77,17 @@ class RedisFrontier:
         self._most_waiting = most_waiting
         self.worker = worker
         self._turn = 0
-        self._given: set[tuple[str, int]] = set()  # hosts and tokens that were not given back
-        self._void: set[tuple[str, int]] = set()  # those of them that a server may have forgotten
+        self._holders: set[str] = set()
+        self._said: list[Callable[[], object]] = []  # since the last commit began
         self.on_loss: Callable[[], object] = lambda: None
         """Called when a server has been started again: what it had acknowledged just before may be lost."""
-        servers.on_restart = self._begin_again
         self.due_hosts = 0
         """Hosts that nobody held and that could have been asked, by the last `stats` or `finished`: there is work for more workers."""
         self._robots: dict[str, tuple[RobotsFacts, ...]] = {}
         self.quarantine = Bulletin(lambda *words: servers.command(0, *words), prefix_of(name, 0), journal)
+        servers.on_restart = self._begin_again
+        for server in range(len(servers)):
+            self._begin(server)
 
     def _run(self, partition: int, script: str, *arguments: Argument) -> Any:
         return self.servers.script(partition % len(self.servers), script, prefix_of(self.name, partition), arguments)
@@ -100,23 +102,34 @@ class RedisFrontier:
     def _now(self) -> str:
         return "" if self._clock is None else repr(self._clock())
 
-    def _begin_again(self) -> None:
-        """A server that was started again may have lost what it did last. So this worker knows nothing any more, and holds nothing: what
-        it has not said to be done is fetched again, by whoever gets it, and its links are added again."""
-        self.on_loss()
-        self._void |= self._given
+    def _begin(self, server: int) -> None:
+        """Tells the partitions on a server which run of it this is: after a start that may have lost its last moments they give out no
+        host until all leases have ended that it may not remember."""
+        run, age = self.servers.run_of(server)
+        forgets = int(self.servers.may_forget(server))
+        partitions = range(server, self.partitions, len(self.servers))
+        found = [self._run(partition, "begin", self._now, run, age, forgets) for partition in partitions]
+        if any(found):
+            self.servers.rewrite_log(server)
 
-    def _good(self, leases: Sequence[Lease]) -> list[Lease]:
-        """Those leases that were given since a server was started again; the others are free for all as soon as whoever asks has heard."""
-        lost = [lease for lease in leases if _fence_of(lease) in self._void]
-        for partition, several in self._by_partition(lost).items():
-            self._run(partition, "abandon", self._now, GRACE, *_fences(several))
-        return [lease for lease in leases if lease not in lost] if lost else list(leases)
+    def _begin_again(self, server: int) -> None:
+        """A server was started again. What it lost is the end of its log: with a `done` all that was said after it, so that its URLs are
+        fetched again and what they lead to is found again. Only what the commit at work has said already is said once more."""
+        self._begin(server)
+        self.on_loss()
+        for say in tuple(self._said):
+            say()
 
     # -- what goes in ----------------------------------------------------------------------------------------------------
 
     def add(self, requests: Sequence[Request]) -> int:
         """See `Frontier.add`. A host with `most_waiting` URLs gets no more: see `full`."""
+        self._said.append(partial(self._add, requests))
+        added = self._add(requests)
+        self.journal.admitted(requests)
+        return added
+
+    def _add(self, requests: Sequence[Request]) -> int:
         by_host: dict[str, list[Request]] = defaultdict(list)
         for request in requests:
             by_host[request.host].append(request)
@@ -124,9 +137,7 @@ class RedisFrontier:
         for host, found in by_host.items():
             for start in range(0, len(found), AT_ONCE):
                 groups[self._partition(host)].append((host, found[start : start + AT_ONCE]))
-        added = sum(self._add_groups(partition, some) for partition, several in groups.items() for some in _pieces(several))
-        self.journal.admitted(requests)
-        return added
+        return sum(self._add_groups(partition, some) for partition, several in groups.items() for some in _pieces(several))
 
     def _add_groups(self, partition: int, groups: Sequence[tuple[str, list[Request]]]) -> int:
         words: list[Argument] = [self._most_waiting, "0" if self._deepest is None else "1"]
@@ -212,10 +223,12 @@ class RedisFrontier:
     # -- leases ----------------------------------------------------------------------------------------------------------
 
     def lease(self, hosts: int, per_host: int, ttl: float, holder: int = 0) -> Leases:
-        """See `Frontier.lease`. A host has one slot."""
+        """See `Frontier.lease`. A host has one slot; of those that are due a worker gets no more than its share when others ask as well,
+        and whoever has more is to leave some (see `held`)."""
         leases: list[Lease] = []
         due: list[float] = []
         self._turn += 1
+        self._holders.add(f"{self.worker}/{holder}")
         for number in range(self.partitions):
             due += self._lease_of((number + self._turn) % self.partitions, hosts, per_host, ttl, f"{self.worker}/{holder}", leases)
         if not leases:
@@ -235,7 +248,6 @@ class RedisFrontier:
                 self._robots[name] = known.robots
                 requests = tuple(entries.unpack(name, entry)[0] for entry in head)
                 leases.append(Lease(name, int(token), float(now) + ttl, requests, known))
-                self._given.add((name, int(token)))
             if sum(len(lease[5]) for lease in given) < AT_ONCE or len(leases) >= hosts:
                 return [float(due)] if due else []
 
@@ -248,7 +260,7 @@ class RedisFrontier:
         kept: dict[tuple[str, int], Lease] = {}
         due: list[float] = []
         at_once = max(1, AT_ONCE // max(1, per_host))
-        for partition, several in self._by_partition(self._good(leases)).items():
+        for partition, several in self._by_partition(leases).items():
             for start in range(0, len(several), at_once):
                 some = several[start : start + at_once]
                 sent_at = self.servers.own_time()
@@ -256,10 +268,10 @@ class RedisFrontier:
                 now, next_due, found = self._run(partition, "extend", *words)
                 self._heard(partition, now, sent_at)
                 due += [float(next_due)] if next_due else []
-                for number, head in found:
+                for number, leaves, head in found:
                     lease = some[number]
                     requests = tuple(entries.unpack(lease.host, entry)[0] for entry in head)
-                    kept[lease.host, lease.token] = replace(lease, deadline=float(now) + ttl, requests=requests)
+                    kept[lease.host, lease.token] = replace(lease, deadline=float(now) + ttl, requests=requests, leaves=bool(leaves))
         return Leases(tuple(kept[each.host, each.token] for each in leases if (each.host, each.token) in kept), min(due, default=None))
 
     def evict(self, holder: int) -> None:
@@ -268,13 +280,15 @@ class RedisFrontier:
             self._run(partition, "evict", self._now, f"{self.worker}/{holder}")
 
     def held(self, leases: Sequence[Lease]) -> list[Lease]:
-        """See `Frontier.held`."""
-        good: set[tuple[str, int]] = set()
-        for partition, several in self._by_partition(self._good(leases)).items():
+        """See `Frontier.held`. A commit begins with it."""
+        self._said.clear()
+        good: dict[tuple[str, int], bool] = {}
+        for partition, several in self._by_partition(leases).items():
             for start in range(0, len(several), AT_ONCE):
                 some = several[start : start + AT_ONCE]
-                good |= {(some[number].host, some[number].token) for number in self._run(partition, "held", *_fences(some))}
-        return [lease for lease in leases if (lease.host, lease.token) in good]
+                known = self._run(partition, "held", *_fences(some))
+                good |= {(some[number].host, some[number].token): bool(leaves) for number, leaves in known}
+        return [replace(lease, leaves=good[lease.host, lease.token]) for lease in leases if (lease.host, lease.token) in good]
 
     def _by_partition(self, leases: Sequence[Lease]) -> dict[int, list[Lease]]:
         found: dict[int, list[Lease]] = defaultdict(list)
@@ -288,7 +302,7 @@ class RedisFrontier:
         """See `Frontier.done`. The journal first: what the server knows to have ended is written down somewhere."""
         ids = [entries.raw_id(outcome.request.id) for outcome in outcomes]
         held = self._run(self._partition(lease.host), "leased", lease.host, lease.token, *ids)
-        if held is None or not self._good([lease]):
+        if held is None:
             return False
         self.journal.settle(lease, [outcomes[number] for number in held], state)
         robots = self._robots.get(lease.host)
@@ -296,8 +310,6 @@ class RedisFrontier:
         for start in range(0, max(1, len(outcomes)), AT_ONCE):
             words = [word for outcome in outcomes[start : start + AT_ONCE] for word in entries.words_of(outcome)]
             if not self._run(self._partition(lease.host), "done", lease.host, lease.token, *known, *words):
-                return False
-            if not self._good([lease]):  # it was started again in between
                 return False
         self._robots[lease.host] = state.robots
         return True
@@ -309,7 +321,6 @@ class RedisFrontier:
     def release(self, lease: Lease, state: HostState) -> None:
         """See `Frontier.release`."""
         words = self._words_of(state, self._robots.pop(lease.host, None))
-        self._given.discard(_fence_of(lease))
         self._run(self._partition(lease.host), "release", self._now, lease.host, lease.token, *words)
 
     # -- what is known ---------------------------------------------------------------------------------------------------
@@ -322,6 +333,7 @@ class RedisFrontier:
 
     def widen(self, url: str) -> None:
         """See `Frontier.widen`."""
+        self._said.append(partial(self.quarantine.widen, url))
         self.quarantine.widen(url)
 
     def news(self) -> News:
@@ -353,18 +365,10 @@ class RedisFrontier:
         return "depth limit" if lowest is not None and self._deepest is not None and lowest > self._deepest else None
 
     def close(self) -> None:
-        """The servers belong to whoever opened them."""
-
-
-class _Fenced(Protocol):
-    @property
-    def host(self) -> str: ...
-    @property
-    def token(self) -> int: ...
-
-
-def _fence_of(lease: Lease) -> tuple[str, int]:
-    return lease.host, lease.token
+        """Wants no more hosts: others get its share at once. The servers belong to whoever opened them."""
+        with suppress(FrontierError):  # they find out by themselves
+            for partition in range(self.partitions if self._holders else 0):
+                self._command(partition, "ZREM", "workers", *self._holders)
 
 
 def _text(limit: int | None) -> str:
@@ -389,5 +393,5 @@ def _pieces(groups: list[tuple[str, list[Request]]]) -> Iterator[list[tuple[str,
         yield piece
 
 
-def _fences(leases: Sequence[_Fenced]) -> list[Argument]:
+def _fences(leases: Sequence[Lease]) -> list[Argument]:
     return [word for lease in leases for word in (lease.host, lease.token)]

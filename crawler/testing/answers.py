@@ -29,13 +29,15 @@ _TYPES = {
 
 @dataclass(slots=True)
 class SiteRequest:
-    """One request as it arrived. `target` is the path with its query, `head` the raw head without the blank line."""
+    """One request as it arrived. `target` is the path with its query, `head` the raw head without the blank line; `arrived` is when
+    (monotonic seconds): as the system saw it where it says so (Linux), however late it was read."""
 
     method: str
     target: str
     head: bytes
     body: bytes = b""
     connection: int = 0
+    arrived: float = 0.0
 
     @property
     def path(self) -> str:

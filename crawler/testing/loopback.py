@@ -7,7 +7,6 @@ import ipaddress
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -231,7 +230,7 @@ class Site:
         silent = given.raw is not None or given.fault in ("reset", "close", "refuse", "hang", "garbage")
         headers = request.headers
         status = 0 if silent else given.status
-        hit = Hit(time.monotonic(), headers.get("host", ""), request.method, request.target, status, request.connection, headers)
+        hit = Hit(request.arrived, headers.get("host", ""), request.method, request.target, status, request.connection, headers)
         with self._arrived:
             self.log.append(hit)
             self._arrived.notify_all()

@@ -9,6 +9,8 @@ import asyncio
 import socket
 import ssl
 import struct
+import sys
+import time
 from collections.abc import Callable
 from typing import cast
 
@@ -16,6 +18,7 @@ from crawler.testing.answers import Answer, SiteRequest
 
 HEAD_LIMIT = 65_536
 _PIECE_SECONDS = 0.05
+_TICK = 0.01  # the system counts in steps, the longest of which are as long
 _BAD_REQUEST = Answer(400, b"", (("Connection", "close"),))
 _TOO_LARGE = Answer(431, b"", (("Connection", "close"),))
 
@@ -135,6 +138,7 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, request: SiteRequest) -> None:
         server = self.server
+        request.arrived = arrival(self.transport)
         self._busy = True
         server.in_flight += 1
         server.in_flight_peak = max(server.in_flight_peak, server.in_flight)
@@ -237,6 +241,20 @@ class Connection(asyncio.Protocol):
         if self._writable and not self.transport.is_closing():
             self.transport.write(self._filler)
             asyncio.get_running_loop().call_soon(self._pour)
+
+
+def arrival(transport: asyncio.Transport) -> float:
+    """When the last bytes of a connection arrived, in monotonic seconds, to some milliseconds: a server that is busy reads them later
+    (Linux: tcp(7), tcpi_last_data_recv)."""
+    now = time.monotonic()
+    bound = transport.get_extra_info("socket")
+    if not hasattr(socket, "TCP_INFO") or bound is None:
+        return now
+    try:
+        ago = int.from_bytes(bound.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 56)[52:], sys.byteorder) / 1000
+        return now - max(0.0, ago - _TICK)
+    except OSError:
+        return now
 
 
 def parse_request(buffer: bytes, connection: int = 0) -> tuple[SiteRequest, int] | None:

@@ -97,7 +97,11 @@ def test_an_answer_is_an_answer(status: int) -> None:
 def test_our_own_outage_costs_nothing() -> None:
     """When this process has no file left the URL is asked again a second later, and no try is used up."""
     error = PageError("internal", "EMFILE: Too many open files")
-    assert row_of(error) == ("no file left for a socket or a body (EMFILE)", "not counted", "1 s")
+    assert row_of(error) == (
+        "no file left for a socket or a body (EMFILE); a lease that ended before its request was sent",
+        "not counted",
+        "1 s",
+    )
     bench = bench_of(lease_of(page("/", attempts=RETRIES)), rules=Politeness(retries=RETRIES), agent=None)
     request = settle(bench, 0.0)
     assert bench.failed(request, 0.0, error) == Retry(request, 1.0, str(error), counted=False)

@@ -560,6 +560,28 @@ def test_nothing_starts_after_the_deadline() -> None:
     assert isinstance(bench.next(61.0), Request)
 
 
+def test_a_request_leaves_under_the_lease_that_it_started_under() -> None:
+    """Whoever slept between its start and its sending finds out by its own clock that the host may be another's by now; a lease that was
+    renewed covers it, one that was lost does not, nor does the next one of the same host."""
+    bench = Workbench(lambda host: Politeness(), None, ttl=60.0, look_around=NEVER)
+    lease = lease_of(*pages("/a", "/b"), deadline=60.0)
+    bench.take(bench.next(0.0), Leases(), Leases((lease,)), 0.0)  # type: ignore[arg-type]
+    need = bench.next(0.0)
+    bench.take(need, Leases((replace(lease, requests=()),)), Leases(), 0.0)  # type: ignore[arg-type]
+    request = bench.next(0.0)
+    assert isinstance(request, Request)
+    assert [bench.may_leave(request, now) for now in (0.0, 59.9, 60.0, 1000.0)] == [True, True, False, False]
+
+    need = bench.next(60.0)
+    bench.take(need, Leases((replace(lease, deadline=120.0, requests=()),)), Leases(), 60.0)  # type: ignore[arg-type]
+    assert bench.may_leave(request, 60.0)
+    bench.lost(lease)
+    assert not bench.may_leave(request, 60.0)
+    need = bench.next(60.0)
+    bench.take(need, Leases(), Leases((replace(lease, token=2, deadline=120.0),)), 60.0)  # type: ignore[arg-type]
+    assert not bench.may_leave(request, 60.0)
+
+
 def test_a_lost_lease_is_forgotten() -> None:
     """When a lease was not renewed the host is gone: what waits is not asked, answers that arrive late are ignored."""
     bench = Workbench(lambda host: Politeness(), None, ttl=60.0, look_around=NEVER)

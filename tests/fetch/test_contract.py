@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from functools import cache, partial
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from fetching import request
 from raw_server import CHUNKED, Connection, RawServer, Step, chunk, close, hang, http, pause, reset
 
 from crawler.core.media_types import MediaTypes
+from crawler.core.retry import TooLate
 from crawler.model import Response
 
 Fetch = Callable[..., Response]
@@ -47,7 +49,7 @@ def test_a_page(server: RawServer, fetch: Fetch) -> None:
 
 
 def test_a_request_leaves_when_its_connection_is_open(server: RawServer, new_server: Callable[..., RawServer], fetch_all: FetchAll) -> None:
-    """That is told once for each request that is sent, over a connection that is new or was open, and not before: where nobody
+    """That is told right before and right after each request that is sent, over a connection that is new or was open: where nobody
     listens, or no TLS is agreed on, nothing is sent."""
     deaf = new_server()
     deaf.stop()
@@ -56,10 +58,26 @@ def test_a_request_leaves_when_its_connection_is_open(server: RawServer, new_ser
     responses = [fetch_all([url], leaves=partial(left.append, url))[0] for url in urls]
 
     assert [outcome(response)[2] for response in responses][::3] == ["ok", "refused"]
-    assert left == urls[:2]
+    assert left == [urls[0], urls[0], urls[1], urls[1]]
     left.clear()
     fetch_all(urls[:2], leaves=lambda: left.append("again"))
-    assert left == ["again", "again"]
+    assert left == ["again"] * 4
+
+
+def test_nothing_is_sent_that_may_not_leave(server: RawServer, fetch_all: FetchAll) -> None:
+    """What `leaves` raises is the error of that request, of which no byte goes out, over a connection that is new or was open; the next
+    one is not disturbed."""
+    url = server.answer(http(b"a"))
+
+    def too_late() -> None:
+        raise TooLate("somebody else has the host")
+
+    assert [outcome(fetch_all([url], leaves=too_late)[0])[2] for _ in range(2)] == ["internal", "internal"]
+    assert (len(server.heads), outcome(fetch_all([url])[0])[2], len(server.heads)) == (0, "ok", 1)
+    calls = count()
+    said = fetch_all([url, url, url], leaves=lambda: too_late() if next(calls) == 2 else None)
+    assert [str(each.error or "ok") for each in said] == ["ok", "internal: TooLate: somebody else has the host", "ok"]
+    assert len(server.heads) == 3
 
 
 def test_headers_keep_order_case_and_duplicates(server: RawServer, fetch: Fetch) -> None:

@@ -14,7 +14,7 @@ from redis_server import RedisServer, needs_redis
 
 from crawler.core.urls import fingerprint
 from crawler.errors import FrontierError
-from crawler.model import Fetched, HostState, Lease, Limits, Refusal
+from crawler.model import Fetched, HostState, Lease, Leases, Limits, Refusal
 from crawler.store.database import Database
 
 if TYPE_CHECKING:
@@ -49,18 +49,19 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks has heard at once that its lease is lost."""
-    monkeypatch.setattr("crawler.frontier.redis.GRACE", 0.0)
+def hasty(tmp_path: Path) -> Iterator[RedisServer]:
+    """The same, which acknowledges what is not on its disk yet: it may forget what it did last."""
+    needs_redis()
+    server = RedisServer(tmp_path, append=True, sync="everysec")
+    yield server
+    server.stop()
 
 
-def opened(
-    servers: Servers, database: Database, clock: Clock | None = None, worker: str = "one", limits: Limits | None = None
-) -> RedisFrontier:
+def opened(servers: Servers, database: Database, clock: Clock | None = None, worker: str = "one", delay: float = 0.0) -> RedisFrontier:
     from crawler.frontier.redis import RedisFrontier
     from crawler.frontier.shared.journal import Journal
 
-    return RedisFrontier(servers, "web", 1, Journal(database), Limits(), worker="one")
+    return RedisFrontier(servers, "web", 1, Journal(database), Limits(), clock, lambda host: delay, worker=worker)
 
 
 def connected(server: RedisServer, patience: float = 30.0) -> Servers:
@@ -194,13 +195,12 @@ def test_a_removed_crawl_leaves_no_key(three: SharedCrawl, database: Database) -
 # Servers
 
 
-@pytest.mark.usefixtures("no_grace")
 def test_a_worker_waits_for_a_server_that_is_away(server: RedisServer, database: Database) -> None:
-    """It goes on where it was when the server is back; what it had was not said to be done, so it is given out again."""
+    """It goes on where it was when the server is back: one that writes down what it acknowledges knows all leases, and no host rests."""
     servers = connected(server)
     frontier = opened(servers, database)
-    frontier.add([request("/1"), request("/2")])
-    (lease,) = frontier.lease(9, 1, TTL).leases
+    frontier.add([request("/1"), request("/2"), request("https://b.test/")])
+    (lease,) = frontier.lease(1, 1, TTL).leases
     lost: list[str] = []
     frontier.on_loss = lambda: lost.append("the filters")
     server.kill()
@@ -211,47 +211,85 @@ def test_a_worker_waits_for_a_server_that_is_away(server: RedisServer, database:
 
     servers.hurry.clear()
     server.start()
-    assert frontier.done(lease, [Fetched(lease.requests[0], ok=True)], lease.state) is False
+    assert settle(frontier, lease)
     assert lost == ["the filters"]
-    again = frontier.lease(9, 9, TTL).leases
-    assert [each.url for each in again[0].requests] == ["https://a.test/1", "https://a.test/2"]
+    assert len(frontier.lease(9, 9, TTL).leases) == 1
+    frontier.release(lease, lease.state)
+    assert frontier.stats().done == 1
     servers.close()
 
 
-@pytest.mark.usefixtures("no_grace")
+def test_a_server_that_has_forgotten_a_lease_gives_its_host_to_nobody_before_it_is_over(hasty: RedisServer) -> None:
+    """Who has it does not know, and goes on asking until its deadline at the latest. So nobody gets any host before, and afterwards the
+    host rests for its delay; whoever is known to have a host goes on meanwhile."""
+    first, second = Database(None), Database(None)
+    clock = Clock()
+    one, two = opened(connected(hasty), first, clock, delay=5.0), opened(connected(hasty), second, clock, worker="two", delay=5.0)
+    one.add([request("/1"), request("https://b.test/1"), request("https://b.test/2")])
+    (known,) = one.lease(1, 1, TTL).leases
+    size = hasty.log.stat().st_size
+    clock.advance(1.0)
+    (forgotten,) = one.lease(1, 1, TTL).leases
+    hasty.forget(size)
+
+    assert two.lease(9, 9, TTL) == Leases((), clock.now + TTL)
+    assert [lease.token for lease in one.held([known, forgotten])] == [known.token]
+    assert settle(one, known)
+    assert not settle(one, forgotten)
+    clock.advance(TTL - 0.5)
+    assert two.lease(9, 9, TTL).leases == ()
+    clock.advance(0.5)
+    given = {lease.host: lease.state.next_at for lease in two.lease(9, 9, TTL).leases}
+    assert given[forgotten.host] == clock.now + 5.0
+    for frontier in (one, two):
+        frontier.servers.close()
+    first.close()
+    second.close()
+
+
+def test_what_a_commit_has_added_is_not_lost_with_the_server_it_was_said_to(hasty: RedisServer, database: Database) -> None:
+    """The server dies between `add` and `done` of one commit, and forgets the first: it is said again before the second."""
+    servers = connected(hasty)
+    frontier = opened(servers, database, Clock())
+    frontier.add([request("/1")])
+    (lease,) = frontier.lease(9, 1, TTL).leases
+    size = hasty.log.stat().st_size
+    frontier.held([lease])
+    frontier.add([request("/2")])
+    frontier.widen("https://b.test/")
+    hasty.forget(size)
+
+    assert settle(frontier, lease)
+    assert (frontier.stats().queued, frontier.stats().done) == (1, 1)
+    assert frontier.news().widened == ("https://b.test/",)
+    servers.close()
+
+
 @pytest.mark.parametrize("seed", range(2))
-def test_a_server_that_has_forgotten_its_last_seconds_loses_nothing(
-    server: RedisServer, database: Database, tmp_path: Path, seed: int
-) -> None:
+def test_a_server_that_has_forgotten_its_last_seconds_loses_nothing(hasty: RedisServer, database: Database, seed: int) -> None:
     """Its log is cut at any place: what it does not know to be done is fetched again, and so is found again what hung on it; a token that
     it does not remember to have given is worthless."""
-    choice, servers = random.Random(seed), connected(server)
-    frontier = opened(servers, database)
+    choice, servers, clock = random.Random(seed), connected(hasty), Clock()
+    frontier = opened(servers, database, clock)
     links = {number: [2 * number + 1, 2 * number + 2] for number in range(60)}
     frontier.add([request("/0")])
     fetched: set[int] = set()
-    log = next((tmp_path / "appendonlydir").glob("*.incr.aof"))
-    mark = log.stat().st_size
-    held: list[Lease] = []
-    for step in range(200):
-        if step == 40:
-            server.kill()
-            with log.open("r+b") as file:
-                file.truncate(choice.randint(mark, log.stat().st_size))
-            server.start()
+    mark = hasty.log.stat().st_size  # the log of the second run begins with what the first has left
+    for step in range(400):
+        if step in (20, 40):
+            hasty.forget(choice.randint(mark if step == 20 else 0, hasty.log.stat().st_size))
         given = frontier.lease(9, 3, TTL)
-        held = list(given.leases) or held
         if not given.leases and frontier.finished():
             break
-        for lease in held:
+        for lease in given.leases:
             numbers = [int(each.url.rpartition("/")[2]) for each in lease.requests]
             fetched |= set(numbers)
+            frontier.held([lease])
             frontier.add([request(f"/{target}") for number in numbers for target in links.get(number, ())])
             settle(frontier, lease)
             if step % 3:
                 frontier.release(lease, lease.state)
-        held = []
-        frontier.evict(0)
+        clock.advance(1.0 if given.leases else TTL)
     assert frontier.finished() == "queue empty"
     assert fetched == set(range(121))
     servers.close()

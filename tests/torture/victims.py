@@ -17,6 +17,7 @@ from typing import Any, Self
 from running import SECONDS, is_surrounding
 from wounds import Wound
 
+from crawler.assembly import Assembly
 from crawler.store.sync import INTERVAL
 
 HERE = Path(__file__).resolve().parent
@@ -36,6 +37,18 @@ class Victim:
         """SIGKILL; nothing, when it has ended."""
         with suppress(OSError):
             signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGSTOP: it does nothing, and knows nothing of it."""
+        signal.pidfd_send_signal(self._handle, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """SIGCONT: it goes on as if no time had passed."""
+        signal.pidfd_send_signal(self._handle, signal.SIGCONT)
+
+    def pause(self) -> None:
+        """SIGTERM: it is to end, and leave nothing behind."""
+        signal.pidfd_send_signal(self._handle, signal.SIGTERM)
 
     def has_ended(self, seconds: float = 0.0) -> bool:
         """Whether it ends within so many seconds."""
@@ -73,13 +86,21 @@ class Victims:
             self._last.wait()
         self._zygote.communicate()
 
-    def start(self, *words: object, wounds: Sequence[Wound] = (), copies: Path | None = None, interval: float = INTERVAL) -> Victim:
+    def start(
+        self,
+        *words: object,
+        wounds: Sequence[Wound] = (),
+        copies: Path | None = None,
+        interval: float = INTERVAL,
+        ttl: float = Assembly.ttl,
+    ) -> Victim:
         """Starts a command line, wounded or not. The one before has to have ended. With `copies` it keeps copies of its database
-        there, one for each sync, of which there is one every `interval` seconds (see `power`)."""
+        there, one for each sync, of which there is one every `interval` seconds (see `power`). Its leases last `ttl` seconds."""
         assert self._zygote.stdin is not None
         assert self._zygote.stdout is not None
         words_said = [str(word) for word in words]
         job = {"words": words_said, "log": str(self._log), "wounds": wounds, "copies": copies and str(copies), "interval": interval}
+        job["ttl"] = ttl
         self._zygote.stdin.write(json.dumps(job) + "\n")
         self._zygote.stdin.flush()
         self._last = Victim(int(self._zygote.stdout.readline()), self._zygote.stdout)

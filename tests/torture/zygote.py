@@ -18,8 +18,9 @@ from power import keep_copies
 from wounds import Wound, inflict
 
 import crawler.app
+import crawler.assembly
 import crawler.cli.crawl
-import crawler.fetch.blocking  # noqa: F401
+import crawler.fetch.blocking
 from crawler.cli.main import main
 
 
@@ -28,6 +29,7 @@ def be_harmed(job: dict[str, Any]) -> int:
     nothing, log = os.open(os.devnull, os.O_RDWR), os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for number, stream in enumerate((nothing, log, log)):
         os.dup2(stream, number)
+    crawler.assembly.Assembly.ttl = job["ttl"]
     for wound in job["wounds"]:
         inflict(Wound(*wound))
     if job["copies"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from threading import Event
@@ -21,7 +22,7 @@ try:
 except ImportError as error:  # the extra is not installed
     raise UsageError("a shared frontier needs redis-py", str(error), "pip install 'asyncrawl[redis]'") from error
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds for which a server may be away before the crawl gives up; whatever was begun goes on when it is back."""
 
 _AGAIN = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -29,6 +30,7 @@ _OLDEST = (6, 2)
 _SHIFTING = 5.0
 _AT_FIRST = 3.0  # a wrong address is said soon
 _RUN = re.compile(rb"run_id:(\w+)")
+_AGE = re.compile(rb"uptime_in_seconds:(\d+)")
 
 Argument = bytes | str | int | float
 
@@ -52,9 +54,9 @@ class Servers:
             self._clients = [_client(url, self._connected(number)) for number, url in enumerate(self.urls)]
         except ValueError as error:
             raise UsageError(f"'{redact(urls)}' is no frontier", str(error), "--frontier redis://localhost:6379/0") from error
-        self._runs: list[str | None] = [None] * len(self._clients)  # which run of each server is known
-        self.on_restart: Callable[[], object] = lambda: None
-        """Called when a server is another run than before, before anything else is asked of it."""
+        self._runs: list[tuple[str, float] | None] = [None] * len(self._clients)  # which run of each server is known, and its start
+        self.on_restart: Callable[[int], object] = lambda server: None
+        """Called with the number of a server that is another run than before, before anything else is asked of it."""
         self._is_begun = False
         try:
             for number in range(len(self._clients)):
@@ -77,13 +79,34 @@ class Servers:
         def greet(connection: Any) -> None:
             connection.on_connect()
             connection.send_command("INFO", "server")
-            found = _RUN.search(connection.read_response())
-            run = found[1].decode() if found else ""
-            known, self._runs[number] = self._runs[number], run
-            if known is not None and known != run:
+            info = connection.read_response()
+            run, age = _RUN.search(info), _AGE.search(info)
+            name, seconds = run[1].decode() if run else "", float(age[1]) if age else 0.0
+            known, self._runs[number] = self._runs[number], (name, self._monotonic() - seconds)
+            if known is not None and known[0] != name:
                 raise RestartedError(f"{redact(self.urls[number])} was started again")
 
         return greet
+
+    def run_of(self, number: int) -> tuple[str, float]:
+        """Which run of a server it is that was reached last, and for how many seconds it has been up, to a second."""
+        name, started = self._runs[number] or ("", self._monotonic())
+        return name, self._monotonic() - started
+
+    def may_forget(self, number: int) -> bool:
+        """Whether a server that is killed, or loses its power, may lose what it has acknowledged: unless its log is on the disk first
+        (`appendfsync always`), and it says so."""
+        try:
+            known: dict[str, str] = self.command(number, "CONFIG GET", "append*")
+        except FrontierError:  # a service that does not show its configuration
+            return True
+        return known.get("appendonly") != "yes" or known.get("appendfsync") != "always"
+
+    def rewrite_log(self, number: int) -> None:
+        """Has a server write its log anew, after a start that found it cut off. Redis (7.0.15) may have left the first half of a
+        transaction at that place, to which the next start would join the beginning of another one."""
+        with suppress(FrontierError):  # it is at it already, or has no log
+            self.command(number, "BGREWRITEAOF")
 
     def _check(self, number: int) -> None:
         """Makes sure that a server can be relied on."""
@@ -143,7 +166,7 @@ class Servers:
             try:
                 return run()
             except RestartedError:
-                self.on_restart()
+                self.on_restart(server)
             except AuthenticationError as error:
                 raise self._refused(server, error) from error
             except (ConnectionError, TimeoutError, OSError) as error:

@@ -10,6 +10,7 @@ local NEVER = 1e18 -- when a host is due whose queue lies beyond the open depth
 local PARTS = 4 -- a bucket is split into
 local LOAD = 100 -- ids in a bucket on average; four times as many before it is split, which is below set-max-intset-entries (512)
 local ORDER = 68719476736 -- 2^36: a place in a host's queue is its rank times this and a running number
+local RECENT = 2.5 -- seconds for which a worker that has asked for hosts counts as one that wants some
 local SPAN = 18446744073709551616 -- 2^64
 
 local function exact(number) return format('%.17g', number) end
@@ -163,6 +164,27 @@ local function fail_queue(host)
   count('failed', failed)
 end
 
+-- Asks holders that have more than their share to give hosts back, as many as somebody lacks.
+local function recall(holders, fair, lacking)
+  for _, holder in ipairs(holders) do
+    local has = tonumber(call('HGET', P .. 'holding', holder) or 0) - tonumber(call('HGET', P .. 'leaving', holder) or 0)
+    local most = math.min(has - fair, lacking)
+    if most > 0 then
+      local marked = 0
+      for _, host in ipairs(call('ZRANGE', P .. 'held', 0, -1)) do
+        if marked == most then break end
+        local facts = call('HMGET', P .. 'h:' .. host, 'holder', 'leaves')
+        if facts[1] == holder and not facts[2] then
+          call('HSET', P .. 'h:' .. host, 'leaves', 1)
+          marked = marked + 1
+        end
+      end
+      call('HINCRBY', P .. 'leaving', holder, marked)
+      lacking = lacking - marked
+    end
+  end
+end
+
 -- Ends a host's lease: what was not acknowledged is queued again, where it was, untried. Its token is worthless from here on.
 local function free(host)
   local held, back = call('HGETALL', P .. 'l:' .. host), 0
@@ -176,7 +198,12 @@ local function free(host)
   call('DEL', P .. 'l:' .. host)
   call('ZREM', P .. 'held', host)
   call('HINCRBY', P .. 'h:' .. host, 'token', 1)
-  local facts = call('HMGET', P .. 'h:' .. host, 'closed', 'next_at', 'queued')
+  local facts = call('HMGET', P .. 'h:' .. host, 'closed', 'next_at', 'queued', 'holder', 'leaves')
+  if call('HINCRBY', P .. 'holding', facts[4], -1) <= 0 then call('HDEL', P .. 'holding', facts[4]) end
+  if facts[5] then
+    if call('HINCRBY', P .. 'leaving', facts[4], -1) <= 0 then call('HDEL', P .. 'leaving', facts[4]) end
+    call('HDEL', P .. 'h:' .. host, 'leaves')
+  end
   if facts[1] and facts[1] ~= '' then fail_queue(host)
   elseif tonumber(facts[3] or 0) > 0 then call('ZADD', P .. 'due', facts[2] or '0', host) end
 end
@@ -206,6 +233,8 @@ local function hear(host, words)
     call('SREM', P .. 'closed', host)
   end
 end
+
+local function leaves(host) return call('HEXISTS', P .. 'h:' .. host, 'leaves') end
 
 local function is_held(host, token)
   return call('ZSCORE', P .. 'held', host) and call('HGET', P .. 'h:' .. host, 'token') == token
