@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from functools import cache
 from itertools import count
@@ -31,19 +32,21 @@ def _die_with_parent() -> None:
 
 class RedisServer:
     """A redis-server in a folder of its own. With `append` it writes every change to its log, and with `sync` "always", to the disk, before
-    it answers."""
+    it answers. `flags` go after these."""
 
-    def __init__(self, folder: Path, *, append: bool = False, sync: str = "always") -> None:
+    def __init__(self, folder: Path, *, append: bool = False, sync: str = "always", flags: Sequence[str] = ()) -> None:
         self.folder = folder
         self.socket = folder / "redis.sock"
         self.url = f"unix://{self.socket}?db=0"
         self._append = append
         self._sync = sync
+        self._flags = flags
         self.process = self._started()
 
     def _started(self) -> subprocess.Popen[bytes]:
         words = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder), "--save", "", "--daemonize", "no"]
         words += ["--appendonly", "yes", "--appendfsync", self._sync] if self._append else ["--appendonly", "no"]
+        words += self._flags
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         process = subprocess.Popen(["redis-server", *words], start_new_session=True, preexec_fn=_die_with_parent, **pipes)
         assert process.stdout is not None
