@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,16 @@ Leaves = Callable[[], object] | None
 def request(url: str, *headers: tuple[str, str]) -> Request:
     """A request with nothing special about it."""
     return Request(url, 1, "host", headers=headers)
+
+
+def resolved(addresses: Sequence[str], port: Any) -> list[tuple[Any, ...]]:
+    """What `socket.getaddrinfo` says of a name that has these addresses."""
+    return [
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))
+        if ":" in address
+        else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+        for address in addresses
+    ]
 
 
 def fetch_asynchronously(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import sqlite3
 import ssl
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -188,48 +186,13 @@ def test_a_refused_port(fail: Callable[..., list[str]]) -> None:
     assert lines[1] == "  refused: the host refused the connection"
 
 
-CA = """
-[ca]
-default_ca = d
-[d]
-database = index.txt
-serial = serial
-new_certs_dir = .
-default_md = sha256
-policy = p
-copy_extensions = copy
-[p]
-commonName = supplied
-[req]
-distinguished_name = n
-prompt = no
-[n]
-CN = lamps
-"""
-
-
-@pytest.fixture
-def expired(tmp_path: Path) -> Path:
-    """A certificate for 127.0.0.1, with its key, that was good for one day in 2020."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("no openssl to make a certificate with")
-    (tmp_path / "ca.cnf").write_text(CA)
-    (tmp_path / "index.txt").touch()
-    (tmp_path / "serial").write_text("01")
-    request = "req -config ca.cnf -new -newkey rsa:2048 -nodes -keyout key.pem -out request.pem -addext subjectAltName=IP:127.0.0.1"
-    sign = "ca -config ca.cnf -batch -selfsign -keyfile key.pem -in request.pem -out cert.pem -notext"
-    for line in (request, f"{sign} -startdate 20200101000000Z -enddate 20200102000000Z"):
-        subprocess.run([openssl, *line.split()], cwd=tmp_path, check=True, capture_output=True)
-    return tmp_path
-
-
-def test_an_expired_certificate(new_site: NewSite, fail: Callable[..., list[str]], expired: Path) -> None:
+def test_an_expired_certificate(new_site: NewSite, fail: Callable[..., list[str]], certificates: Callable[..., Path]) -> None:
     """The certificate's fault is named; http is not tried instead."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(expired / "cert.pem", expired / "key.pem")
+    expired = certificates("IP:127.0.0.1", "20200101", "20200102")
+    context.load_cert_chain(expired)
     web = new_site(PAGES, tls=context)
-    lines = fail(web.url(), "--ca-certificate", expired / "cert.pem")
+    lines = fail(web.url(), "--ca-certificate", expired)
     assert lines == [f"error: no seed could be fetched: {web.url()}", "  tls: the certificate has expired"]
     assert web.count() == 0
 

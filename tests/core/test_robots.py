@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 
 import google_matcher
 import pytest
 from corpora import cases, clauses, files, told
+from cost import cpu_seconds
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -576,23 +576,13 @@ def test_equal_to_the_definition(rules: list[tuple[bool, str]], path: str) -> No
 # Cost
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """CPU seconds of one call, the least of three."""
-    spent = []
-    for _ in range(3):
-        begin = time.thread_time()
-        function()
-        spent.append(time.thread_time() - begin)
-    return min(spent)
-
-
 @pytest.mark.parametrize("pattern", ["*a" * 2000 + "*b", "*a*b" * 1000 + "$", "*" * 4000 + "b"])
 def test_a_hostile_pattern_costs_linear_time(pattern: str) -> None:
     """Many stars on a long path: eight times the path costs about eight times, where trying all ways would never end."""
     robots = parse_robots(f"User-agent: *\nDisallow: {pattern}\n".encode())
 
     def ask(length: int) -> float:
-        return seconds(lambda: robots.decide("asyncrawl", HOST + "/" + "a" * length))
+        return cpu_seconds(lambda: robots.decide("asyncrawl", HOST + "/" + "a" * length))
 
     assert ask(160_000) < 32 * ask(20_000) + 0.01
 
@@ -603,7 +593,7 @@ def test_patterns_by_the_thousand_cost_no_more_than_some() -> None:
     robots = parse_robots(b"User-agent: *\n" + lines)
     robots.decide("asyncrawl", HOST)
 
-    assert seconds(lambda: [robots.decide("asyncrawl", HOST + "/" + "a" * 1_000) for _ in range(10)]) < 0.5
+    assert cpu_seconds(lambda: [robots.decide("asyncrawl", HOST + "/" + "a" * 1_000) for _ in range(10)]) < 0.5
     assert robots.decide("asyncrawl", f"{HOST}/any/longest").rule == "Disallow: /*longest$"
     assert robots.decide("asyncrawl", f"{HOST}/a/long/way").allowed
     assert robots.decide("asyncrawl", f"{HOST}/any") == (False, None, "robots.txt has too many patterns to compare them all")
@@ -619,7 +609,7 @@ def test_a_star_at_the_end_costs_nothing() -> None:
     assert robots.decide("asyncrawl", f"{HOST}/b01234").rule == "Disallow: /b01234*$"
     assert robots.decide("asyncrawl", f"{HOST}/a00").rule == "Disallow: /a0***"
     assert robots.decide("asyncrawl", f"{HOST}/longer").rule == "Disallow: /long*"
-    assert seconds(lambda: [robots.decide("asyncrawl", HOST + "/" + "a" * 1_000) for _ in range(10)]) < 0.5
+    assert cpu_seconds(lambda: [robots.decide("asyncrawl", HOST + "/" + "a" * 1_000) for _ in range(10)]) < 0.5
 
 
 def test_a_prepared_file_is_read_once() -> None:
@@ -638,6 +628,6 @@ def test_many_agents_with_many_rules_cost_linear_time() -> None:
     rules = b"".join(b"Disallow: /%d\n" % number for number in range(half // 20))
 
     def read(times: int) -> float:
-        return seconds(lambda: parse_robots(agents[: len(agents) // 8 * times] + rules[: len(rules) // 8 * times]).decide("b", HOST))
+        return cpu_seconds(lambda: parse_robots(agents[: len(agents) // 8 * times] + rules[: len(rules) // 8 * times]).decide("b", HOST))
 
     assert read(8) < 32 * read(1) + 0.01

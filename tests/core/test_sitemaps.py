@@ -5,11 +5,11 @@ from __future__ import annotations
 import gzip
 import re
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from corpora import cases, files, told
+from cost import cpu_seconds
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -415,16 +415,6 @@ def test_no_input_raises(body: bytes) -> None:
 # Cost
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """CPU seconds of one call, the least of three."""
-    spent = []
-    for _ in range(3):
-        begin = time.thread_time()
-        function()
-        spent.append(time.thread_time() - begin)
-    return min(spent)
-
-
 @pytest.mark.parametrize(
     "hostile",
     ["<loc", "<loc ", "<loc><![CDATA[", "<url><loc>", "<", "&", "<a x='", "<?xml encoding ", "<url ", "<!--", "</url>", "http://x ", "<a:"],
@@ -433,7 +423,7 @@ def test_hostile_documents_cost_linear_time(hostile: str) -> None:
     """Eight times of what is meant to confuse the search costs about eight times, where trying all ways would cost 64."""
     body = ("<a>&" + hostile * (200_000 // len(hostile))).encode()
 
-    assert seconds(lambda: parse(body)) < 32 * seconds(lambda: parse(body[: len(body) // 8])) + 0.01
+    assert cpu_seconds(lambda: parse(body)) < 32 * cpu_seconds(lambda: parse(body[: len(body) // 8])) + 0.01
 
 
 def test_fifty_thousand_entries_are_all_there() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fetching import resolved
 from running import no_surroundings, rows
 
 from crawler import Crawler, crawl
@@ -102,12 +103,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list[str]]]:
         if answers is None:
             return real(host, port, *arguments, **keywords)
         addresses = answers.pop(0) if len(answers) > 1 else answers[0]
-        return [
-            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))
-            if ":" in address
-            else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
-            for address in addresses
-        ]
+        return resolved(addresses, port)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return known

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fetching import request
+from fetching import request, resolved
 from raw_server import CHUNKED, Connection, RawServer, Step, chunk, close, hang, http, pause, reset
 
 from crawler.core.media_types import MediaTypes
@@ -742,12 +742,7 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str
     def getaddrinfo(host: Any, port: int, *arguments: Any, **keywords: Any) -> list[Any]:
         addresses = answers[min(len(asked), len(answers) - 1)]
         asked.append(str(host))
-        return [
-            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))
-            if ":" in address
-            else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
-            for address in addresses
-        ]
+        return resolved(addresses, port)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return asked

@@ -25,13 +25,6 @@ TTL = 60.0
 
 
 @pytest.fixture
-def database() -> Iterator[Database]:
-    database = Database(None)
-    yield database
-    database.close()
-
-
-@pytest.fixture
 def three() -> Iterator[SharedCrawl]:
     """A crawl in three partitions."""
     crawl = SharedCrawl(partitions=3)

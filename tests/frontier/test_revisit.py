@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,6 @@ from crawler.model import Failed, Fetched, Limits, PageError, Redirected, Reques
 from crawler.store.database import Database
 
 TTL = 60.0
-
-
-@pytest.fixture
-def database() -> Iterator[Database]:
-    database = Database(None)
-    yield database
-    database.close()
 
 
 @pytest.fixture

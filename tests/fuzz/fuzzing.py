@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from cost import cpu_seconds
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis.strategies import SearchStrategy, lists, sampled_from, text, tuples
 
@@ -98,18 +99,8 @@ def assert_linear(read: Callable[[str], object], before: str, piece: str, slack:
     spent = 0.0
     for size in SIZES:
         whole = before + piece * (size // len(piece) + 1)
-        now = _seconds(partial(read, whole), 1)
+        now = cpu_seconds(partial(read, whole), 1)
         if spent and now > 32 * spent + slack:  # looked at again: others use this processor too
-            now = _seconds(partial(read, whole), 3)
+            now = cpu_seconds(partial(read, whole), 3)
             assert now <= 32 * spent + slack, f"{size:,} characters of {piece!r} took {now:.3f} s, an eighth of them {spent:.3f} s"
         spent = now
-
-
-def _seconds(function: Callable[[], object], times: int) -> float:
-    """CPU seconds of one call, the least of some."""
-    spent = []
-    for _ in range(times):
-        begin = time.thread_time()
-        function()
-        spent.append(time.thread_time() - begin)
-    return min(spent)
