@@ -139,7 +139,7 @@ CREATE INDEX _pages_counted ON pages (status, outcome, role, bytes);
 CREATE INDEX _pages_moved ON pages (row) WHERE depth = 0 AND outcome = 'redirect';
 CREATE INDEX _pages_broken ON pages (id) WHERE outcome IN ('http_error', 'error');
 
-CREATE TABLE history (         -- rows of pages that a later run replaced
+CREATE TABLE history (         -- rows of pages that a later run replaced; no file, as a body that comes again is saved over the one before
   id INTEGER NOT NULL,
   run INTEGER NOT NULL,
   status INTEGER NOT NULL,
