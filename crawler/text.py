@@ -125,6 +125,11 @@ def human_count(number: int) -> str:
     return f"{number:,}"
 
 
+def human_rate(rate: float) -> str:
+    """How many a second, with the digits that mean something: `1,204`, `38`, `3.8`, `0.05`, `0`."""
+    return f"{rate:,.0f}" if rate >= 9.95 or not rate else f"{rate:.1f}" if rate >= 0.095 else f"{rate:.1g}"
+
+
 def utc_text(moment: datetime) -> str:
     """A moment in UTC as files and databases spell it: RFC 3339 with microseconds and Z, so that texts sort as times."""
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.configuration.values import read_size
-from crawler.text import human_clock, human_count, human_duration, human_size, printable
+from crawler.text import human_clock, human_count, human_duration, human_rate, human_size, printable
 
 HARMLESS_FORMATS = "\u200c\u200d"
 
@@ -75,3 +75,12 @@ def test_durations(seconds: float, said: str) -> None:
 def test_clock_and_count() -> None:
     """A clock counts whole seconds that have passed, a count has separators."""
     assert (human_clock(41.9), human_clock(3725), human_clock(-1), human_count(1204)) == ("0:00:41", "1:02:05", "0:00:00", "1,204")
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [(0, "0"), (0.0123, "0.01"), (0.05, "0.05"), (0.3, "0.3"), (3.84, "3.8"), (9.96, "10"), (38.4, "38"), (1203.6, "1,204")],
+)
+def test_rates_have_the_digits_that_mean_something(rate: float, said: str) -> None:
+    """Large ones as numbers of things are said, small ones never as nothing."""
+    assert human_rate(rate) == said

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
-from crawler.cli.screen_text import COLUMN, MARGIN, paragraph, per_second, plural, two_columns, without_scheme
+from crawler.cli.screen_text import COLUMN, MARGIN, paragraph, plural, two_columns, without_scheme
 from crawler.model import SkipReason
 from crawler.report.summary import LIMITS, FailedSeed, SkippedGroup, Summary
-from crawler.text import human_count, human_duration, human_size, printable, shortened
+from crawler.text import human_count, human_duration, human_rate, human_size, printable, shortened
 
 _MOST_FINDINGS = 5
 _MOST_EXAMPLES = 3
@@ -82,7 +82,7 @@ def _headline(summary: Summary, width: int, paint: _Paint) -> list[str]:
         pages = f"{plural(summary.run_pages, 'page')} in this run, {human_count(summary.pages)} in all"
     pages += f", {plural(summary.requisites, 'requisite')}" if summary.requisites else ""
     pages += f", {plural(summary.probes, 'other link')} asked" if summary.probes else ""
-    rate = f", {per_second(summary.rate)} pages/s" if summary.run_pages > 1 and summary.rate else ""
+    rate = f", {human_rate(summary.rate)} pages/s" if summary.run_pages > 1 and summary.rate else ""
     left = f"{verb} {human_duration(summary.duration)}: {pages}, {human_size(summary.bytes)}{rate}"
     lines = two_columns(left, f"finished: {printable(reason) if reason else 'not recorded'}", width, margin="")
     return [paint(line, verb, _BOLD) for line in lines]

@@ -8,7 +8,7 @@ from textwrap import wrap
 from crawler.model import Page, Refusal
 from crawler.progress import Progress
 from crawler.redaction import redact
-from crawler.text import human_clock, human_count, human_duration, human_size, printable, shortened
+from crawler.text import human_clock, human_count, human_duration, human_rate, human_size, printable, shortened
 
 COLUMN = 57
 """Where the second column begins when there is room."""
@@ -81,7 +81,7 @@ def _numbers(progress: Progress, clock: bool = True) -> list[str]:
         plural(progress.pages, "page"),
         *([plural(progress.requisites, "requisite")] if progress.requisites else []),
         *([f"{plural(progress.probes, 'other link')} asked"] if progress.probes else []),
-        f"{per_second(progress.rate)}/s",
+        f"{human_rate(progress.rate)}/s",
         f"{human_count(progress.queued)} queued",
         f"{human_count(progress.in_flight)} in flight",
         *([human_clock(progress.elapsed)] if clock else []),
@@ -150,11 +150,6 @@ def aligned(column: list[str]) -> list[str]:
     """A column of a table: all as wide as the widest, filled up on the left."""
     widest = max(map(len, column), default=0)
     return [text.rjust(widest) for text in column]
-
-
-def per_second(rate: float) -> str:
-    """A rate with the digits that mean something: `38`, `3.8`, `0`."""
-    return f"{rate:.1f}" if 0 < rate < 9.95 else f"{rate:,.0f}"
 
 
 def without_scheme(url: str) -> str:

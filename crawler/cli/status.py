@@ -8,11 +8,11 @@ from pathlib import Path
 
 from crawler.cli.facts import print_facts, reading
 from crawler.cli.farewell import resume_command
-from crawler.cli.screen_text import MARGIN, aligned, flow, paragraph, per_second, plural, two_columns
+from crawler.cli.screen_text import MARGIN, aligned, flow, paragraph, plural, two_columns
 from crawler.cli.watch import watch
 from crawler.report.folder import holder
 from crawler.report.status import HostStatus, Status, status
-from crawler.text import human_clock, human_count, human_size, printable, shortened
+from crawler.text import human_clock, human_count, human_rate, human_size, printable, shortened
 
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _LONGEST_HOST, _LONGEST_WHY = 40, 60
@@ -81,7 +81,7 @@ def _since(found: Status) -> str:
 
 
 def _numbers(found: Status, width: int) -> list[str]:
-    rate = [f"{per_second(found.rate)}/s"] if found.state == "running" else []
+    rate = [f"{human_rate(found.rate)}/s"] if found.state == "running" else []
     leased = [f"{human_count(found.leased)} leased"] if found.leased else []
     apart = [plural(found.requisites, "requisite")] if found.requisites else []
     apart += [f"{plural(found.probes, 'other link')} asked"] if found.probes else []

@@ -9,10 +9,12 @@ from html import escape
 
 from crawler.report.figures import Bucket, Interval
 from crawler.report.treemap import Cell
-from crawler.text import human_count, human_duration, human_size, printable, shortened
+from crawler.text import human_count, human_duration, human_rate, human_size, printable, shortened
 
 _UNIT = 20
 _HEIGHT = 100
+# That have room side by side below a picture on a phone.
+_LETTERS = 44
 
 
 def safe(text: str) -> str:
@@ -57,22 +59,25 @@ def _axis(labels: Sequence[tuple[float, str]]) -> str:
     return f"<svg class=axis aria-hidden=true>{''.join(texts)}</svg>"
 
 
-def time_histogram(buckets: Sequence[Bucket], median: float | None, p95: float | None) -> str:
-    """Pages by their time to the first byte, with lines where half of them, and 95 in a hundred, have answered."""
+def said_of_times(buckets: Sequence[Bucket], median: float | None, p95: float | None) -> str:
+    """What their histogram does not say by itself; times are milliseconds."""
+    marked = (("half", median), ("95 %", p95))
+    said = [f"{name} within {human_duration(ms / 1000)}" for name, ms in marked if ms is not None]
+    return " · ".join([*said, *(["amber: over a second"] if buckets and buckets[-1].high > 1000 else [])])
+
+
+def time_histogram(buckets: Sequence[Bucket]) -> str:
+    """Pages by their time to the first byte."""
     if not buckets:
         return ""
     titles = [f"{_range(bucket)}: {human_count(bucket.pages)} pages" for bucket in buckets]
     slow = [bucket.low >= 1000 for bucket in buckets]
     columns = [[("slow" if late else "ok", bucket.pages)] for bucket, late in zip(buckets, slow, strict=True)]
-    labels = [
-        (100 * number / len(buckets), f"{10**exponent} ms" if exponent < 3 else f"{10 ** (exponent - 3)} s")
-        for exponent in range(6)
-        for number, bucket in enumerate(buckets)
-        if math.isclose(bucket.low, 10**exponent)
-    ]
-    marked = (("median", median), ("95 %", p95))
-    said = " · ".join(f"{name} {human_duration(ms / 1000)}" for name, ms in marked if ms is not None)
-    return _columns(columns, titles, f"Time to the first byte: {said}") + _axis(labels or [(0.0, _range(buckets[0]))])
+    edges = [(100 * number / len(buckets), bucket.low) for number, bucket in enumerate(buckets)]
+    decades = [edge for edge in edges if edge[1] and math.isclose(math.log10(edge[1]), round(math.log10(edge[1])))]
+    # Where there are not two of them, nobody could tell how far apart they are.
+    marked = decades if len(decades) > 1 else edges[:: 1 + len(edges) // 7]
+    return _columns(columns, titles, "Time to the first byte") + _axis([(at, _three(low) if low else "0") for at, low in marked])
 
 
 def _range(bucket: Bucket) -> str:
@@ -89,7 +94,7 @@ def _three(ms: float) -> str:
 
 
 def depth_columns(rows: Sequence[tuple[int, int, int, int, int, int]]) -> str:
-    """Pages by depth, each with its pages in all, ok, redirects, broken, errors."""
+    """Pages by depth, each with its pages in all, ok, redirects, broken, errors; the first of these stands below, where there is room."""
     piles = [[("ok", ok), ("moved", moved), ("broken", broken), ("error", errors)] for _, _, ok, moved, broken, errors in rows]
     titles = [
         f"depth {depth}: {human_count(pages)} pages, {human_count(broken)} broken, {human_count(errors)} errors"
@@ -97,8 +102,15 @@ def depth_columns(rows: Sequence[tuple[int, int, int, int, int, int]]) -> str:
     ]
     every = 1 + len(rows) // 13
     labels = [(100 * (number + 0.5) / len(rows), str(row[0])) for number, row in enumerate(rows) if not number % every]
-    texts = "".join(f'<text x="{at:.1f}%" y="12" class=mid>{text}</text>' for at, text in labels)
-    return _columns(piles, titles, "Pages by depth") + f"<svg class=axis aria-hidden=true>{texts}</svg>"
+    counts = [(at, human_count(rows[number * every][1])) for number, (at, _) in enumerate(labels)]
+    lines = [labels, counts] if len(counts) * max(len(text) for _, text in counts) <= _LETTERS else [labels]
+    texts = "".join(
+        f'<text x="{at:.1f}%" y="{12 + 15 * line}" class="mid{" count" * line}">{text}</text>'
+        for line, texts in enumerate(lines)
+        for at, text in texts
+    )
+    axis = f'<svg class="axis{" two" * (len(lines) > 1)}" aria-hidden=true>{texts}</svg>'
+    return _columns(piles, titles, "Pages by depth") + axis
 
 
 def over_time(found: Sequence[Interval]) -> str:
@@ -107,13 +119,13 @@ def over_time(found: Sequence[Interval]) -> str:
         return ""
     piles = [[("broken", each.bad / each.seconds), ("ok", (each.pages - each.bad) / each.seconds)] for each in found]
     titles = [
-        f"{human_duration(each.start)} after the start: {each.pages / each.seconds:.3g} pages a second"
+        f"{human_duration(each.start)} after the start: {human_rate(each.pages / each.seconds)} pages a second"
         + (f", {human_count(each.bad)} broken" if each.bad else "")
         for each in found
     ]
     end = found[-1].start + found[-1].seconds
     fastest = max(each.pages / each.seconds for each in found)
-    label = f"Pages a second, {fastest:.3g} at the most"
+    label = f"Pages a second, {human_rate(fastest)} at the most"
     return _columns(piles, titles, label) + _axis([(0.0, "0"), (50.0, human_duration(end / 2)), (100.0, human_duration(end))])
 
 

@@ -27,7 +27,7 @@ from crawler.report.summary import Summary
 from crawler.report.tables import DEPTH
 from crawler.report.treemap import is_telling, treemap
 from crawler.report.verdict import verdict
-from crawler.text import human_count, human_duration, human_size
+from crawler.text import human_count, human_duration, human_rate, human_size
 
 SMALL, LARGE = 50_000, 500_000
 """Bytes that the report of 200 pages, and of any number, stays below."""
@@ -109,7 +109,7 @@ def _tiles(summary: Summary) -> str:
         ("size", human_size(summary.bytes)),
         ("median wait", value_of("ttfb_ms", summary.ttfb_median_ms)),
         ("95 % wait", value_of("ttfb_ms", summary.ttfb_p95_ms)),
-        ("pages a second", f"{summary.rate:.3g}" if summary.rate else ""),
+        ("pages a second", human_rate(summary.rate) if summary.rate else ""),
     ]
     return f"<dl class=tiles>{''.join(f'<div><dt>{name}<dd>{shown}</div>' for name, shown in tiles if shown)}</dl>"
 
@@ -145,12 +145,12 @@ def _charts(connection: sqlite3.Connection, summary: Summary, waiting: Patience)
         ("Status codes", "", charts.bars(_status_bars(statuses)) if statuses else "", False),
         (
             "Time to the first byte",
-            "amber: over a second",
-            charts.time_histogram(times, summary.ttfb_median_ms, summary.ttfb_p95_ms),
+            charts.said_of_times(times, summary.ttfb_median_ms, summary.ttfb_p95_ms),
+            charts.time_histogram(times),
             False,
         ),
         ("Pages by depth", "links away from a seed", charts.depth_columns(_depths(depths)) if depths else "", False),
-        ("Pages a second", f"up to {fastest:.3g}; broken at the bottom", over_time, False),
+        ("Pages a second", f"up to {human_rate(fastest)}; broken at the bottom", over_time, False),
         ("Bytes by type", "", charts.bars(_type_bars(types)) if types else "", bool(over_time)),
         ("Shape of the site", "by folder, as large as its pages are many; the redder the more broken", _map(root, summary.pages), True),
     ]

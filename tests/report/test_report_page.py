@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -20,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report.browser import CHROMIUM, browser
 
+from crawler.report.charts import time_histogram
 from crawler.report.figures import Interval, histogram, read_intervals, tree
 from crawler.report.folder import open_folder
 from crawler.report.html import LARGE, SMALL, report_html, shared
@@ -189,6 +191,20 @@ def test_a_histogram_holds_every_answer_once(rows: list[tuple[int, int]]) -> Non
     for ms, _ in rows:
         assert [bucket for bucket in buckets if bucket.low <= ms < bucket.high and bucket.pages]
     assert all(first.high == second.low for first, second in pairwise(buckets))
+
+
+@pytest.mark.parametrize(
+    ("times", "marks"),
+    [
+        ([0, 0, 1, 2, 5], ["0", "1 ms", "1.5 ms", "2.2 ms", "3.2 ms", "4.6 ms"]),
+        ([40], ["32 ms"]),
+        ([2, 900], ["10 ms", "100 ms"]),
+        ([700, 90_000], ["1 s", "10 s"]),
+    ],
+)
+def test_a_histogram_says_how_long_its_columns_took(times: list[int], marks: list[str]) -> None:
+    """At least two marks stand below more than one column: a power of ten alone says nothing of the others."""
+    assert re.findall("<text[^>]*>([^<]*)", time_histogram(histogram(sorted(Counter(times).items())))) == marks
 
 
 def test_pages_over_time_leave_out_the_pause_between_runs(tmp_path: Path) -> None:
