@@ -95,10 +95,7 @@ def check_counts(frontier: RedisFrontier) -> None:
     count = Counter(state for _, state, *_ in entries)
     stats = frontier.stats()
     assert (stats.queued, stats.leased) == (count["queued"], count["leased"])
-    # Here links that are asked once come with the pages of their depth, not before them.
-    ranks: Counter[int] = Counter(
-        1 + request.depth if request.role == "probe" else rank_of(request) for _, state, request, *_ in entries if state != "failed"
-    )
+    ranks: Counter[int] = Counter(rank_of(request) for _, state, request, *_ in entries if state != "failed")
     by_host = Counter(host for host, state, *_ in entries if state == "queued")
     granted = sum(state == "leased" and request.role == "page" for _, state, request, *_ in entries)
     counted: Counter[int] = Counter()

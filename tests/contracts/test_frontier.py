@@ -715,10 +715,17 @@ def requisite(url: str) -> Request:
     return request(url, role="requisite")
 
 
-def test_what_pages_are_made_of_comes_first_and_is_no_page(opened: Opened) -> None:
-    """Requisites are given out before pages and sitemaps, so that a page is soon whole, and take nothing of the page limit."""
+@pytest.fixture(params=["requisite", "probe"])
+def beside(request: pytest.FixtureRequest) -> Callable[[str], Request]:
+    """What is asked for beside pages: what they are made of, and links that are only asked about."""
+    return lambda url: requisite(url) if request.param == "requisite" else replace(requisite(url), role="probe", depth=3)
+
+
+def test_what_pages_are_made_of_comes_first_and_is_no_page(opened: Opened, beside: Callable[[str], Request]) -> None:
+    """Requisites are given out before pages and sitemaps, so that a page is soon whole, and take nothing of the page limit; and so are
+    links that are only asked about, however deep."""
     frontier = opened(max_pages=2)
-    frontier.add([request("/0"), request("/map.xml", role="sitemap"), requisite("/a.css"), requisite("/b.png"), request("/1")])
+    frontier.add([request("/0"), request("/map.xml", role="sitemap"), beside("/a.css"), beside("/b.png"), request("/1")])
 
     lease, given = lease_one(frontier), list[str]()
     while lease.requests:
@@ -730,12 +737,12 @@ def test_what_pages_are_made_of_comes_first_and_is_no_page(opened: Opened) -> No
     assert frontier.stats().ok_pages == 2
 
 
-def test_a_reached_page_limit_holds_back_no_requisite(opened: Opened, clock: Clock) -> None:
+def test_a_reached_page_limit_holds_back_no_requisite(opened: Opened, clock: Clock, beside: Callable[[str], Request]) -> None:
     """The last pages get what they are made of, on whichever host it lies and however long that takes; then the crawl is over."""
     frontier = opened(max_pages=1)
     frontier.add([request(f"/{page}") for page in range(3)])
     lease = lease_one(frontier, 1)
-    frontier.add([requisite("/a.css"), requisite("https://b.test/b.png"), request("https://c.test/")])
+    frontier.add([beside("/a.css"), beside("https://b.test/b.png"), request("https://c.test/")])
     frontier.done(lease, fetched(*lease.requests), lease.state)
 
     (own,) = frontier.extend([lease], 100, TTL).leases
@@ -758,10 +765,10 @@ def test_a_reached_page_limit_holds_back_no_requisite(opened: Opened, clock: Clo
     assert frontier.stats().queued == 3
 
 
-def test_a_reached_size_limit_holds_back_requisites_too(opened: Opened) -> None:
+def test_a_reached_size_limit_holds_back_requisites_too(opened: Opened, beside: Callable[[str], Request]) -> None:
     """Bytes are bytes."""
     frontier = opened(max_size=10, max_pages=1)
-    frontier.add([request("/0"), requisite("/a.css"), requisite("/b.css")])
+    frontier.add([request("/0"), beside("/a.css"), beside("/b.css")])
     lease = lease_one(frontier, 1)
     frontier.done(lease, fetched(*lease.requests, size=10), lease.state)
     frontier.release(lease, lease.state)
@@ -770,10 +777,10 @@ def test_a_reached_size_limit_holds_back_requisites_too(opened: Opened) -> None:
     assert (given.leases, given.next_due, frontier.finished()) == ((), None, "size limit")
 
 
-def test_requisites_wait_for_no_depth_and_hold_up_none(opened: Opened) -> None:
+def test_requisites_wait_for_no_depth_and_hold_up_none(opened: Opened, beside: Callable[[str], Request]) -> None:
     """With a depth limit what a page of the last depth is made of is given out, and a slow picture keeps no depth closed."""
     frontier = opened(max_depth=1)
-    frontier.add([requisite("https://b.test/slow.png"), request("/1", 1), request("/2", 2)])
+    frontier.add([beside("https://b.test/slow.png"), request("/1", 1), request("/2", 2)])
     leases = {lease.host: lease for lease in frontier.lease(10, 100, TTL).leases}
 
     assert urls(leases["a.test"]) == ["/1"]

@@ -106,7 +106,7 @@ end
 
 local function rank_of(entry)
   local role, _, high, middle, low = byte(entry, 9, 13)
-  if role == 114 then return -1 elseif role == 115 then return 0 end -- requisites, sitemaps
+  if role == 114 or role == 98 then return -1 elseif role == 115 then return 0 end -- requisites and probes; sitemaps
   return 1 + high * 65536 + middle * 256 + low
 end
 
@@ -124,7 +124,7 @@ local function give_back(host, number, entry, at)
   local text = format('%.0f|', number) .. entry
   if at then call('ZADD', P .. 'w:' .. host, exact(at), text)
   else call('ZADD', P .. 'b:' .. host, ranked(rank_of(entry), number), text) end
-  if role_of(entry) == 'r' then call('HINCRBY', P .. 'requisites', host, 1) end
+  if rank_of(entry) == -1 then call('HINCRBY', P .. 'requisites', host, 1) end
   call('HINCRBY', P .. 'h:' .. host, 'queued', 1)
   count('queued', 1)
 end
@@ -300,8 +300,7 @@ local function take_head(host, wanted, now)
     taken[#taken + 1] = entry
     held[#held + 1] = sub(entry, 1, 8)
     held[#held + 1] = format('-%.0f|', number) .. entry
-    local role = role_of(entry)
-    if role == 'p' then granted = granted + 1 elseif role == 'r' then requisites = requisites + 1 end
+    if role_of(entry) == 'p' then granted = granted + 1 elseif rank_of(entry) == -1 then requisites = requisites + 1 end
   end
   while #taken < room do
     local first, rank = call('ZRANGE', back, 0, 0)[1], tonumber(call('ZRANGE', P .. 'k:' .. host, 0, 0)[1])
