@@ -17,7 +17,6 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from crawler.fetch.client_failures import LOST
-from crawler.fetch.guard import CONNECTING
 from crawler.fetch.headers import Headers
 from crawler.fetch.options import MAX_HEADERS, MAX_LINE
 
@@ -104,7 +103,6 @@ async def _exchange(connection: Connection, request: bytes) -> KeptResponse:
         read_until_eof=True, auto_decompress=False, max_line_size=MAX_LINE, max_field_size=MAX_LINE, max_headers=MAX_HEADERS
     )
     transport.write(request)
-    CONNECTING.get().sent()
     message, content = await protocol.read()
     while 100 <= message.code < 200 and message.code != 101:  # interim answers (RFC 9110, 15.2)
         message, content = await protocol.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -42,7 +43,6 @@ class Pool(TCPConnector):
         protocol = await super()._create_connection(req, traces, timeout)
         if (request := CONNECTING.get(None)) is not None:
             _send(request, protocol)
-            self._loop.call_soon(request.sent)  # aiohttp writes it before it waits for anything
         return protocol
 
     def drop_idle(self) -> None:
@@ -53,12 +53,14 @@ class Pool(TCPConnector):
 
 
 def _send(request: Connecting, connection: Connection | ResponseHandler) -> None:
-    """Says that a request is sent over a connection, which is closed when it may not be."""
+    """Says that a request is sent over a connection, which is closed when it may not be. It is written before anything else is waited for,
+    but uvloop keeps what is written until it has been round: on a busy machine that is later."""
     try:
         request.sends()
     except BaseException:
         connection.close()
         raise
+    asyncio.get_running_loop().call_soon(request.sent)
 
 
 class _Protocol(ResponseHandler):
