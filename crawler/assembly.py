@@ -75,6 +75,10 @@ class Engine(Protocol):
         """The URLs in flight, each with the seconds since it started."""
 
 
+_RECENT, _KNOWN = 2**15, 2**23
+"""So many ids of known URLs are kept in 70 bytes each, and of older ones so many in 8 (64 MB), that the frontier need not be asked."""
+
+
 class Assembly:
     """One crawl, opened: every part wired to the next. `with Assembly(settings, hooks) as crawl` closes it.
 
@@ -232,7 +236,8 @@ class Assembly:
         self.seed_hosts = frozenset(host_key(seed) for seed in seeds)
 
     def _wire(self) -> None:
-        settings, seen, refused = self.settings, SeenFilter(), SeenFilter()
+        settings = self.settings
+        seen, refused = SeenFilter(_RECENT, _KNOWN), SeenFilter(_RECENT, _KNOWN // 8)
         agent = settings.robots_agent if settings.robots == "obey" else None
         max_hosts = max(256, 4 * settings.concurrency)
         watch = Watch(self._traps(max_hosts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 
 from crawler.model import Role
@@ -11,37 +12,67 @@ class SeenFilter:
     """Holds the most recent ids: at least `size` / 2 of them, at most `size` (a larger batch is whole until the next one).
 
     An id that is in it was acknowledged; one that is not may or may not be known: the frontier decides. Two generations:
-    when the younger is full it becomes the older one, and the older is forgotten. 64-bit ids cost about 70 bytes each.
+    when the younger is full it becomes the older one, and the older is let go. 64-bit ids cost about 70 bytes each there.
+
+    What is let go is still known in a table of at most `beyond` places (a power of two; 0: no table), 8 bytes each, which doubles when
+    a quarter is full. Every id has one place, from which a later one of the same place drives it away.
     """
 
-    __slots__ = ("_half", "_old", "_young")
+    __slots__ = ("_beyond", "_half", "_let_go", "_old", "_table", "_young")
 
-    def __init__(self, size: int = 500_000) -> None:
+    def __init__(self, size: int = 500_000, beyond: int = 0) -> None:
         self._half = size // 2
+        self._beyond = beyond
         self._young: set[int] = set()
         self._old: set[int] = set()
+        self._table = _empty()
+        self._let_go = 0
 
     def __contains__(self, identity: int) -> bool:
-        return identity in self._young or identity in self._old
+        return not self.unknown({identity})
 
     def unknown(self, ids: set[int]) -> set[int]:
         """Those of the ids that are not in the filter: one step for all links of a page."""
-        return ids.difference(self._young).difference(self._old)
+        left = ids.difference(self._young).difference(self._old)
+        if not left or not self._let_go:
+            return left
+        table, mask = self._table, len(self._table) - 1
+        return {identity for identity in left if table[identity & mask] != identity}
 
     def __len__(self) -> int:
+        """How many the two generations hold."""
         return len(self._young) + len(self._old)
 
     def update(self, ids: Iterable[int]) -> None:
         """Remembers ids that were acknowledged."""
         self._young.update(ids)
         if len(self._young) >= self._half:
+            if self._beyond:
+                self._let_go_of(self._old)
             self._old = self._young
             self._young = set()
+
+    def _let_go_of(self, ids: set[int]) -> None:
+        """Puts ids into the table. Doubled, it has each id in two places: in the one that is its own now, and in one where nobody
+        looks for it."""
+        self._let_go += len(ids)
+        while len(self._table) < self._beyond and len(self._table) < 4 * self._let_go:
+            self._table += self._table
+        table, mask = self._table, len(self._table) - 1
+        for identity in ids:
+            table[identity & mask] = identity
 
     def clear(self) -> None:
         """Forgets all: what was refused may be judged again."""
         self._young.clear()
         self._old.clear()
+        self._table = _empty()
+        self._let_go = 0
+
+
+def _empty() -> array[int]:
+    """A table of two places. An empty place holds an id whose place is another one, however often the table is doubled."""
+    return array("q", [1, 0])
 
 
 _PROBE = 1 << 61

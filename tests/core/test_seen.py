@@ -6,18 +6,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.core.seen import SeenFilter
+from crawler.core.urls import fingerprint
 
 IDS = st.integers(-(1 << 63), (1 << 63) - 1)
 
 
-@given(st.lists(IDS, max_size=300), IDS)
-def test_nothing_is_in_it_that_was_not_put_in(ids: list[int], other: int) -> None:
-    """An id that it knows was put in."""
-    seen = SeenFilter(50)
+@given(st.lists(IDS | st.integers(-40, 40), max_size=300), st.lists(IDS | st.integers(-40, 40)), st.sampled_from([0, 2, 16, 64]))
+def test_nothing_is_in_it_that_was_not_put_in(ids: list[int], others: list[int], beyond: int) -> None:
+    """An id that it knows was put in, whether that is kept in a set or in a table, of whatever size."""
+    seen = SeenFilter(20, beyond)
     for each in ids:
         seen.update((each,))
 
-    assert other not in seen or other in ids
+    assert {other for other in others if other in seen} <= set(ids)
+    assert seen.unknown(set(others)) == {other for other in others if other not in seen}
+
+
+def test_what_is_let_go_is_known_for_long() -> None:
+    """With room for more than twice as many, four in five of the ids of long ago are still known; with little room the most recent are."""
+    ids = [fingerprint(f"https://site.test/{number}") for number in range(10_000)]
+    roomy, narrow = SeenFilter(100, 2**16), SeenFilter(100, 2**10)
+    for start in range(0, len(ids), 20):
+        roomy.update(ids[start : start + 20])
+        narrow.update(ids[start : start + 20])
+
+    assert sum(each in roomy for each in ids) > 8_000
+    assert sum(each in narrow for each in ids[-800:]) > 500
+    assert sum(each in narrow for each in ids) <= 2**10 + 100
 
 
 @given(st.lists(IDS, unique=True, max_size=300), st.integers(2, 100))
@@ -43,8 +58,9 @@ def test_a_batch_is_remembered_whole() -> None:
 
 def test_clearing_forgets_all() -> None:
     """After `clear` everything is judged anew."""
-    seen = SeenFilter()
-    seen.update((1, 2, 3))
+    seen = SeenFilter(2, 64)
+    for each in range(10):
+        seen.update((each,))
     seen.clear()
 
-    assert (len(seen), 1 in seen) == (0, False)
+    assert (len(seen), seen.unknown(set(range(10)))) == (0, set(range(10)))
