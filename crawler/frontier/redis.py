@@ -1,6 +1,6 @@
 """The frontier that many machines share: in Redis or Valkey, by scripts of which each is one step.
 
-[Many machines](../../docs/concepts/scale.md) tells which keys there are and what each promise rests on. The server keeps what waits and
+[Many machines](../../docs/scale.md) tells which keys there are and what each promise rests on. The server keeps what waits and
 what is held, and of what has ended the ids alone: how it ended stands in the journal of the worker that knows it.
 """
 
