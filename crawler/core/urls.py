@@ -203,10 +203,8 @@ _UNKNOWN = Target(0, "", "", None)
 # These hold their content themselves: there is no address that somebody could ask for.
 _HOLDS_CONTENT = re.compile(r"(?:javascript|data|about|blob):", re.IGNORECASE | re.ASCII).match
 
-# A relative path: what the standard's path state would append to the base's directory. Only its first characters could
-# make it anything else (a scheme, a host, a query, a fragment, white space that is stripped), and none of them is in
-# here. One character class, so that no input takes more than linear time.
-_RELATIVE_PATH = re.compile(r"[^\x00-\x20/\\?#:.][^\x00-\x20\\#:]*").fullmatch
+# No relative path begins with these: "" is in it, too.
+_NO_PATH = "".join(map(chr, range(33))) + "/\\?#."
 _OTHER_SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE | re.ASCII).match
 
 # Longer hrefs are not remembered: one cache entry should not weigh as much as a page.
@@ -265,7 +263,7 @@ class Resolver:
                 href = _without_fragment(href)
             target = look_up(href, _UNKNOWN)
             if target is _UNKNOWN:
-                key = directory + href if directory and _RELATIVE_PATH(href) else page.key(href)
+                key = directory + href if directory and _is_path(href) else page.key(href)
                 target = self._slow(base, href) if key is None else look_up(key, _UNKNOWN)
                 if target is _UNKNOWN:
                     target = self._learn(page.origin, key or "")
@@ -306,6 +304,12 @@ class Resolver:
         return Target(fingerprint(url), url, host, refusal)
 
 
+def _is_path(href: str) -> bool:
+    """Whether an href is a relative path: what the standard's path state would append to the directory of the base. Only a colon, or the
+    first character, could make it anything else (a scheme, a host, a query, a fragment, white space that is stripped, dots)."""
+    return ":" not in href and href[:1] not in _NO_PATH
+
+
 def _without_fragment(href: str) -> str:
     whole, hash_sign, _ = href.partition("#")
     # White space before the hash belongs to the URL, white space at the end does not: then the hash has to stay.
@@ -330,7 +334,7 @@ class _Page:
 
     def key(self, href: str) -> str | None:
         """An href that means the same URL on every page of the origin; None when there is none. Takes no fragment."""
-        if href[:3] == "../" and self.directory and _RELATIVE_PATH(rest := href[3:]):
+        if href[:3] == "../" and self.directory and _is_path(rest := href[3:]):
             return self.parent + rest
         if len(href) > _LONGEST_KEY:
             return None
@@ -352,7 +356,7 @@ class _Page:
                 return None
             if dots == "..":
                 directory = _above(directory)
-        return directory + href if not href or _RELATIVE_PATH(href) else None
+        return directory + href if not href or _is_path(href) else None
 
 
 def _above(directory: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 from crawler.core.following import SITEMAPS_ONLY
 from crawler.core.scope import Scope
 from crawler.core.seen import SeenFilter
 from crawler.core.urls import Resolver, Target, Verdict, canonical, fingerprint, host_key
+from crawler.engine.header_links import Anchor
 from crawler.engine.steps import Steps
 from crawler.model import Refusal, Request, Role
 
@@ -17,6 +19,8 @@ MANY = 10_000  # links of one page, which would push those of all others out of 
 
 OF_SITEMAP = "sitemap: "
 """How the detail of a refusal begins that is for a sitemap; the view `urls` goes by it too."""
+
+_HREF = itemgetter(0)  # of an anchor
 
 
 class Bounds:
@@ -48,6 +52,14 @@ class Bounds:
                 yield
             found += resolver.targets(base, hrefs[start : start + STEP])
         return found
+
+    def links(self, base: str, anchors: Sequence[Anchor]) -> Steps[tuple[Sequence[Anchor], Sequence[Target]]]:
+        """The anchors that lead to a URL, and where each of them leads."""
+        targets = yield from self.targets(base, list(map(_HREF, anchors)))
+        if all(targets):  # on most pages; quicker than to look for None
+            return anchors, targets  # type: ignore[return-value]
+        found = [(anchor, target) for anchor, target in zip(anchors, targets, strict=True) if target is not None]
+        return [anchor for anchor, _ in found], [target for _, target in found]
 
     def of_requisite(self, target: Target) -> Verdict | None:
         """Why a target is not asked for as a part of a page; None when it is."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import compress
+from operator import itemgetter
 
 from crawler.core.following import REDIRECT_STATUS, Following
 from crawler.core.html import ParsedPage
@@ -48,6 +50,8 @@ from crawler.redaction import redact
 from crawler.text import printable
 
 Follow = Callable[[Page, Sequence[Link]], Iterable[Link]]
+
+_ID = itemgetter(0)  # of a target: what is done for all links of a page takes no step of Python for each
 
 
 class Visitor:
@@ -170,7 +174,7 @@ class Visitor:
         reading: Reading | None = None,
         error: PageError | None = None,
         redirect_to: str | None = None,
-        links: tuple[Sequence[Anchor], Sequence[Target | None]] = ((), ()),
+        links: tuple[Sequence[Anchor], Sequence[Target]] = ((), ()),
         file: str | None = None,
     ) -> Page:
         parsed = reading.page if reading is not None else None
@@ -224,7 +228,7 @@ class Visitor:
                 yield
             part = slice(start, start + STEP)
             rows += self._judge_links(request, closed, targets[part], anchors[part], chosen, requests, refusals)
-        count = len(targets) - targets.count(None)
+        count = len(targets)
         if reading.sitemap is not None and self._sitemaps:
             listed = yield from self._listing.of_sitemap(request, reading.sitemap)
             rows, requests, refusals, count = rows + listed[0], requests + listed[1], refusals + listed[2], count + len(listed[0])
@@ -241,24 +245,23 @@ class Visitor:
 
     def _links_of(
         self, request: Request, response: Response, parsed: ParsedPage | None, leads_on: bool
-    ) -> Steps[tuple[list[Anchor], list[Target | None]]]:
-        """The links of a page and of its headers, and where each leads; to its parts alone unless it leads on."""
-        anchors: list[Anchor] = list(parsed.links) if parsed is not None else []
-        if not leads_on:
-            anchors = [anchor for anchor in anchors if self._following.fetches_with_page(anchor[1], anchor[2])]
-        targets: list[Target | None] = []
+    ) -> Steps[tuple[Sequence[Anchor], Sequence[Target]]]:
+        """The links of a page and of its headers that lead anywhere, and where; to its parts alone unless it leads on."""
+        anchors: Sequence[Anchor] = ()
+        targets: Sequence[Target] = ()
         if parsed is not None:
-            targets = yield from self._bounds.targets(parsed.base, [anchor[0] for anchor in anchors])
+            some = parsed.links if leads_on else [link for link in parsed.links if self._following.fetches_with_page(link[1], link[2])]
+            anchors, targets = yield from self._bounds.links(parsed.base, some)
         if leads_on and (named := named_in_headers(response)):
-            targets += yield from self._bounds.targets(request.url, [anchor[0] for anchor in named])
-            anchors += named
+            further = yield from self._bounds.links(request.url, named)
+            anchors, targets = [*anchors, *further[0]], [*targets, *further[1]]
         return anchors, targets
 
     def _judge_links(
         self,
         request: Request,
         closed: bool,
-        targets: Sequence[Target | None],
+        targets: Sequence[Target],
         anchors: Sequence[Anchor],
         chosen: set[str] | None,
         requests: list[Request],
@@ -266,21 +269,19 @@ class Visitor:
     ) -> list[LinkRow]:
         """Rows for all links, if they are kept; adds requests and refusals for those that no filter knows. A page has a hundred links
         and about one new one, so the hundred are not looked at one by one."""
+        ids = list(map(_ID, targets))
         rows: list[LinkRow] = []
         if self._keeps_links:
-            pairs = zip(targets, anchors, strict=True)
-            rows = [(target[0], kind, rel, text) for target, (_, kind, rel, text) in pairs if target is not None]
-        new = self._seen.unknown({target[0] for target in targets if target is not None})
+            rows = [(identity, kind, rel, text) for identity, (_, kind, rel, text) in zip(ids, anchors, strict=True)]
+        new = self._seen.unknown(set(ids))
         unknown = self._refused.unknown(new)
         with_parts = self._following.requisites  # which are not refused where pages are
-        if not (new if with_parts else unknown):
+        if not (wanted := new if with_parts else unknown):
             return rows
         # A part has the depth of its page; what it links to lies as deep as if it had been linked.
         url, depth = request.url, request.depth + 1 + (request.role == "requisite")
-        for target, (_, kind, rel, _) in zip(targets, anchors, strict=True):
-            if target is None:
-                continue
-            if with_parts and target.id in new and self._following.fetches_with_page(kind, rel):
+        for target, (_, kind, rel, _) in compress(zip(targets, anchors, strict=True), map(wanted.__contains__, ids)):
+            if with_parts and self._following.fetches_with_page(kind, rel):
                 self._take_part(request, target, requests, refusals)
                 continue
             if target.id not in unknown:
