@@ -61,7 +61,7 @@ def run(arguments: Namespace) -> int:
         if others is not None and reason not in EXIT_CODES and reason != "time limit":
             seconds = None if settings.max_time is None else settings.max_time - (monotonic() - began)
             reason = others.read(signals, seconds) or reason
-        result = check(opened.database.connection, arguments.accept, anchors.missing if anchors is not None else None)
+        result = check(opened.database.connection, arguments.accept, anchors)
         if others is not None and others.unread:
             result = replace(result, unchecked=result.unchecked | {"anchors": others.unread})
         if cache is not None:

@@ -79,6 +79,10 @@ class Anchors:
         linked = ((ends.get(target, target), fragment) for target, fragment in self._linked)
         return ((end, fragment) for end, fragment in linked if end in self._elsewhere and has_anchor(self._there[end], fragment))
 
+    def count(self, ends: Mapping[int, int]) -> int:
+        """How many of those that are linked could be looked for."""
+        return sum(ends.get(target, target) in self._there for target, _ in self._linked)
+
     def missing(self, ends: Mapping[int, int]) -> dict[tuple[int, str], list[tuple[str, str, str]]]:
         """The anchors that are linked and not there: the id of the target, the fragment, and where it is linked (URL, kind, text).
         Nothing is said of pages that were not seen."""

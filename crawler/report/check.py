@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from crawler.report.folder import one_moment
 from crawler.report.summary import in_words
@@ -14,8 +14,16 @@ from crawler.report.summary import in_words
 Accepted = Sequence[tuple[int, int]]
 """Statuses that are good, in ranges with both ends."""
 
-Missing = Callable[[dict[int, int]], Mapping[tuple[int, str], Sequence[tuple[str, str, str]]]]
-"""Which linked anchors are not there: `crawler.core.fragments.Anchors.missing`."""
+
+class Looked(Protocol):
+    """What is known of anchors: `crawler.core.fragments.Anchors`. `ends` tells where redirects end, by id."""
+
+    def missing(self, ends: dict[int, int]) -> Mapping[tuple[int, str], Sequence[tuple[str, str, str]]]:
+        """Those that are linked and not there: the id of the target, the fragment, and where it is linked (URL, kind, text)."""
+
+    def count(self, ends: dict[int, int]) -> int:
+        """How many were looked for."""
+
 
 CACHED = "cached"
 """How the detail of a link begins that was left out because it was good lately."""
@@ -36,7 +44,12 @@ SELECT l.dst, s.url, l.kind, l.text FROM links l JOIN _frontier s ON s.id = l.sr
 WHERE l.kind <> 'redirect' AND l.dst IN (SELECT value FROM json_each(?)) ORDER BY l.dst, s.seq, l.position
 """
 _SEEDS = "SELECT id FROM _frontier WHERE depth = 0 AND parent IS NULL AND role = 'page'"
-_COUNTS = "SELECT count(*) FILTER (WHERE role = 'page'), count(*) FILTER (WHERE role <> 'page') FROM pages"
+# What failed with its host before it was asked for has no row among the pages.
+_COUNTS = """
+SELECT count(*) FILTER (WHERE role = 'page'), count(*) FILTER (WHERE role <> 'page')
+  + (SELECT count(*) FROM _frontier WHERE state = 'failed' AND role <> 'sitemap' AND id NOT IN (SELECT id FROM pages))
+FROM pages
+"""
 _UNCHECKED = "SELECT reason, coalesce(detail, ''), count(*) FROM urls WHERE state = 'skipped' GROUP BY 1, 2"
 _NAMES = {"robots": "robots.txt", "private": "private addresses", "trap": "traps", "too_long": "too long"}
 
@@ -64,21 +77,23 @@ class BrokenLink:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What came of a check. `pages` were crawled, `others` are targets that were asked and not followed, `known` those that were good
-    lately; `unchecked` counts what nobody asked by its reason, `queued` what is left because the check ended for `finish_reason`."""
+    """What came of a check. `pages` were crawled, `others` are targets that were asked and not followed, or failed with their host, `known`
+    those that were good lately, `anchors` those that were looked for; `unchecked` counts what nobody asked by its reason, `queued` what is
+    left because the check ended for `finish_reason`."""
 
     broken: tuple[BrokenLink, ...]
     pages: int
     others: int
     known: int
+    anchors: int
     unchecked: dict[str, int]
     queued: int
     finish_reason: str | None
 
     @property
     def checked(self) -> int:
-        """How many targets an answer is known of."""
-        return self.pages + self.others + self.known
+        """How many targets and anchors it is known of whether they are there."""
+        return self.pages + self.others + self.known + self.anchors
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -93,7 +108,7 @@ class _Bad:
     end: str = ""
 
 
-def check(connection: sqlite3.Connection, accepted: Accepted, missing: Missing | None = None) -> CheckResult:
+def check(connection: sqlite3.Connection, accepted: Accepted, anchors: Looked | None = None) -> CheckResult:
     """What the crawl behind the connection says of its links, all of one moment."""
     with one_moment(connection):
         bad, redirects, _ = _judged(connection, accepted)
@@ -106,14 +121,15 @@ def check(connection: sqlite3.Connection, accepted: Accepted, missing: Missing |
                 found[seed].insert(0, Source("", "start", ""))
         linked = [(fact, tuple(found[target])) for target, fact in bad.items() if found[target]]
         broken = [BrokenLink(fact.url, fact.why, fact.status, fact.end, sources) for fact, sources in linked]
-        if missing is not None:
-            broken += _without_anchor(connection, missing, redirects)
+        if anchors is not None:
+            broken += _without_anchor(connection, anchors, redirects)
         pages, others = connection.execute(_COUNTS).fetchone()
         unchecked, known = _unchecked(connection)
         reason = connection.execute("SELECT finish_reason FROM runs ORDER BY run DESC LIMIT 1").fetchone()
         queued = connection.execute("SELECT queued + leased FROM _totals").fetchone()[0]
     ordered = tuple(sorted(broken, key=lambda link: (-len(link.sources), link.url)))
-    return CheckResult(ordered, pages, others, known, unchecked, queued, reason[0] if reason else None)
+    looked_for = anchors.count(redirects) if anchors is not None else 0
+    return CheckResult(ordered, pages, others, known, looked_for, unchecked, queued, reason[0] if reason else None)
 
 
 def good_answers(connection: sqlite3.Connection, accepted: Accepted) -> dict[str, int]:
@@ -162,9 +178,9 @@ def _end(identity: int, hops: Mapping[int, tuple[str, int]]) -> int:
     return identity
 
 
-def _without_anchor(connection: sqlite3.Connection, missing: Missing, redirects: dict[int, int]) -> list[BrokenLink]:
+def _without_anchor(connection: sqlite3.Connection, anchors: Looked, redirects: dict[int, int]) -> list[BrokenLink]:
     broken = []
-    for (target, fragment), sources in missing(redirects).items():
+    for (target, fragment), sources in anchors.missing(redirects).items():
         url = connection.execute(_URL, (target,)).fetchone()[0]
         places = tuple(dict.fromkeys(Source(*source) for source in sources))
         broken.append(BrokenLink(f"{url}#{fragment}", "no such anchor", 200, "", places))

@@ -214,7 +214,8 @@ def _failed_seed(row: sqlite3.Row) -> FailedSeed:
 
 
 def in_words(reason: str | None, detail: str | None) -> str:
-    """A reason or error kind with its detail, as one says it."""
+    """A reason or error kind with its detail, as one says it. What failed with its host has the kind in its detail, too."""
+    detail = (detail or "").removeprefix(f"{reason}: ")
     name = {"robots": "robots.txt", "too_long": "too long", None: "no answer"}.get(reason, reason)
     return f"{name} {detail}" if detail and reason == "robots" else f"{name}: {detail}" if detail else str(name)
 

@@ -59,13 +59,15 @@ class Table:
 
 
 # A target is broken, or a redirect that leads to one that is: then whoever links to the redirect needs an editor. The join begins with
-# `links`, so that a million of them are read once. What failed with its host before it was asked for has no row in `pages`.
+# `links`, so that a million of them are read once. What failed with its host before it was asked for has no row in `pages`, and the kind
+# of the error in its detail, too.
 _WAY = """
 WITH RECURSIVE
   broken AS MATERIALIZED (
     SELECT id, url, status, error, error_detail FROM pages WHERE outcome IN ('http_error', 'error')
     UNION ALL
-    SELECT id, url, 0, reason, detail FROM _frontier WHERE state = 'failed' AND role <> 'sitemap' AND id NOT IN (SELECT id FROM pages)),
+    SELECT id, url, 0, reason, iif(instr(detail, reason || ': ') = 1, substr(detail, length(reason) + 3), detail)
+    FROM _frontier WHERE state = 'failed' AND role <> 'sitemap' AND id NOT IN (SELECT id FROM pages)),
   moved AS MATERIALIZED (SELECT id, url, redirect_id FROM pages WHERE outcome = 'redirect' AND EXISTS (SELECT 1 FROM broken)),
   way (id, target, through) AS (
     SELECT id, id, NULL FROM broken

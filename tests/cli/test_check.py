@@ -193,6 +193,21 @@ def test_anchors_of_others_that_were_there_lately_are_not_looked_for(site: Site,
     assert kept.keys() == {outside.url("/doc"), outside.url("/doc#one"), outside.url("/doc#two")}
 
 
+def test_what_fails_with_its_host_counts_and_has_one_reason(site: Site, check: Callable[..., Any]) -> None:
+    """Of a host that is given up, all links are broken for one reason, which is said once; they and anchors that were looked for count as
+    checked, so that there never are more broken links than links."""
+    unknown = [f"http://unknown.invalid/{number}" for number in range(6)]
+    site.page("/", "<p id=here>", links=[*unknown, "#here", "#one", "#two", "#three"])
+
+    ran = check("--format", "json", "--fragments")
+
+    broken = found(ran)
+    assert {broken[url]["why"] for url in unknown} == {"dns: the host name is not known"}
+    assert len(broken) == 9
+    assert json.loads(ran.out)["checked"] == 1 + 6 + 4
+    assert "9 broken links of 11 checked on 1 page\n" in check("--fragments").out
+
+
 def test_good_answers_are_kept_for_a_while(site: Site, outside: Site, check: Callable[..., Any]) -> None:
     """What was good lately is not asked again, what was broken or is older is; another file than ours is an error and stays as it is."""
     outside.page("/moved", redirect("/ok"))

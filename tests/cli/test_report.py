@@ -294,7 +294,7 @@ def test_what_was_given_up_with_its_host_is_broken(tmp_path: Path, capfd: Captur
     """URLs that were never asked for, as their host did not answer, have no row among the pages: whoever links to them is named all the
     same, with the reason; a sitemap that is not there is no broken link."""
     made = CrawlFolder(tmp_path / "crawl").run()
-    made.page("https://example.org/", ["https://down.example/a"]).url("https://down.example/a", "failed", "dns", "no such name")
+    made.page("https://example.org/", ["https://down.example/a"]).url("https://down.example/a", "failed", "dns", "dns: no such name")
     made.url("https://example.org/sitemap.xml", "failed", "decode", role="sitemap")
     made.close()
     ran = run(capfd, "report", made.path, "--broken")
