@@ -40,6 +40,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.config.stash.setdefault(_CORPORA, {}).update(told)
 
 
+_LONG = ("torture", "traps", "crew")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that take seconds come first: of several processes none is left with one of them at the end while the others have nothing."""
+    items.sort(key=lambda item: item.path.parent.name not in _LONG)
+
+
 def pytest_collection_finish() -> None:
     """What there is by now stays to the end: no garbage collection, of which tests ask for hundreds, has to look through it again."""
     gc.freeze()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from typing import Any
 
 from crawler.cli.parser import settings_from
@@ -38,17 +39,21 @@ def check(file: str | None) -> int:
     return 0
 
 
+def in_groups() -> Iterator[tuple[str, str]]:
+    """The names of what a settings file may say beside its tables, in their order; each with the group that it begins, if it does."""
+    group = ""
+    for name, option in OPTIONS.items():
+        if option.in_file and name != "hosts":
+            yield option.group if option.group != group else "", name
+            group = option.group
+
+
 def text_of(effective: Effective) -> str:
     """All settings as a TOML file that can be used with `-C`, each with where it came from; without secrets."""
     plain = to_plain(effective.settings)
     lines = [f"# Left out as a secret: {printable(secret)}" for secret in secrets_of(effective.settings)]
-    group = ""
-    for name, option in OPTIONS.items():
-        if not option.in_file or name == "hosts":
-            continue
-        if option.group != group:
-            group = option.group
-            lines += ["", f"# {group}"]
+    for heading, name in in_groups():
+        lines += ["", f"# {heading}"] if heading else []
         lines.append(_line(name, plain, printable(effective.sources[name]), getattr(effective.settings, name)))
     for host, table in plain.get("hosts", {}).items():
         lines += ["", f"[hosts.{toml.key(host)}]  # {printable(effective.sources['hosts'])}"]

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -334,6 +334,16 @@ BREAKING = {
 }
 
 
+@contextmanager
+def broken(monkeypatch: pytest.MonkeyPatch, part: str) -> Iterator[Broken]:
+    """One of these parts is broken meanwhile: with this error."""
+    kind, method, calls, forever = BREAKING[part]
+    error = Broken(part)
+    with monkeypatch.context() as patch:
+        breaking(patch, kind, method, error, calls, forever)
+        yield error
+
+
 async def read_all(site: Site, folder: Path, shown: list[str]) -> None:
     """Crawls, and adds every page to `shown` the moment it is."""
     async with Crawler(output=folder) as crawler:
@@ -345,11 +355,8 @@ async def read_all(site: Site, folder: Path, shown: list[str]) -> None:
 async def test_a_part_that_breaks_ends_the_crawl(web: Site, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     """The very exception of the part reaches the reader, after the pages before it; the folder goes on."""
     gate.open()
-    kind, method, calls, forever = BREAKING[part]
-    error = Broken(part)
     shown: list[str] = []
-    with monkeypatch.context() as patch:
-        breaking(patch, kind, method, error, calls, forever)
+    with broken(monkeypatch, part) as error:
         async with nothing_left_behind(web, tmp_path / "out", shown):
             with pytest.raises(Broken) as caught:
                 await read_all(web, tmp_path / "out", shown)
@@ -364,13 +371,9 @@ def test_a_part_that_breaks_ends_the_blocking_crawl(
 ) -> None:
     """The same in the synchronous mode."""
     gate.open()
-    kind, method, calls, forever = BREAKING[part]
-    error = Broken(part)
     shown: list[str] = []
-    with monkeypatch.context() as patch:
-        breaking(patch, kind, method, error, calls, forever)
-        with pytest.raises(Broken) as caught:
-            shown.extend(page.url for page in crawl(web.url(), output=tmp_path / "out"))
+    with broken(monkeypatch, part) as error, pytest.raises(Broken) as caught:
+        shown.extend(page.url for page in crawl(web.url(), output=tmp_path / "out"))
     assert caught.value is error
     assert_at_rest(tmp_path / "out")
     for _ in crawl(web.url(), output=tmp_path / "out"):
