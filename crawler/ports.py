@@ -112,14 +112,14 @@ class Transaction(Protocol):
 class Fetcher(Protocol):
     """Asks for one URL. Errors are values of the response, cancellation is the only exception.
 
-    `leaves` is called when the request is sent, right before and right after: a connection that had to be made for it is open by then.
-    That is where a delay counts from, for so the server sees it. When it raises nothing is sent, and that is the error.
+    `leaves(False)` is called right before the request is sent, over a connection that is open by then: when it raises nothing is sent, and
+    that is the error. `leaves(True)` is called when it has been sent: that is where a delay counts from, for so the server sees it.
     """
 
-    async def fetch(self, request: Request, leaves: Callable[[], object] | None = None) -> Response: ...
+    async def fetch(self, request: Request, leaves: Callable[[bool], object] | None = None) -> Response: ...
 
 
 class BlockingFetcher(Protocol):
     """The same for the synchronous mode."""
 
-    def fetch(self, request: Request, leaves: Callable[[], object] | None = None) -> Response: ...
+    def fetch(self, request: Request, leaves: Callable[[bool], object] | None = None) -> Response: ...

@@ -20,7 +20,7 @@ KEPT_ALIVE = "/kept-alive"
 """A path that servers of tests answer and do not count: after it the connection is a used one."""
 
 FetchAll = Callable[..., list[Response]]
-Leaves = Callable[[], object] | None
+Leaves = Callable[[bool], object] | None
 
 
 def request(url: str, *headers: tuple[str, str]) -> Request:

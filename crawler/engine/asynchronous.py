@@ -269,11 +269,10 @@ class AsynchronousEngine:
         visit = await in_turn(self._judge.visit(request, response, reading, verdict), self._writer.rest)
         return await self._after(request, visit)
 
-    def _leaves(self, request: Request) -> None:
-        now = self._clock()
-        if not self._workbench.may_leave(request, now):
+    def _leaves(self, request: Request, is_sent: bool) -> None:
+        if not is_sent and not self._workbench.may_leave(request, self._clock()):
             raise TooLate("the lease of its host was over before it could be sent")
-        if self._workbench.leaves(request, now):
+        if is_sent and self._workbench.leaves(request, self._clock()):
             self._wake()
 
     async def _read_apart(self, request: Request, response: Response) -> Reading | Exception:

@@ -161,8 +161,8 @@ class Courier:
         return None if at is None else max(0.0, at - self._clock())
 
     async def _ask(self, gate: _Gate, request: Request, started: float) -> Response:
-        def leaves() -> None:
-            if gate.pace.leaves(self._clock(), started):
+        def leaves(is_sent: bool) -> None:
+            if is_sent and gate.pace.leaves(self._clock(), started):
                 gate.changed.set()
 
         try:

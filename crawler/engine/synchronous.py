@@ -174,7 +174,7 @@ class SynchronousEngine:
             raise _TimeIsUp
 
     def _fetch(self, sent: Request, request: Request) -> Response:
-        response = self._fetcher.fetch(sent, lambda: self._workbench.leaves(request, self._clock()))
+        response = self._fetcher.fetch(sent, lambda is_sent: is_sent and self._workbench.leaves(request, self._clock()))
         if response.error is not None and self._clock() >= self._end:
             raise _TimeIsUp  # cut off, perhaps: neither tried nor failed
         return response

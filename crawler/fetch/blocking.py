@@ -72,7 +72,7 @@ class BlockingFetcher:
     def _tls(self) -> ssl.SSLContext:
         return tls_context(self._options)  # takes some 20 ms, which a crawl without https need not spend
 
-    def fetch(self, request: Request, leaves: Callable[[], object] | None = None) -> Response:
+    def fetch(self, request: Request, leaves: Callable[[bool], object] | None = None) -> Response:
         """The answer to a GET of this URL, or a HEAD of a probe. Whatever goes wrong is `response.error`. `leaves` is called when the
         request is sent, over a connection that is open by then."""
         answer = Answer(request, self._options, self.end)
@@ -82,7 +82,7 @@ class BlockingFetcher:
             answer.failed(_explain(error, answer))
         return answer.response()
 
-    def _exchange(self, request: Request, url: SplitResult, answer: Answer, leaves: Callable[[], object] | None) -> None:
+    def _exchange(self, request: Request, url: SplitResult, answer: Answer, leaves: Callable[[bool], object] | None) -> None:
         host = url.hostname or ""
         proxy = self._proxies.find(url.scheme, host, url.port) if self._proxies else None
         place = _origin(url).partition("://")[2]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Callable, Set
-from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,7 +26,7 @@ class Connecting:
     `crawler.core.urls.host_key`), and what the guard has seen so far.
 
     `sockets` counts the connections opened: 0 after an answer means that a kept-alive one was used again; `kept` that one was
-    tried. `leaves` is called right before and right after the request is sent.
+    tried. `leaves` is called as `crawler.ports.Fetcher` says.
     """
 
     host: str
@@ -36,17 +35,17 @@ class Connecting:
     sockets: int = 0
     kept: bool = False
     refusal: str = ""
-    leaves: Callable[[], object] | None = None
+    leaves: Callable[[bool], object] | None = None
 
     def sends(self) -> None:
         """The request is sent now. Raises what `leaves` does: then it must not be."""
         if self.leaves is not None:
-            self.leaves()
+            self.leaves(False)
 
     def sent(self) -> None:
-        """It has been sent: later than that if the machine had other things to do in between."""
-        with suppress(Exception):
-            self.sends()
+        """It has been sent."""
+        if self.leaves is not None:
+            self.leaves(True)
 
 
 CONNECTING: ContextVar[Connecting] = ContextVar("connecting")

@@ -107,7 +107,7 @@ class HttpFetcher:
     def _tls(self) -> ssl.SSLContext:
         return tls_context(self._options)  # takes some 20 ms, which a crawl without https need not spend
 
-    async def fetch(self, request: Request, leaves: Callable[[], object] | None = None) -> Response:
+    async def fetch(self, request: Request, leaves: Callable[[bool], object] | None = None) -> Response:
         """The answer to a GET of this URL, or a HEAD of a probe. Whatever goes wrong is `response.error`; only CancelledError is raised.
         `leaves` is called when the request is sent, over a connection that is open by then."""
         answer = Answer(request, self._options)
@@ -121,7 +121,7 @@ class HttpFetcher:
             answer.failed(failure)
         return answer.response()
 
-    async def _exchange(self, request: Request, answer: Answer, limit: asyncio.Timeout, leaves: Callable[[], object] | None) -> None:
+    async def _exchange(self, request: Request, answer: Answer, limit: asyncio.Timeout, leaves: Callable[[bool], object] | None) -> None:
         response = await self._ask(request, leaves)
         try:
             answer.headers_arrived(
@@ -138,7 +138,7 @@ class HttpFetcher:
             response.close()  # after a whole body there is nothing to close: its connection is back in the pool
             raise
 
-    async def _ask(self, request: Request, leaves: Callable[[], object] | None) -> ClientResponse | KeptResponse:
+    async def _ask(self, request: Request, leaves: Callable[[bool], object] | None) -> ClientResponse | KeptResponse:
         """Sends the request and waits for the headers."""
         assert self._session is not None, "the fetcher works under `async with` only"
         site = self._site_of(request.url)

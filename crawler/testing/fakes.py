@@ -57,10 +57,11 @@ class FakeFetcher(_Book):
         super().__init__(pages, latency)
         self._sleep = sleep
 
-    async def fetch(self, request: Request, leaves: Callable[[], object] | None = None) -> Response:
+    async def fetch(self, request: Request, leaves: Callable[[bool], object] | None = None) -> Response:
         """The page of this URL. Gives other tasks a turn, as a real fetch does."""
         if leaves is not None:
-            leaves()
+            leaves(False)
+            leaves(True)
         try:
             response = self._begin(request)
             await (self._sleep(self.latency) if self._sleep is not None else asyncio.sleep(0))
@@ -76,10 +77,11 @@ class FakeBlockingFetcher(_Book):
         super().__init__(pages, latency)
         self._sleep = sleep
 
-    def fetch(self, request: Request, leaves: Callable[[], object] | None = None) -> Response:
+    def fetch(self, request: Request, leaves: Callable[[bool], object] | None = None) -> Response:
         """The page of this URL."""
         if leaves is not None:
-            leaves()
+            leaves(False)
+            leaves(True)
         try:
             response = self._begin(request)
             if self._sleep is not None:

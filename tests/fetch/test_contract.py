@@ -9,7 +9,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -54,14 +54,14 @@ def test_a_request_leaves_when_its_connection_is_open(server: RawServer, new_ser
     deaf = new_server()
     deaf.stop()
     urls = [server.answer(http(b"a")), server.answer(http(b"b"), path="/b"), server.url().replace("http:", "https:"), deaf.url()]
-    left: list[str] = []
-    responses = [fetch_all([url], leaves=partial(left.append, url))[0] for url in urls]
+    left: list[tuple[str, bool]] = []
+    responses = [fetch_all([url], leaves=lambda is_sent, url=url: left.append((url, is_sent)))[0] for url in urls]
 
     assert [outcome(response)[2] for response in responses][::3] == ["ok", "refused"]
-    assert left == [urls[0], urls[0], urls[1], urls[1]]
+    assert left == [(url, is_sent) for url in urls[:2] for is_sent in (False, True)]
     left.clear()
-    fetch_all(urls[:2], leaves=lambda: left.append("again"))
-    assert left == ["again"] * 4
+    fetch_all(urls[:2], leaves=lambda is_sent: left.append(("again", is_sent)))
+    assert left == [("again", False), ("again", True)] * 2
 
 
 def test_nothing_is_sent_that_may_not_leave(server: RawServer, fetch_all: FetchAll) -> None:
@@ -69,13 +69,13 @@ def test_nothing_is_sent_that_may_not_leave(server: RawServer, fetch_all: FetchA
     one is not disturbed."""
     url = server.answer(http(b"a"))
 
-    def too_late() -> None:
+    def too_late(is_sent: bool) -> None:
         raise TooLate("somebody else has the host")
 
     assert [outcome(fetch_all([url], leaves=too_late)[0])[2] for _ in range(2)] == ["internal", "internal"]
     assert (len(server.heads), outcome(fetch_all([url])[0])[2], len(server.heads)) == (0, "ok", 1)
     calls = count()
-    said = fetch_all([url, url, url], leaves=lambda: too_late() if next(calls) == 2 else None)
+    said = fetch_all([url, url, url], leaves=lambda is_sent: too_late(is_sent) if next(calls) == 2 else None)
     assert [str(each.error or "ok") for each in said] == ["ok", "internal: TooLate: somebody else has the host", "ok"]
     assert len(server.heads) == 3
 
