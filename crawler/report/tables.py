@@ -75,6 +75,8 @@ WITH RECURSIVE
     SELECT moved.id, way.target, moved.url FROM way JOIN moved ON moved.redirect_id = way.id),"""
 _LEADS_THERE = """FROM links CROSS JOIN way ON way.id = links.dst
     WHERE EXISTS (SELECT 1 FROM broken) AND (kind <> 'redirect' OR through IS NULL) AND (src <> target OR through IS NULL)"""
+# Every page that links there comes before the second link of any.
+_NTH = "row_number() OVER (PARTITION BY target, src ORDER BY link) AS nth"
 BROKEN = Table(
     "broken",
     "broken URLs, each with the pages that link to it",
@@ -83,28 +85,28 @@ BROKEN = Table(
     "No broken URL.",
     ("url", "status", "error", "error_detail", "links", "source", "kind", "text", "through"),
     f"""{_WAY}
-  found AS MATERIALIZED (SELECT link, src, kind, text, target, through {_LEADS_THERE})
+  found AS MATERIALIZED (SELECT link, src, kind, text, target, through, {_NTH} {_LEADS_THERE})
 SELECT b.url, b.status, b.error, b.error_detail, count(l.link) OVER (PARTITION BY b.id) AS links,
        s.url AS source, l.kind, l.text, l.through
 FROM broken b LEFT JOIN found l ON l.target = b.id LEFT JOIN _frontier s ON s.id = l.src
-ORDER BY links DESC, b.url, l.link
+ORDER BY links DESC, b.url, l.nth, l.link
 """,
     keys=5,
     items="found_on",
     items_counted_by="links",
     first=f"""{_WAY}
-  found AS MATERIALIZED (SELECT link, target, through {_LEADS_THERE}),
+  found AS MATERIALIZED (SELECT link, target, through, {_NTH} {_LEADS_THERE}),
   counted AS MATERIALIZED (SELECT target, count(*) AS links FROM found GROUP BY target),
   shown AS MATERIALIZED (
     SELECT id, url, status, error, error_detail, coalesce(links, 0) AS links
     FROM broken LEFT JOIN counted ON target = id ORDER BY links DESC, url LIMIT :groups),
   item AS MATERIALIZED (
-    SELECT link, target, through, row_number() OVER (PARTITION BY target ORDER BY link) AS number
+    SELECT link, target, through, row_number() OVER (PARTITION BY target ORDER BY nth, link) AS number
     FROM found WHERE target IN (SELECT id FROM shown))
 SELECT b.url, b.status, b.error, b.error_detail, b.links, s.url AS source, l.kind, l.text, i.through
 FROM shown b LEFT JOIN item i ON i.target = b.id AND i.number <= :items
      LEFT JOIN links l ON l.link = i.link LEFT JOIN _frontier s ON s.id = l.src
-ORDER BY b.links DESC, b.url, i.link
+ORDER BY b.links DESC, b.url, i.number
 """,
     total="""
 SELECT (SELECT count(*) FROM pages WHERE outcome IN ('http_error', 'error'))

@@ -290,6 +290,21 @@ def test_a_report_that_cannot_be_written_is_not_named(new_site: Callable[..., Si
     assert (ran.code, "report.html" in ran.err, "finished: queue empty" in ran.err) == (0, False, True), ran.err
 
 
+def test_each_page_that_links_to_a_broken_one_comes_first(tmp_path: Path, capfd: Capture) -> None:
+    """A page that links there a hundred times hides no other: all pages are named before the second link of any is."""
+    made, gone = CrawlFolder(tmp_path / "crawl").run(), "https://example.org/gone"
+    made.page("https://example.org/list", [gone] * 100)
+    for number in range(3):
+        made.page(f"https://example.org/{number}", [gone, gone])
+    made.page(gone, outcome="http_error").close()
+
+    lines = run(capfd, "report", made.path, "--broken").out.split("\n")
+    assert [line.strip().removeprefix("https://example.org/") for line in lines[3:9]] == ["list", "0", "1", "2", "list", "and 101 more"]
+    found = json.loads(run(capfd, "report", made.path, "--broken", "--json").out)["broken"][0]["found_on"]
+    assert len(found) == 106
+    assert [link["source"].removeprefix("https://example.org/") for link in found[:9]] == ["list", "0", "1", "2"] * 2 + ["list"]
+
+
 def test_what_was_given_up_with_its_host_is_broken(tmp_path: Path, capfd: Capture) -> None:
     """URLs that were never asked for, as their host did not answer, have no row among the pages: whoever links to them is named all the
     same, with the reason; a sitemap that is not there is no broken link."""
