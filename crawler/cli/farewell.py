@@ -209,8 +209,7 @@ def _found(summary: Summary) -> Iterator[tuple[str, str]]:
         more = f", and {len(summary.failed_sitemaps) - 1} more" if len(summary.failed_sitemaps) > 1 else ""
         yield f"{plural(len(summary.failed_sitemaps), 'sitemap')} not read whole: {_short(sitemap.url)} ({_short(sitemap.why)}){more}", ""
     if summary.broken_links:
-        several = f", {human_count(summary.broken_links_shared)} of them from more than one page" if summary.broken_links_shared else ""
-        yield f"{plural(summary.broken_links, 'broken link')}{several}", "broken"
+        yield f"{plural(summary.broken_links, 'broken link')}{_shared(summary.broken_links, summary.broken_links_shared or 0)}", "broken"
     if summary.errors and not summary.closed_hosts:
         kinds = ", ".join(f"{human_count(group.urls)} {printable(group.kind)}" for group in summary.error_kinds[:_MOST_EXAMPLES])
         more = ", …" if len(summary.error_kinds) > _MOST_EXAMPLES else ""
@@ -285,3 +284,10 @@ def _short(text: str) -> str:
 def _path_of(url: str) -> str:
     host, slash, path = without_scheme(url).partition("/")
     return slash + path or host
+
+
+def _shared(links: int, shared: int) -> str:
+    if not shared:
+        return ""
+    which = "" if links == 1 else "all " if shared == links else f"{human_count(shared)} of them "
+    return f", {which}from more than one page"

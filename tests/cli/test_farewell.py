@@ -380,3 +380,20 @@ def test_colors_add_nothing_else() -> None:
             colored = render(summary, width, color=True)
             assert re.sub(r"\x1b\[\d+m", "", colored) == render(summary, width)
             assert "\x1b[1mStopped after\x1b[0m" in colored or "\x1b[1mDone in\x1b[0m" in colored
+
+
+@pytest.mark.parametrize(
+    ("links", "shared", "said"),
+    [
+        (1, 0, "1 broken link"),
+        (1, 1, "1 broken link, from more than one page"),
+        (3, 0, "3 broken links"),
+        (3, 1, "3 broken links, 1 of them from more than one page"),
+        (3, 3, "3 broken links, all from more than one page"),
+    ],
+)
+def test_how_many_broken_links_are_on_several_pages(links: int, shared: int, said: str) -> None:
+    """Those that one page has are mended there; the others are mostly in a template."""
+    shown = render(replace(SUMMARY, broken_links=links, broken_links_shared=shared))
+    line = next(line for line in shown.split("\n") if "broken link" in line)
+    assert line.strip().split("   ")[0] == said
