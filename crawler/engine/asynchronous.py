@@ -26,7 +26,7 @@ from crawler.engine.judge import Judge
 from crawler.engine.reader import Reader
 from crawler.engine.reading import Reading
 from crawler.engine.robots_story import robots_story
-from crawler.engine.steps import in_turn
+from crawler.engine.steps import in_turn, others_first
 from crawler.engine.visit import hook_failed
 from crawler.engine.writer import Writer
 from crawler.model import Failed, FinishReason, Leases, Record, Request, Response, Skipped
@@ -265,6 +265,7 @@ class AsynchronousEngine:
         verdict = self._judge.verdict(request, response)
         self._wake()  # the host's slot is free while this page is read
         if reading is None:
+            await others_first()
             reading = await self._reader.read(request, response, needed) if verdict is None else Reading()
         visit = await in_turn(self._judge.visit(request, response, reading, verdict), self._writer.rest)
         return await self._after(request, visit)

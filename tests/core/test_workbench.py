@@ -384,6 +384,20 @@ def test_a_cancelled_request_is_neither_tried_nor_failed() -> None:
     assert [each for each, _ in bench.release_all()] == [replace(lease, requests=())]
 
 
+def test_what_was_answered_is_cut_off_no_more() -> None:
+    """A worker may be stopped between an answer and its page: the slot is free once, and the pace stays as the answer left it."""
+    lease = lease_of(*pages("/a", "/b", "/c"), state=knowing_robots())
+    bench = bench_of(lease, rules=Politeness(per_host=1))
+    request = settle(bench, 0.0)
+    bench.answered(request, 0.1, 200, 0.1)
+    state = bench.state_of(lease)
+    bench.cancelled(request)
+
+    assert bench.state_of(lease) is state
+    assert settle(bench, 0.1).url == "https://a.test/b"
+    assert step(bench, 0.1) == Idle()
+
+
 def test_a_cancelled_robots_is_asked_again() -> None:
     """When the request for robots.txt was cut off, the host does not go on without it."""
     bench = bench_of(lease_of(page("/a")))

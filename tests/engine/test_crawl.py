@@ -709,6 +709,18 @@ def test_crawl_delay_is_kept(drive: Drive) -> None:
     assert crawled.seconds < 22
 
 
+def test_no_request_waits_for_a_page_to_be_read() -> None:
+    """Of answers that come together the next requests leave before the first of their pages is read: a host that could answer does not
+    wait for us."""
+    asked: list[str] = []
+    asked_by_then: list[int] = []
+    web = {"/": links(*range_of(6)), **dict.fromkeys(range_of(6), "")}
+    hooks = Hooks(on_request=[lambda request: asked.append(request.url)], on_page=[lambda page: asked_by_then.append(len(asked))])
+    Drive("asynchronous")(web, robots="ignore", sitemap="off", per_host=3, adaptive=False, latency=0.05, hooks=hooks)
+
+    assert asked_by_then == [1, *[7] * 6]
+
+
 def test_a_hook_that_takes_its_time_shortens_no_gap() -> None:
     """The delay counts from when a request leaves, not from when a hook got to see it."""
 
