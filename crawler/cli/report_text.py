@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from crawler.cli.screen_text import MARGIN
+from crawler.cli.screen_text import MARGIN, flow
 from crawler.report.formats import markdown
 from crawler.report.groups import Shown, Taken
 from crawler.report.lines import Line, item_line, line_of
@@ -15,6 +15,8 @@ from crawler.text import printable, shortened, width_of
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 # What a subject needs to be told apart, and what stands before it may take.
 _NARROWEST, _LONGEST_BEFORE = 16, 18
+# Lines of facts below a subject.
+_MOST_BELOW = 4
 
 
 def text_table(table: Table, taken: Taken, folder: str, width: int = 0, color: bool = False) -> Iterator[str]:
@@ -54,7 +56,10 @@ def _line(line: Line, margin: str, left: int, width: int, paint: _Paint) -> Iter
     yield head + shortened(subject, max(_NARROWEST, room)) + "\n"
     if after:
         below = " " * min(width_of(head) + 2, max(0, width - _NARROWEST))
-        yield below + paint(shortened(after, width - len(below)), _DIM) + "\n"
+        room = width - len(below)
+        facts = [shortened(fact, room) for fact in shortened(after, _MOST_BELOW * room).split(" · ")]
+        for fact in flow(facts, " · ", room, ""):
+            yield below + paint(shortened(fact, room), _DIM) + "\n"
 
 
 def _items(table: Table, group: Shown, margin: str, width: int, paint: _Paint) -> Iterator[str]:

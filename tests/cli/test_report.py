@@ -19,8 +19,11 @@ import pytest
 from markdown_it import MarkdownIt
 from running import SECONDS, Capture, no_surroundings, run, running, value
 
+from crawler.cli.report_text import text_table
 from crawler.errors import OutputError
 from crawler.report.export.whole import write_whole
+from crawler.report.folder import open_folder
+from crawler.report.groups import take
 from crawler.report.tables import TABLES, Table
 from crawler.store.database import FORMAT
 from crawler.testing import Gate, Site, answer
@@ -164,6 +167,19 @@ def test_no_line_is_wider_than_the_terminal(hostile: Path, capfd: Capture, monke
     wide = [line for line in plain.split("\n") if width_of(line) > max(columns, 46) and line not in heads and "crawler report" not in line]
     assert wide == []
     assert text != plain
+
+
+def test_no_number_is_cut_for_want_of_room(tmp_path: Path) -> None:
+    """What does not fit beside its subject stands below, on as many lines as it needs."""
+    made = CrawlFolder(tmp_path / "crawl").run()
+    for number in range(1000):
+        made.page(f"https://example.org/{number}", outcome=("ok", "redirect", "http_error", "error")[number % 4], ttfb_ms=1500.0)
+    made.close()
+    with closing(open_folder(made.path)) as connection:
+        lines = "".join(text_table(TABLES["depth"], take(connection, TABLES["depth"]), "crawl", 40)).splitlines()
+    assert all(width_of(line) <= 40 for line in lines)
+    facts = " · ".join(line.strip() for line in lines[3:])
+    assert facts == "ok 250 · redirects 250 · broken 250 · errors 250 · 977 KB · 1.5 s"
 
 
 # --- a crawl that runs, and folders that hold none ----------------------------------------------------------------------------
