@@ -33,8 +33,8 @@ def bars(rows: Sequence[tuple[str, int, str, str]]) -> str:
     return f"<table class=bars>{''.join(cells)}</table>"
 
 
-def _columns(values: Sequence[Sequence[tuple[str, float]]], titles: Sequence[str], label: str) -> str:
-    """Columns beside each other, each a pile of classes and numbers from the bottom up."""
+def _columns(values: Sequence[Sequence[tuple[str, float]]], titles: Sequence[str], label: str, unit: str = "pages") -> str:
+    """Columns beside each other, each a pile of classes and numbers from the bottom up; what the highest stands for is above them."""
     most = max((sum(number for _, number in pile) for pile in values), default=0) or 1
     marks: list[str] = []
     for position, (pile, title) in enumerate(zip(values, titles, strict=True)):
@@ -46,8 +46,9 @@ def _columns(values: Sequence[Sequence[tuple[str, float]]], titles: Sequence[str
                 parts.append(f'<path class={kind} d="M{x + 1} {below:.1f}V{max(0.0, below - high):.1f}h{_UNIT - 2}V{below:.1f}z"/>')
                 below -= high
         marks.append(f'<g><path class=hit d="M{x} 0h{_UNIT}v{_HEIGHT}h-{_UNIT}z"/>{"".join(parts)}<title>{safe(title)}</title></g>')
+    top = f"{human_rate(most)} {unit.removesuffix('s') if most == 1 else unit}"
     size = f'viewBox="0 0 {max(1, len(values)) * _UNIT} {_HEIGHT}" preserveAspectRatio=none'
-    return f'<svg class=plot {size} role=img aria-label="{safe(label)}">{"".join(marks)}</svg>'
+    return f'<p class=top>{top}</p><svg class=plot {size} role=img aria-label="{safe(label)}">{"".join(marks)}</svg>'
 
 
 def _axis(labels: Sequence[tuple[float, str]]) -> str:
@@ -124,9 +125,9 @@ def over_time(found: Sequence[Interval]) -> str:
         for each in found
     ]
     end = found[-1].start + found[-1].seconds
-    fastest = max(each.pages / each.seconds for each in found)
-    label = f"Pages a second, {human_rate(fastest)} at the most"
-    return _columns(piles, titles, label) + _axis([(0.0, "0"), (50.0, human_duration(end / 2)), (100.0, human_duration(end))])
+    return _columns(piles, titles, "Pages a second", "a second") + _axis(
+        [(0.0, "0"), (50.0, human_duration(end / 2)), (100.0, human_duration(end))]
+    )
 
 
 def site_map(cells: Sequence[Cell]) -> str:

@@ -139,7 +139,6 @@ def _charts(connection: sqlite3.Connection, summary: Summary, waiting: Patience)
     depths = waiting.read(partial(rows, DEPTH.sql)) or []
     seconds: list[Interval] = waiting.read(lambda: figures.read_intervals(connection, summary.duration)) or []
     root: Branch = waiting.read(lambda: figures.read_tree(connection)) or Branch("")
-    fastest = max((each.pages / each.seconds for each in seconds), default=0.0)
     over_time = charts.over_time(seconds) if len(seconds) > 3 else ""
     pictures = [
         ("Status codes", "", charts.bars(_status_bars(statuses)) if statuses else "", False),
@@ -150,7 +149,7 @@ def _charts(connection: sqlite3.Connection, summary: Summary, waiting: Patience)
             False,
         ),
         ("Pages by depth", "links away from a seed", charts.depth_columns(_depths(depths)) if depths else "", False),
-        ("Pages a second", f"up to {human_rate(fastest)}; broken at the bottom", over_time, False),
+        ("Pages a second", "broken at the bottom", over_time, False),
         ("Bytes by type", "", charts.bars(_type_bars(types)) if types else "", bool(over_time)),
         ("Shape of the site", "by folder, as large as its pages are many; the redder the more broken", _map(root, summary.pages), True),
     ]

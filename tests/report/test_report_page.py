@@ -203,8 +203,12 @@ def test_a_histogram_holds_every_answer_once(rows: list[tuple[int, int]]) -> Non
     ],
 )
 def test_a_histogram_says_how_long_its_columns_took(times: list[int], marks: list[str]) -> None:
-    """At least two marks stand below more than one column: a power of ten alone says nothing of the others."""
-    assert re.findall("<text[^>]*>([^<]*)", time_histogram(histogram(sorted(Counter(times).items())))) == marks
+    """At least two marks stand below more than one column: a power of ten alone says nothing of the others; above stands what the highest
+    column means."""
+    picture = time_histogram(histogram(sorted(Counter(times).items())))
+    highest = max(bucket.pages for bucket in histogram(sorted(Counter(times).items())))
+    assert picture.startswith(f"<p class=top>{highest} page{'s' * (highest > 1)}</p>")
+    assert re.findall("<text[^>]*>([^<]*)", picture) == marks
 
 
 def test_pages_over_time_leave_out_the_pause_between_runs(tmp_path: Path) -> None:
