@@ -59,6 +59,10 @@ class SharedFrontiers(Twins):
             batch = [replace(each, depth=each.id % 4) for each in batch]
         return batch
 
+    def worker(self, number: int) -> int:
+        """One alone: several would be given their shares of the hosts, of which the model knows nothing."""
+        return 0
+
     def twin(self, lease: Lease, per_host: int, holder: int) -> Lease | None:
         self.model.taken = {lease.host: lease.requests}
         return super().twin(lease, per_host, holder)

@@ -98,6 +98,10 @@ class Twins(RuleBasedStateMachine):
         """Those of some requests that this kind of frontier can be told."""
         return batch
 
+    def worker(self, number: int) -> int:
+        """The holder that one of three workers is."""
+        return number
+
     def twin(self, lease: Lease, per_host: int, holder: int) -> Lease | None:
         """The model's lease of the same host."""
         return self.model.lease_host(lease.host, per_host, TTL, holder)
@@ -116,6 +120,7 @@ class Twins(RuleBasedStateMachine):
     @rule(hosts=st.sampled_from([3, 2, 1, 0]), per_host=st.integers(1, 4), holder=holders)
     def lease(self, hosts: int, per_host: int, holder: int = 0) -> None:
         """Which of the hosts that are due comes first is the frontier's choice; all else follows."""
+        holder = self.worker(holder)
         given = self.frontier.lease(hosts, per_host, TTL, holder)
         self.model.reclaim()
         for lease in given.leases:
@@ -181,8 +186,8 @@ class Twins(RuleBasedStateMachine):
 
     @rule(holder=holders)
     def die(self, holder: int) -> None:
-        self.frontier.evict(holder)
-        self.model.evict(holder)
+        self.frontier.evict(self.worker(holder))
+        self.model.evict(self.worker(holder))
 
     @rule(passed=seconds)
     def pass_time(self, passed: float) -> None:
