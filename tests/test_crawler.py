@@ -661,7 +661,7 @@ from crawler import *
 import crawler.testing
 after = (signal.getsignal(signal.SIGINT), list(logging.root.handlers), threading.active_count(), warnings.filters[:])
 assert before == after, (before, after)
-assert asyncio.get_event_loop_policy()._local._loop is None
+assert asyncio.events._event_loop_policy is None  # whoever makes a loop, or asks for one, makes it
 assert not heavy, heavy
 loggers = [name for name in logging.root.manager.loggerDict if name.startswith("crawler")]
 assert all(not logging.getLogger(name).handlers for name in loggers), loggers

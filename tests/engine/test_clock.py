@@ -28,6 +28,7 @@ WALL_TIME = {
     "engine/judge.py": "when a page was fetched",
     "engine/courier.py": "when a page was fetched",
     "engine/reading.py": "Retry-After with a date, from a server that does not tell its own time",
+    "frontier/shared/journal.py": "when a worker had nothing to do, for those who ask how long ago that was",
     "store/folder.py": "when a run began and ended",
     "store/log.py": "when something happened",
     "fetch/cookies.py": "how old the cookies of an earlier run are, once",
