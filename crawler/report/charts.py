@@ -46,7 +46,8 @@ def _columns(values: Sequence[Sequence[tuple[str, float]]], titles: Sequence[str
                 parts.append(f'<path class={kind} d="M{x + 1} {below:.1f}V{max(0.0, below - high):.1f}h{_UNIT - 2}V{below:.1f}z"/>')
                 below -= high
         marks.append(f'<g><path class=hit d="M{x} 0h{_UNIT}v{_HEIGHT}h-{_UNIT}z"/>{"".join(parts)}<title>{safe(title)}</title></g>')
-    top = f"{human_rate(most)} {unit.removesuffix('s') if most == 1 else unit}"
+    said = human_count(most) if isinstance(most, int) else human_rate(most)
+    top = f"{said} {unit.removesuffix('s') if most == 1 else unit}"
     size = f'viewBox="0 0 {max(1, len(values)) * _UNIT} {_HEIGHT}" preserveAspectRatio=none'
     return f'<p class=top>{top}</p><svg class=plot {size} role=img aria-label="{safe(label)}">{"".join(marks)}</svg>'
 
