@@ -115,6 +115,10 @@ def test_query_encoding(text: str, charset: str, expected: str) -> None:
         (b"<meta charset=unheard-of>", "", "utf-8"),
         (b"<?xml version='1.0' encoding='iso-8859-1'?><html>", "", "windows-1252"),
         (b"<\0?\0x\0m\0l\0", "", "utf-16le"),
+        (b"\0<\0?\0x\0m\0l", "", "utf-16be"),
+        (b"<meta charset=utf-16>", "", "utf-8"),  # it could not be read so if it were
+        (b"<meta charset=x-user-defined>", "", "windows-1252"),
+        (b"<meta charset=koi8-r>", 'text/html; a=";charset=big5"; Charset="shift\\_jis"', "shift_jis"),
         ("é".encode(), "", "utf-8"),  # 4: valid UTF-8
         (b"plain", "", "utf-8"),
         (b"", "", "utf-8"),

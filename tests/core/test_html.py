@@ -155,6 +155,35 @@ def test_links_of_scrapy() -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize(
+    ("content", "href"),
+    [
+        ("5", ""),
+        (" 5 ; url = x ", "x"),
+        ("0;x", "x"),
+        ("0,x", "x"),
+        ("0 x", "x"),
+        (".5;URL=x", "x"),
+        ("1.2.3;x", "x"),
+        ("0;url='x y'z", "x y"),
+        ('0;url="x', "x"),
+        ("0;'x'y", "x"),
+        ("0;urlx", "urlx"),
+        ("0;url", "url"),
+        ("0;u=x", "u=x"),
+        ("0;;x", ";x"),
+        ("0;", ""),
+        ("", None),
+        ("x", None),
+        ("-1;x", None),
+        ("0x", None),
+    ],
+)
+def test_a_refresh_is_a_time_and_perhaps_a_url(content: str, href: str | None) -> None:
+    """Digits or a point, then one of `;`, `,` and white space, then perhaps `url =` and quotes (HTML, 4.2.5.3)."""
+    assert parse_refresh(content) == href
+
+
 def test_every_refresh_of_the_standard() -> None:
     """A refresh is parsed as the standard's tests have it; white space inside its URL is the URL parser's business."""
     tests = cases("html_meta_refresh.json")

@@ -32,6 +32,7 @@ def shape(target: str) -> Shape:
         ("/2031/07/14/words/", "/{n}/{n}/{n}/{w}/"),
         ("/cal/2031/7", "/cal/{n}/{n}"),
         ("/cal/2031-07", "/cal/{n}-{n}"),
+        ("/day/20310714", "/day/{n}"),
         ("/view.php?id=17", "/view.php?id={n}"),
         ("/view?b=2&a=x", "/view?a={w}&b={n}"),
         ("/view?f[0]=red&f[1]=big", "/view?f[{n}]={w}"),
@@ -80,6 +81,7 @@ def test_kinds_of_shapes() -> None:
     assert [shape(target).dated for target in ("/2031/7/words/", "/2031/7/1?ical=1", "/2031/7?share=mail", "/item/17?ical=1")] == [
         False, True, False, False,
     ]  # fmt: skip
+    assert [shape(target).dated for target in ("/day/20310714", "/day/20311399", "/day/50310714")] == [True, False, False]
     assert shape("/find?q=lamp").searched
     assert shape("/item?cat=lamps&id=3").numbered
 

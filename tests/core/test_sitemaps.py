@@ -129,6 +129,15 @@ def test_languages_are_urls_and_images_are_no_pages() -> None:
     assert sitemap.error == ""
 
 
+def test_an_entry_that_names_other_languages_alone() -> None:
+    """Without a location of its own, or with one that is none, the first language stands for it."""
+    languages = '<link rel="alternate" hreflang="{0}" href="https://example.org/{0}"/>'
+    inside = "".join(map(languages.format, ("de", "fr")))
+    assert parse(urlset(f"<url>{inside}</url><url><loc>https://:</loc>{inside}</url>")).urls == (
+        SitemapEntry("https://example.org/de", "", ("https://example.org/fr",)),
+    ) * 2  # fmt: skip
+
+
 def test_a_prefix_for_the_protocol_itself() -> None:
     """Elements count by their own names, whatever prefix the document has chosen."""
     sitemap = parse(
