@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from crawler import __version__
 from crawler.configuration import values
-from crawler.configuration.answers import MEDIA_TYPE, RATE
+from crawler.configuration.answers import MEDIA_TYPE, RATE, patience
 from crawler.configuration.layers import keyword_layers, merge
 from crawler.configuration.option import (
     CONFIGURATION,
@@ -222,11 +222,11 @@ class Settings:
         30.0,
         "Longest wait for the headers of an answer; its body then has to arrive at 1 KB/s or more.",
         HTTP,
-        duration("30s"),
+        patience("30s"),
         flags=("-T",),
     )
-    connect_timeout: float = setting(10.0, "Longest wait for a connection.", HTTP, duration("10s"))
-    read_timeout: float = setting(15.0, "Longest silence inside a body.", HTTP, duration("15s"))
+    connect_timeout: float = setting(10.0, "Longest wait for a connection.", HTTP, patience("10s"))
+    read_timeout: float = setting(15.0, "Longest silence inside a body.", HTTP, patience("15s"))
     retries: int = setting(
         2,
         "Tries again this many times after a failure that may pass.",

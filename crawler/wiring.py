@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from pathlib import Path
@@ -29,19 +29,32 @@ _IDENTITY = tuple(name for name, option in OPTIONS.items() if option.fixed and n
 
 
 def read_seeds(settings: Settings) -> tuple[str, ...]:
-    """The canonical URLs of all seeds, those of the input file too, each once, in their order. Raises UsageError."""
-    typed = list(settings.seeds)
+    """The canonical URLs of all seeds, those of the input file too, each once, in their order. Raises UsageError, which names the
+    line of a file."""
+    seeds = [normalize_seed(seed) for seed in settings.seeds]
     if settings.input_file is not None:
-        typed += [line.strip() for line in _lines(settings.input_file) if line.strip() and not line.lstrip().startswith("#")]
-    if not typed:
+        seeds += _listed(settings.input_file)
+    if not seeds:
         raise UsageError("no seed was given", "a crawl begins with at least one URL", "crawler crawl https://example.org")
-    return tuple(dict.fromkeys(canonical(normalize_seed(seed), frozenset(settings.strip_query)) for seed in typed))
+    return tuple(dict.fromkeys(canonical(seed, frozenset(settings.strip_query)) for seed in seeds))
+
+
+def _listed(name: str) -> Iterator[str]:
+    """The seeds of a file, one on each line; what is empty or begins with # is none."""
+    for number, line in enumerate(_lines(name), start=1):
+        if not line or line.startswith("#"):
+            continue
+        try:
+            yield normalize_seed(line)
+        except UsageError as error:
+            raise UsageError(f"{'standard input' if name == '-' else name}:{number}: {error.what}", error.why, error.hint) from None
 
 
 def _lines(name: str) -> Sequence[str]:
-    """The lines of a file; "-" is standard input. Raises UsageError when it cannot be read."""
+    """The lines of a file without what is white around them; "-" is standard input. Raises UsageError when it cannot be read."""
     try:
-        return sys.stdin.readlines() if name == "-" else Path(name).read_text("utf-8").splitlines()
+        text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
+        return [line.strip() for line in text.removeprefix("\ufeff").split("\n")]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read seeds from {name}", str(error), "crawler crawl -i FILE, one URL on each line") from error
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from crawler.cli import reference
 from crawler.cli.arguments import parser_of
+from crawler.cli.commands import COMMANDS
+from crawler.cli.parser import Checked
 from crawler.configuration.layers import presets
 from crawler.configuration.option import as_toml
 from crawler.configuration.values import read_duration, read_size, write_duration, write_size
@@ -62,6 +64,19 @@ def test_examples_are_good_values() -> None:
             assert option.example or option.default not in (None, ()), name
             if option.example:
                 option.read(tomllib.loads(f"value = {option.example}")["value"], name, as_toml)
+
+
+def test_what_a_message_suggests_is_a_good_value() -> None:
+    """What stands behind `try:` when a value is wrong can be typed as it is: for every setting, and every other argument."""
+    for options in (OPTIONS, HOST_OPTIONS):
+        for option in options.values():
+            if option.typed:
+                option.kind.read(option.suggestion)
+    others = [action for command in COMMANDS for action in parser_of(command)._actions if isinstance(action, Checked)]
+    assert others
+    for action in others:
+        if action.kind.example:
+            action.kind.read(action.kind.example)
 
 
 def test_the_generated_files_are_fresh() -> None:
@@ -181,6 +196,12 @@ def test_sizes_survive_being_written(size: int) -> None:
          "  expected a whole number of at least 1, at most 10,000\n"
          "  try: concurrency=64"),
         ({"max_size": "5XB"}, "`max_size` cannot be '5XB'\n  expected a size or none\n  try: max_size='5GB'"),
+        ({"timeout": 0}, "`timeout` cannot be 0\n  expected seconds above 0 (10s, 2m, 1h)\n  try: timeout='30s'"),
+        ({"connect_timeout": "0ms"},
+         "`connect_timeout` cannot be '0ms'\n"
+         "  expected seconds above 0 (10s, 2m, 1h)\n"
+         "  try: connect_timeout='10s'"),
+        ({"read_timeout": 0.0}, "`read_timeout` cannot be 0.0\n  expected seconds above 0 (10s, 2m, 1h)\n  try: read_timeout='15s'"),
         ({"scope": "hots"},
          "`scope` cannot be 'hots'\n"
          "  expected page, prefix, host, domain or any; did you mean host?\n"

@@ -201,7 +201,9 @@ def _site(parser: Parser, pages: int, latency: str) -> None:
 def _demo(parser: Parser) -> None:
     port = integer(0, 8000, 65535)
     parser.add_argument("--port", action=Checked, kind=port, default=None, help="The port, 0 for a free one (8000; free with --crawl).")
-    address = Kind("an address of this machine, e.g. 0.0.0.0 for all it has", lambda value: str(ip_address(value)), metavar="ADDRESS")
+    address = Kind(
+        "an address of this machine (0.0.0.0 for all it has), e.g. 0.0.0.0", lambda value: str(ip_address(value)), metavar="ADDRESS"
+    )
     help_ = "Serves others as well, in a container for example: 0.0.0.0 (127.0.0.1: this machine alone)."
     parser.add_argument("--bind", action=Checked, kind=address, default="127.0.0.1", help=help_)
     _site(parser, 200, "0s")

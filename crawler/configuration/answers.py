@@ -1,11 +1,11 @@
-"""Kinds of values about answers: of which types they are, and how fast they are read."""
+"""Kinds of values about answers: of which types they are, how long they are waited for, and how fast they are read."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from crawler.configuration.values import Kind, read_size, write_size
+from crawler.configuration.values import Kind, read_duration, read_size, write_duration, write_size
 
 # RFC 9110, 8.3.1 and 5.6.2: two tokens; the second may be left open, as in Accept.
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/(\*|[\w!#$&^.+-]+)", re.ASCII)
@@ -28,3 +28,15 @@ def _rate(value: Any) -> int:
 
 
 RATE = Kind("bytes a second, e.g. 500KB", _rate, write_size, metavar="SIZE")
+
+
+def _patience(value: Any) -> float:
+    seconds = read_duration(value)
+    if not seconds:
+        raise ValueError
+    return seconds
+
+
+def patience(example: str) -> Kind:
+    """Seconds, a float above 0: with no time at all no answer comes, and a limit that is none would be another number."""
+    return Kind(f"seconds above 0 (10s, 2m, 1h), e.g. {example}", _patience, write_duration, metavar="TIME")

@@ -285,7 +285,7 @@ def _address(value: Any) -> str:
     return f"{match[1] or '127.0.0.1'}:{match[2]}"
 
 
-ADDRESS = Kind("a port, or an address with one, e.g. 9464 or 0.0.0.0:9464", _address, metavar="ADDR")
+ADDRESS = Kind("a port (at most 65535), or an address with one (0.0.0.0:9464), e.g. 9464", _address, metavar="ADDR")
 
 
 def _contact(value: Any) -> str:

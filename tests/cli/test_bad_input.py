@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import sqlite3
@@ -80,6 +81,11 @@ TYPED: list[tuple[list[str], list[str]]] = [
     (["crawl", "lamps.invalid", "--max-pages", "many"], ["--max-pages", "many"]),
     (["crawl", "lamps.invalid", "--max-pages"], ["--max-pages", "needs a value"]),
     (["crawl", "lamps.invalid", "--max-time", "2x"], ["--max-time", "2x", "expected seconds (10s, 2m, 1h) or none", "try: --max-time 2h"]),
+    (["crawl", "lamps.invalid", "-T", "0"], ["`-T` cannot be '0'", "seconds above 0", "try: -T 30s"]),
+    (["crawl", "lamps.invalid", "--connect-timeout", "0"], ["--connect-timeout", "seconds above 0", "try: --connect-timeout 10s"]),
+    (["crawl", "lamps.invalid", "--read-timeout", "0s"], ["--read-timeout", "seconds above 0", "try: --read-timeout 15s"]),
+    (["crawl", "lamps.invalid", "--metrics", "99999999"], ["--metrics", "at most 65535", "try: --metrics 9464"]),
+    (["demo", "--bind", "here"], ["--bind", "try: --bind 0.0.0.0"]),
     (["crawl", "lamps.invalid", "--scope", "planet"], ["--scope", "planet"]),
     (["crawl", "lamps.invalid", "--mode", "assync"], ["--mode", "assync"]),
     (["crawl", "lamps.invalid", "--extract", "price"], ["--extract", "price"]),
@@ -128,14 +134,18 @@ def test_a_file_of_settings_that_is_wrong(tmp_path: Path, capfd: Capture, monkey
     assert list(tmp_path.iterdir()) == [tmp_path / "crawl.toml"]
 
 
-def test_seeds_that_are_wrong_in_a_file(tmp_path: Path, capfd: Capture) -> None:
-    """A seed of an input file is named as it stands there; a file that is no text is said to be none."""
-    (tmp_path / "seeds").write_text("http://127.0.0.1:1/\nhtp://x\n")
-    assert "'htp://x'" in said(run(capfd, "-i", tmp_path / "seeds", "-o", tmp_path / "out"), 2)[0]
+def test_seeds_that_are_wrong_in_a_file(tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A seed of an input file is named as it stands there, with file and line; a file that is no text is said to be none."""
+    (tmp_path / "seeds").write_bytes(b"\xef\xbb\xbf# five hundred\r\n" + b"http://127.0.0.1:1/\r\n" * 499 + b"  htp://x\r\nhttp://[\r\n")
+    lines = said(run(capfd, "-i", tmp_path / "seeds", "-o", tmp_path / "out"), 2)
+    assert lines[0] == f"error: {tmp_path}/seeds:501: seed 'htp://x' cannot be crawled"
+    assert lines[2] == "  try: http://x"
     (tmp_path / "seeds").write_bytes(b"\xff\xfe\x00")
     assert "seeds" in said(run(capfd, "-i", tmp_path / "seeds", "-o", tmp_path / "out"), 2)[0]
     (tmp_path / "seeds").write_text("# none\n\n")
     assert "no seed" in said(run(capfd, "-i", tmp_path / "seeds", "-o", tmp_path / "out"), 2)[0]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\nexample.org\nftp://x\n"))
+    assert said(run(capfd, "-i", "-", "-o", tmp_path / "out"), 2)[0] == "error: standard input:3: seed 'ftp://x' cannot be crawled"
     assert not (tmp_path / "out").exists()
 
 

@@ -288,6 +288,18 @@ def test_seeds_from_a_file(web: Site, out: Path, tmp_path: Path, capfd: Capture)
     assert paths(web, stored(out)) == {"/a", "/b", "/a/1", "/a/2"}
 
 
+@pytest.mark.parametrize("where", ["file", "standard input"])
+def test_a_byte_order_mark_is_no_part_of_the_first_seed(
+    web: Site, out: Path, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Editors and spreadsheets on Windows put one before a text; it is invisible, and means nothing in UTF-8."""
+    text = f"\ufeff{web.url('/a')}\r\n{web.url('/b')}\r\n"
+    (tmp_path / "seeds").write_bytes(text.encode())
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    assert run(capfd, "-i", tmp_path / "seeds" if where == "file" else "-", "-o", out, "-d", 0).code == 0
+    assert paths(web, stored(out)) == {"/a", "/b"}
+
+
 def test_seeds_from_standard_input(web: Site, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     """`-i -` reads standard input, names the folder after the first seed, and can be resumed without it."""
     monkeypatch.chdir(tmp_path)
