@@ -38,6 +38,8 @@ def run(arguments: Namespace) -> int:
     else:
         base = canonical(normalize_seed(arguments.base)) if arguments.base is not None else _NOWHERE
         request, response = seed_request(base), _as_response(body, place)
+    if response.body.head(2) == b"\x1f\x8b":  # packed, as sitemaps are
+        request = replace(request, role="sitemap")
     reading = read(request, response, Wanted(requisites=arguments.page_requisites, forms=arguments.forms))
     found = list(_links(request, response, reading))
     if arguments.as_json:
@@ -70,11 +72,12 @@ def _answer(fetcher: BlockingFetcher, request: Request, most: int) -> tuple[Requ
 
 _TYPES = {
     "css": "text/css", "xml": "application/xml", "rss": "application/rss+xml", "atom": "application/atom+xml", "rdf": "application/rdf+xml",
+    "pdf": "application/pdf",
 }  # fmt: skip
 
 
 def _as_response(body: bytes, name: str) -> Response:
-    """What a server would answer for a file. What is neither style sheet nor XML by its name, or by how it begins, is HTML."""
+    """What a server would answer for a file. What is no style sheet, XML or PDF by its name, or by how it begins, is HTML."""
     kind = _TYPES.get(name.rpartition(".")[2].lower(), "text/html")
     if kind == "text/html" and body[:256].lstrip().lower().startswith((b"<?xml", b"<urlset", b"<sitemapindex", b"<rss", b"<feed")):
         kind = "application/xhtml+xml" if b"<html" in body[:1024].lower() else "application/xml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 from io import BytesIO, TextIOWrapper
@@ -157,7 +158,9 @@ FILES = {
     "map.xml": ("<urlset><url><loc>http://h/a</loc><lastmod>2026</lastmod></url></urlset>", [["http://h/a", "sitemap"]]),
     "index": ("<sitemapindex><sitemap><loc>http://h/b.xml</loc></sitemap></sitemapindex>", [["http://h/b.xml", "sitemap"]]),
     "feed": ("<?xml version='1.0'?><rss><channel><item><link>/n</link></item></channel></rss>", [["/n", "link"]]),
+    "map.xml.gz": (gzip.compress(b"<urlset><url><loc>http://h/a</loc></url></urlset>"), [["http://h/a", "sitemap"]]),
     "note.txt": ("nothing", []),
+    "paper.pdf": ("%PDF-1.7 <a href=x>", []),
 }
 
 
@@ -165,7 +168,7 @@ FILES = {
 def test_links_of_a_file(tmp_path: Path, capfd: Capture, name: str) -> None:
     """A file is read as what it is; where it lies is said with --base, without which links stay within its site."""
     text, expected = FILES[name]
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
 
     assert [row[:2] for row in table(run(capfd, "links", tmp_path / name, "-p").out)] == expected
     based = json.loads(run(capfd, "links", tmp_path / name, "-p", "--base", "https://example.org/dir/", "--json").out)
