@@ -14,7 +14,7 @@ from crawler.core.urls import host_key, normalize_seed
 from crawler.engine.asynchronous import AsynchronousEngine
 from crawler.engine.courier import Courier
 from crawler.engine.hooks import Follow, Hooks, OnPage, OnRequest
-from crawler.engine.stream import PageStream
+from crawler.engine.stream import PageBuffer, PageStream
 from crawler.engine.synchronous import SynchronousEngine
 from crawler.errors import DiskFullError, UsageError
 from crawler.fetch.http import HttpFetcher
@@ -132,7 +132,8 @@ class Crawler:
         self._allowed: set[str] = set()
         self._courier: Courier | None = None
         self._entered = False
-        self._crawling = False
+        self._crawl_task: asyncio.Task[None] | None = None
+        self._buffer: PageBuffer | None = None
         self._summary: Summary | None = None
 
     async def __aenter__(self) -> Self:
@@ -173,33 +174,30 @@ class Crawler:
     def crawl(self, *seeds: str, ok_only: bool = False) -> PageStream:
         """A stream of pages, each stored before it is shown. Read to its end it shows every attempted URL once, failures
         included (with `ok_only` those with a page alone). The stream is bounded: a slow reader slows the crawl. Leaving it
-        early, by whatever way, leaves a resumable folder."""
-        self._check_open()
-        if self._crawling:
-            raise UsageError("this crawler crawls already", "one Crawler has one crawl at a time", "another Crawler")
-        return PageStream(lambda stream: self._begin(seeds, stream), ok_only=ok_only)
+        early, by whatever way, ends the crawl and leaves a resumable folder. One crawl at a time."""
+        self._check_free()
+        return PageStream(lambda buffer: self._begin(seeds, buffer), ok_only=ok_only)
 
-    def _begin(self, seeds: Sequence[str], stream: PageStream) -> asyncio.Task[None]:
-        """Opens the crawl and starts it in a task that lives until this crawler is left."""
-        self._check_open()
-        self._crawling = True
+    def _begin(self, seeds: Sequence[str], buffer: PageBuffer) -> asyncio.Task[None]:
+        """Starts the crawl in a task that lives until its stream is left, and never longer than this crawler."""
+        self._check_free()
         chosen = _alone(replace(self._settings, seeds=tuple(seeds)) if seeds else self._settings)
-        task = asyncio.create_task(self._crawl(chosen, stream), name="crawler")
-        self._stack.push_async_callback(self._end, task, stream)
+        task = asyncio.create_task(self._crawl(chosen, buffer, self._crawl_task), name="crawler")
+        self._stack.push_async_callback(self._end, task, buffer)
+        self._crawl_task, self._buffer = task, buffer
         return task
 
-    async def _crawl(self, settings: Settings, stream: PageStream) -> None:
-        try:
-            with open_crawl(settings, self._hooks) as opened:
-                try:
-                    if not opened.is_finished:
-                        await run_asynchronously(opened, stream.deliver)
-                except BaseException:
-                    await self._sum_up(opened)
-                    raise
-                (await self._sum_up(opened)).result()
-        finally:
-            self._crawling = False
+    async def _crawl(self, settings: Settings, buffer: PageBuffer, before: asyncio.Task[None] | None) -> None:
+        if before is not None:  # it was left, and may have to put things away
+            await to_the_end(before)
+        with open_crawl(settings, self._hooks) as opened:
+            try:
+                if not opened.is_finished:
+                    await run_asynchronously(opened, buffer.deliver)
+            except BaseException:
+                await self._sum_up(opened)
+                raise
+            (await self._sum_up(opened)).result()
 
     async def _sum_up(self, opened: Assembly) -> asyncio.Task[None]:
         """Counts what came of a crawl, and writes that into its folder: in a thread, as it may take seconds. The task is over."""
@@ -211,9 +209,9 @@ class Crawler:
         await to_the_end(task)
         return task
 
-    async def _end(self, task: asyncio.Task[None], stream: PageStream) -> None:
+    async def _end(self, task: asyncio.Task[None], buffer: PageBuffer) -> None:
         """When the crawler is left: ends a crawl that still runs. Its error belongs to the reader of the stream, who may be gone."""
-        stream.close()
+        buffer.close()
         task.cancel()
         await to_the_end(task)
 
@@ -256,6 +254,11 @@ class Crawler:
             )  # fmt: skip
             self._stack.push_async_callback(self._courier.close)
         return self._courier
+
+    def _check_free(self) -> None:
+        self._check_open()
+        if self._crawl_task is not None and self._buffer is not None and not self._crawl_task.done() and not self._buffer.is_closed:
+            raise UsageError("this crawler crawls already", "one Crawler has one crawl at a time", "another Crawler")
 
     def _check_open(self) -> None:
         if not self._entered:

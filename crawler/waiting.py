@@ -20,6 +20,12 @@ async def to_the_end(task: asyncio.Task[Any]) -> None:
         raise cancelled
 
 
+def is_cancelled() -> bool:
+    """Whether the task that asks is itself being cancelled. Otherwise a CancelledError says that something it awaited was."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """The first exception of a group that is no group itself."""
     error: BaseException = errors

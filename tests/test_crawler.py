@@ -439,6 +439,27 @@ async def test_other_hooks_that_raise_end_the_crawl_with_their_own_exception(new
     assert stored(tmp_path / "out") == sorted(web.reachable())
 
 
+async def cancelled() -> None:
+    """Waits for something that somebody else cancels."""
+    helper = asyncio.get_running_loop().create_future()
+    helper.cancel()
+    await helper
+
+
+async def test_a_hook_that_waits_for_what_is_cancelled_is_a_hook_that_raises(new_site: NewSite) -> None:
+    """That is not a cancellation of the crawl: an `on_page` hook fails its page, an `on_request` hook ends the crawl, and nothing hangs."""
+    web = new_site(SHOP)
+    async with asyncio.timeout(60), Crawler() as crawler:
+        crawler.on_page(lambda page: cancelled() if page.url == web.url("/lamp") else None)
+        pages = {page.url: page.error async for page in crawler.crawl(web.url())}
+    assert pages[web.url("/lamp")] == PageError("hook", "CancelledError: ")
+    assert sorted(pages) == sorted(web.reachable())
+    async with asyncio.timeout(60), Crawler() as crawler:
+        crawler.on_request(lambda request: cancelled())
+        with pytest.raises(RuntimeError, match="was cancelled"):
+            _ = [page async for page in crawler.crawl(web.url())]
+
+
 async def test_extract_fills_data(new_site: NewSite, tmp_path: Path) -> None:
     """`extract={name: selector}` finds its way into `page.data` and into the database."""
     web = new_site(SHOP)

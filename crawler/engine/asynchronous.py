@@ -9,7 +9,6 @@ back-pressure. Leases are renewed all the while.
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -31,7 +30,7 @@ from crawler.engine.visit import hook_failed
 from crawler.engine.writer import Writer
 from crawler.model import Failed, FinishReason, Leases, Record, Request, Response, Skipped
 from crawler.ports import Fetcher
-from crawler.waiting import first_of, to_the_end
+from crawler.waiting import first_of, is_cancelled, to_the_end
 
 PATIENCE = 0.02
 """Seconds for judging URLs without asking for them, in one go."""
@@ -246,9 +245,11 @@ class AsynchronousEngine:
                 await self._ask_robots(request)
                 return
             visit = await self._attempt(request)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             self._workbench.cancelled(request)
-            raise
+            if is_cancelled():
+                raise
+            raise RuntimeError(f"what {request.url} waited for was cancelled") from error  # by a hook; a task group takes no notice of that
         finally:
             self._flying.pop(request.id, None)
         if visit is not None:
@@ -290,11 +291,10 @@ class AsynchronousEngine:
         if visit.record is None or visit.record.page.role == "sitemap":
             return visit
         try:
-            for hook in self._hooks.on_page:
-                answer = hook(visit.record.page)
-                if inspect.isawaitable(answer):
-                    await answer
-        except Exception as error:
+            await self._hooks.after(visit.record.page)
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancelled():
+                raise
             return hook_failed(request, visit, error)
         return visit
 

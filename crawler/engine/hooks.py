@@ -45,6 +45,13 @@ class Hooks:
             request = answer or request
         return request
 
+    async def after(self, page: Page) -> None:
+        """Shows a page to the `on_page` hooks. Raises what they raise."""
+        for hook in self.on_page:
+            answer = hook(page)
+            if inspect.isawaitable(answer):
+                await answer
+
     def choose(self, page: Page, links: Sequence[Link]) -> Iterable[Link]:
         """The links that all `follow` hooks let through."""
         for hook in self.follow:

@@ -387,7 +387,7 @@ class Visitor:
         return Visit(outcome)
 
 
-def hook_failed(request: Request, visit: Visit, error: Exception) -> Visit:
+def hook_failed(request: Request, visit: Visit, error: BaseException) -> Visit:
     """The visit of a page whose hook raised: failed, with the links it had, stored as an error."""
     assert visit.record is not None
     problem = PageError("hook", f"{type(error).__name__}: {printable(str(error))}")

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -223,6 +223,45 @@ async def test_a_reader_may_leave_while_answers_hang(web: Site, gate: Gate, tmp_
     state = "SELECT state, attempts, reason FROM urls WHERE url = ?"
     assert rows(tmp_path / "out", state, web.url("/held/0")) == [("queued", 0, None)]
     await goes_on(web, gate, tmp_path / "out", shown)
+
+
+@pytest.mark.parametrize("way", ["break", "close", "aclosing"])
+async def test_a_stream_that_is_left_ends_its_crawl(web: Site, gate: Gate, tmp_path: Path, way: str) -> None:
+    """Also while the crawler stays open: no task, no connection, and the next crawl may begin at once."""
+    shown: list[str] = []
+    async with Crawler(output=tmp_path / "out") as crawler:
+        async with nothing_left_behind(web, tmp_path / "out", shown):
+            if way == "break":
+                async for page in crawler.crawl(web.url()):
+                    shown.append(page.url)
+                    break
+            else:
+                stream = crawler.crawl(web.url())
+                async with aclosing(stream) if way == "aclosing" else nullcontext():
+                    shown.append((await anext(stream)).url)
+                stream.close()
+            async with asyncio.timeout(SECONDS):
+                while len(asyncio.all_tasks()) > 1:
+                    assert way != "aclosing"
+                    await asyncio.sleep(0)
+        assert crawler.summary is not None
+        assert crawler.summary.finish_reason == "interrupted"
+        gate.open()
+        before = stored(tmp_path / "out")
+        rest = [page.url async for page in crawler.crawl(web.url())]
+    assert sorted(rest + before) == sorted(web.reachable())
+
+
+async def test_a_crawl_that_follows_one_that_was_left_waits_for_it(web: Site, gate: Gate, tmp_path: Path) -> None:
+    """Two crawls of one folder, the second begun while the first is on its way out."""
+    async with Crawler(output=tmp_path / "out") as crawler:
+        async for page in crawler.crawl(web.url()):
+            first = page.url
+            break
+        gate.open()
+        rest = [page.url async for page in crawler.crawl(web.url())]
+    assert first not in rest
+    assert stored(tmp_path / "out") == sorted(web.reachable())
 
 
 async def test_what_was_fetched_is_kept_when_the_reader_leaves(web: Site, tmp_path: Path) -> None:
