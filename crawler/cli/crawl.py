@@ -252,6 +252,8 @@ def _exit_code(opened: Assembly, summary: Summary, reason: str | None) -> int:
     has_pages = summary.ok or settings.frontier is not None  # which may be in the folders of others
     if reason == "queue empty" and not (has_pages and opened.frontier.stats().ok_pages):  # of an update, nothing now
         raise _no_seed(opened, summary)
+    if settings.sitemap != "only" and len(summary.failed_seeds or ()) >= len(opened.seeds):  # whatever a sitemap has led to
+        raise _no_seed(opened, summary)
     if any(has_finding(opened.database.connection, finding) for finding in settings.fail_on):
         return 4
     if settings.strict and summary.queued:
@@ -260,7 +262,7 @@ def _exit_code(opened: Assembly, summary: Summary, reason: str | None) -> int:
 
 
 def _no_seed(opened: Assembly, summary: Summary) -> SeedError:
-    """What to say when nothing at all could be fetched."""
+    """What to say when no seed gave a page."""
     if not summary.failed_seeds:
         return SeedError(
             f"no seed could be fetched: {printable(opened.seeds[0])}",

@@ -257,6 +257,18 @@ def test_what_failed_is_said_again_until_it_is_mended(new_site: NewSite, out: Pa
     assert stored(out) == [web.url()]
 
 
+@pytest.mark.parametrize("start", [answer(403), answer(404), answer(fault="reset"), redirect("/"), redirect("/gone")])
+def test_a_start_page_that_fails_although_a_sitemap_leads_on(new_site: NewSite, out: Path, capfd: Capture, start: Any) -> None:
+    """Its pages are stored and summed up, and still no seed could be fetched; with `--sitemap only` that is what was asked for."""
+    web = new_site({"/": start, "/listed": "listed"})
+    web.page("/sitemap.xml", answer(200, f"<urlset><url><loc>{web.url('/listed')}</loc></url></urlset>", {"Content-Type": "text/xml"}))
+    ran = run(capfd, web.url(), "-o", out, "--retries", "0")
+    assert ran.code == 3
+    assert "error: no seed could be fetched: " in ran.err
+    assert web.url("/listed") in stored(out)
+    assert run(capfd, web.url(), "-o", out, "--fresh", "--retries", "0", "--sitemap", "only").code == 0
+
+
 def test_one_good_seed_is_enough(new_site: NewSite, out: Path, capfd: Capture) -> None:
     """A seed that fails beside one that does not is a finding, no error."""
     web = new_site({"/": "here"})
