@@ -16,6 +16,17 @@ class HostProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """A host that is left alone for so many seconds, because it does not answer as it should: the cause (an error kind, or `status 503`),
+    and why, in words."""
+
+    host: str
+    cause: str
+    why: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a running crawl is, for a screen. Counts cover the whole folder, `run_pages`, `elapsed` and `rate` this run.
 

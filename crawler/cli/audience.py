@@ -11,7 +11,8 @@ from crawler.cli.rows import Rows
 from crawler.cli.screen import Screen
 from crawler.core.seen import SeenFilter
 from crawler.model import Page, Record, Refusal
-from crawler.text import as_json
+from crawler.progress import Trouble
+from crawler.text import as_json, human_duration
 
 if TYPE_CHECKING:
     from crawler.assembly import Assembly, Engine
@@ -30,6 +31,7 @@ class Audience:
         self._metrics = metrics
         self.engines: list[Engine] = []
         """What runs the crawl: stopped when nobody reads the rows any more."""
+        opened.judge.on_trouble = self._worry
         self._verbose = opened.settings.verbose
         if self._verbose > 1:
             opened.judge.on_refusal = self._refuse
@@ -43,8 +45,13 @@ class Audience:
     def warn(self, message: str) -> None:
         """Says on the screen and in the log that something went wrong which does not end the crawl."""
         self._screen.warn(message)
-        if self._log is not None:
-            self._log.write("warning", message=message)
+        self._write("warning", message=message)
+
+    def _worry(self, trouble: Trouble) -> None:
+        """Says why nothing seems to happen, the first time for each cause; the log is told of every host."""
+        message = f"{trouble.host} is left alone for {human_duration(trouble.seconds)}: {trouble.why}"
+        self._screen.warn(message, trouble.cause)
+        self._write("trouble", host=trouble.host, cause=trouble.cause, why=trouble.why, seconds=round(trouble.seconds, 3))
 
     def pages(self, records: Sequence[Record]) -> None:
         """Takes what a commit stored."""

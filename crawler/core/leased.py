@@ -130,7 +130,7 @@ class LeasedHost:
         self.pace.cancelled(started)
         if facts.status:
             self.pace.remember(replace(self.pace.state, answered=True))
-        error = _why_unavailable(facts)
+        error = why_unavailable(facts)
         if retry.is_out_of_files(error):
             self.pace.pause(now + retry.FIRST_DELAY)
             return
@@ -147,7 +147,7 @@ class LeasedHost:
         self.pace.crawl_delay(max(delays, default=None))
 
 
-def _why_unavailable(facts: RobotsFacts) -> PageError:
+def why_unavailable(facts: RobotsFacts) -> PageError:
     """The error of pages whose robots.txt did not come. Where nobody let us in at all it is what kept us out, as `RobotsFacts.error`
     spells it ("kind: detail"); otherwise it is that this one file could not be read."""
     kind, _, detail = facts.error.partition(": ")

@@ -130,9 +130,14 @@ class Pace:
         return self._window.is_late(now - max(started, self._heard_at))
 
     @property
+    def is_in_trouble(self) -> bool:
+        """Whether the host did not let us in when it was asked last, or asked for less."""
+        return bool(self._state.failures or self._throttle.refusals)
+
+    @property
     def window(self) -> int:
         """How many requests may be in flight now."""
-        if self._state.failures or not self._state.answered or self._throttle.refusals:
+        if self.is_in_trouble or not self._state.answered:
             return 1
         return int(self._window.size) if self.rules.adaptive else self.rules.per_host
 

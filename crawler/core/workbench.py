@@ -368,6 +368,11 @@ class Workbench:
             host.robots_arrived(known, self.agent)
         self._settle(host)
 
+    def rest_of(self, host: str, now: float) -> float:
+        """Seconds for which a leased host is left alone because it is in trouble; 0 when it is not."""
+        leased = self._hosts.get(host)
+        return max(0.0, leased.pace.state.next_at - now) if leased is not None and leased.pace.is_in_trouble else 0.0
+
     def acknowledged(self, lease: Lease, count: int) -> None:
         """So many outcomes of this lease are stored at the frontier."""
         host = self._hosts.get(lease.host)

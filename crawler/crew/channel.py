@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from crawler.model import FinishReason, Refusal
-from crawler.progress import HostProgress
+from crawler.progress import HostProgress, Trouble
 
 _SIZE = struct.Struct("!I")
 
@@ -60,7 +60,7 @@ class Ended:
     error: Exception | None = None
 
 
-Message = Place | Stop | Suspects | Sight | Refusal | Ended
+Message = Place | Stop | Suspects | Sight | Refusal | Trouble | Ended
 
 
 class Channel:

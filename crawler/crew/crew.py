@@ -19,7 +19,7 @@ from crawler.engine.writer import Writer
 from crawler.errors import CrawlerError
 from crawler.frontier.slots import in_hand
 from crawler.model import FinishReason, Record, Refusal, Stats
-from crawler.progress import HostProgress, Progress
+from crawler.progress import HostProgress, Progress, Trouble
 from crawler.settings import Settings
 from crawler.store.latest import Latest
 from crawler.waiting import first_of
@@ -160,6 +160,8 @@ class Crew:
                     worker.sight = message
                 case Refusal() if opened.judge.on_refusal is not None:
                     opened.judge.on_refusal(message)
+                case Trouble() if opened.judge.on_trouble is not None:
+                    opened.judge.on_trouble(message)
                 case Ended():
                     worker.ended = message
         code = await asyncio.to_thread(self._bury, worker)

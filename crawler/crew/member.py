@@ -109,6 +109,7 @@ async def _work(end: socket.socket, settings: Settings, number: int, of: int) ->
         with Member(settings, place, number, of) as opened:
             if place.tells_refusals:
                 opened.judge.on_refusal = channel.put
+            opened.judge.on_trouble = channel.put
             listening = asyncio.create_task(_listen(channel, opened, engine))
             telling = asyncio.create_task(_tell(channel, opened, engine))
             collect_rarely()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from crawler.core.leased import why_unavailable
 from crawler.core.retry import FIRST_DELAY
 from crawler.core.robots import prepare_robots
 from crawler.core.workbench import Workbench
@@ -18,16 +19,21 @@ from crawler.engine.steps import Steps
 from crawler.engine.visit import Visitor
 from crawler.errors import CrawlerError
 from crawler.model import Failed, Refusal, Request, Response, Retry, Skipped
+from crawler.progress import Trouble
+
+LONG = 3.0
+"""Seconds for which a host may be left alone without a word."""
 
 
 class Judge:
     """Tells the workbench what came of a request, and makes a visit of it. `clock` is the frontier's.
 
     A page: `verdict` as soon as its answer is there, then, when it has been read, `visit`. `on_refusal`, when somebody sets it, is told
-    of every URL that is not asked for, as soon as that is decided.
+    of every URL that is not asked for, as soon as that is decided; `on_trouble` of a host that is left alone for `LONG` seconds or more.
     """
 
     on_refusal: Callable[[Refusal], object] | None = None
+    on_trouble: Callable[[Trouble], object] | None = None
 
     def __init__(self, workbench: Workbench, visitor: Visitor, clock: Callable[[], float]) -> None:
         self._workbench = workbench
@@ -59,8 +65,17 @@ class Judge:
         """Whether the URL is asked for again or has failed; None when the answer stands. The host's slot is free from now on."""
         now = self._clock()
         if response.error is not None:
-            return self._workbench.failed(request, now, response.error)
-        return self._workbench.answered(request, now, response.status, response.ttfb or 0.0, retry_after(response))
+            verdict: Retry | Failed | None = self._workbench.failed(request, now, response.error)
+            self._tell_trouble(request, response.error.kind, str(response.error))
+            return verdict
+        verdict = self._workbench.answered(request, now, response.status, response.ttfb or 0.0, retry_after(response))
+        if verdict is not None:
+            self._tell_trouble(request, f"status {response.status}", f"it answered {response.status}")
+        return verdict
+
+    def _tell_trouble(self, request: Request, cause: str, why: str) -> None:
+        if self.on_trouble is not None and (rest := self._workbench.rest_of(request.host, self._clock())) >= LONG:
+            self.on_trouble(Trouble(request.host, cause, why, rest))
 
     def visit(self, request: Request, response: Response, reading: Reading | Exception, verdict: Retry | Failed | None) -> Steps[Visit]:
         """What is kept of an answer. Raises what ends the crawl: a CrawlerError, and what a hook raised that steers the crawl."""
@@ -97,4 +112,7 @@ class Judge:
         facts = replace(answer.facts, read_at=self._clock())
         visit = yield from self._visitor.sitemaps_of(request, facts, self._workbench.agent)
         self._workbench.robots(request, self._clock(), facts, answer.ttfb, answer.retry_after)
+        if facts.text is None:
+            error = why_unavailable(facts)
+            self._tell_trouble(request, error.kind, error.detail if error.kind == "robots_unavailable" else str(error))
         return self._told(visit)

@@ -32,6 +32,7 @@ from crawler.fetch.http import HttpFetcher
 from crawler.model import ErrorKind, FinishReason, PageError, Record, Request, Response, Role
 from crawler.ports import BlockingFetcher as BlockingFetcherPort
 from crawler.ports import Fetcher
+from crawler.progress import Trouble
 from crawler.settings import Settings
 from crawler.testing import Answer, FakeBlockingFetcher, FakeFetcher, Site, SiteRequest
 
@@ -87,6 +88,7 @@ class Crawled:
     skipped: dict[str, tuple[str, str]] = field(default_factory=dict)
     links: list[tuple[str, str, str]] = field(default_factory=list)
     history: list[str] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -279,6 +281,7 @@ class Drive:
         clock = Clock()
         with Assembly(settings, hooks, time.monotonic if isinstance(story, Site) else clock, again=self._again) as opened:
             notes = _Notes(crawled, base, opened.clock, self.connecting)
+            opened.judge.on_trouble = crawled.troubles.append
             if isinstance(story, Site):
                 with BlockingFetcher(opened.fetch_options(), opened.spool) as fetcher:
                     crawled.reason = _run(opened, crawled, base, _NotingBlocking(fetcher, notes))
@@ -291,6 +294,7 @@ class Drive:
         async def main() -> None:
             with Assembly(settings, hooks, asyncio.get_running_loop().time, again=self._again) as opened:
                 notes = _Notes(crawled, base, opened.clock, self.connecting)
+                opened.judge.on_trouble = crawled.troubles.append
                 if isinstance(story, Site):
                     async with HttpFetcher(opened.fetch_options(), opened.spool) as fetcher:
                         crawled.reason = await opened.asynchronous(_Noting(fetcher, notes), _showing(crawled, base)).run()
@@ -309,11 +313,13 @@ class Drive:
         async def main() -> None:
             with Assembly(settings, hooks, asyncio.get_running_loop().time, again=self._again) as opened:
                 notes = _Notes(crawled, base, opened.clock, self.connecting)
+                opened.judge.on_trouble = crawled.troubles.append
                 pages = story.pages if isinstance(story, Site) else story
                 fetcher = _Noting(FakeFetcher(_answers(pages, base), latency, asyncio.sleep), notes)
                 engines = []
                 for _ in range(WORKERS):
                     opened._wire()
+                    opened.judge.on_trouble = crawled.troubles.append
                     opened.workbench._max_hosts = 1
                     opened.workbench._per_host = 3
                     engines.append(opened.asynchronous(fetcher, _showing(crawled, base)))

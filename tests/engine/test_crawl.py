@@ -7,7 +7,7 @@ import gzip
 import itertools
 import random
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -933,6 +933,28 @@ def test_retry_after_stops_the_host(drive: Drive) -> None:
     told = next(asked for asked in crawled.requests if asked.path == "/a").ended
     assert all(asked.started >= told + 40 for asked in crawled.requests if asked.started > told)
     assert crawled.outcomes() == {"/": "ok", "/a": "ok", "/b": "ok"}
+
+
+TROUBLES: list[tuple[Callable[[], dict[str, Any]], str, str]] = [
+    (lambda: {"/": in_turn(answer(503, "", {"Retry-After": "40"}), "ok")}, "status 503", "it answered 503"),
+    (lambda: {"/robots.txt": answer(500), "/": ""}, "robots_unavailable", "robots.txt answered 500"),
+    (lambda: {"/robots.txt": PageError("dns", "no such host"), "/": ""}, "dns", "dns: no such host"),
+    (lambda: {"/": PageError("refused", "nobody listens")}, "refused", "refused: nobody listens"),
+]
+
+
+@pytest.mark.parametrize(("web", "cause", "why"), TROUBLES)
+def test_why_a_crawl_stands_still_is_told(drive: Drive, web: Callable[[], dict[str, Any]], cause: str, why: str) -> None:
+    """Whenever a host is left alone for more than a few seconds: Retry-After, no robots.txt, no connection."""
+    crawled = drive({f"{OTHER}/": links(f"{HERE}/"), **web()}, f"{OTHER}/", scope="any", sitemap="off")
+
+    assert {(told.host, told.cause, told.why) for told in crawled.troubles} == {("site.test", cause, why)}
+    assert all(told.seconds >= 3 for told in crawled.troubles)
+
+
+def test_a_delay_that_was_asked_for_is_no_trouble(drive: Drive) -> None:
+    """Slow is not broken."""
+    assert not drive({"/": links("/a"), "/a": "", "/robots.txt": robots("Crawl-delay: 9")}, sitemap="off").troubles
 
 
 def test_a_host_that_is_down_fails_as_a_whole(drive: Drive) -> None:
