@@ -9,7 +9,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,6 +84,14 @@ def running(*words: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         process.communicate()
+
+
+def wait_until(happened: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    """Waits for what a process does, looking as seldom as takes no time from it; fails when that ends without."""
+    while not happened():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.01)
+            assert happened(), f"the process ended with {process.returncode}"
 
 
 def rows(folder: Path, query: str, *values: object) -> list[tuple[Any, ...]]:

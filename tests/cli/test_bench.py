@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from running import ended, running
+from running import ended, running, wait_until
 
 from crawler.cli.bench import is_loopback
 from crawler.cli.main import main
@@ -82,8 +82,7 @@ def test_a_signal_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
     words = ("bench", "--pages", 50, "--latency", "10s", "-o", tmp_path)
     with running(*words, environment={"TMPDIR": str(tmp_path / "scratch")}, start_new_session=True) as process:
-        while not list(tmp_path.glob("scratch/*/0/crawl.db")):
-            assert process.poll() is None
+        wait_until(lambda: list(tmp_path.glob("scratch/*/0/crawl.db")), process)
         process.send_signal(signal.SIGTERM)
         ran = ended(process)
         assert (ran.code, ran.err.splitlines()[-1]) == (143, "terminated")

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 from markdown_it import MarkdownIt
-from running import SECONDS, Capture, no_surroundings, run, running, value
+from running import SECONDS, Capture, no_surroundings, run, running, value, wait_until
 
 from crawler.cli.report_text import text_table
 from crawler.errors import OutputError
@@ -192,8 +192,7 @@ def test_while_a_crawl_runs(new_site: Callable[..., Site], tmp_path: Path, capfd
     out = tmp_path / "out"
     with running("crawl", site.url(), "-o", out, "-q", "--sitemap", "off") as crawling:
         site.wait_for("/late", timeout=SECONDS)
-        while value(out, "SELECT count(*) FROM pages") < 2 and crawling.poll() is None:
-            pass
+        wait_until(lambda: value(out, "SELECT count(*) FROM pages") == 2, crawling)
         ran = run(capfd, "report", out, "--broken")
         gate.open()
         crawling.communicate(timeout=30)

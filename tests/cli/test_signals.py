@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
-from running import SECONDS, Capture, assert_at_rest, ended, no_surroundings, run, running, start, stored, value
+from running import SECONDS, Capture, assert_at_rest, ended, no_surroundings, run, running, start, stored, value, wait_until
 
 from crawler.cli import signals
 from crawler.cli.signals import Interrupted, Signals
@@ -173,9 +173,7 @@ def test_a_run_that_never_began_has_an_end_too(web: Site, out: Path, tmp_path: P
     pipe = tmp_path / "rows"
     os.mkfifo(pipe)
     with running(web.url(), "-o", out, "--jsonl", pipe) as process:
-        while not ((out / "crawl.log").is_file() and (out / "crawl.log").stat().st_size):
-            assert process.poll() is None
-            os.sched_yield()
+        wait_until(lambda: (out / "crawl.log").is_file() and (out / "crawl.log").stat().st_size, process)
         process.send_signal(signal.SIGTERM)
         left = ended(process)
     assert (left.code, left.err) == (143, "terminated\n")
@@ -221,8 +219,7 @@ def test_opening_a_folder_can_be_interrupted(web: Site, out: Path, capfd: Captur
     with closing(sqlite3.connect(out / "crawl.db", isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         with running("resume", out, environment=DEV) as process:
-            while not (out / ".lock").read_text().startswith(f"{process.pid}\n"):
-                os.sched_yield()
+            wait_until(lambda: (out / ".lock").read_text().startswith(f"{process.pid}\n"), process)
             process.send_signal(signal.SIGTERM)
             process.send_signal(signal.SIGINT)
             left = ended(process)
@@ -311,7 +308,8 @@ def test_a_reader_of_rows_who_leaves_ends_a_crawl_that_hangs(new_site: Callable[
         process.stdout.close()
         process.stdout = None
         left = ended(process)
-    assert (left.code, left.err) == (141, "")
+    slow = "Executing <"  # what asyncio says then of a machine that is busy
+    assert (left.code, [line for line in left.err.splitlines() if not line.startswith(slow)]) == (141, [])
     assert_at_rest(out)
     assert value(out, "SELECT finish_reason FROM runs") == "no reader"
     assert value(out, "SELECT state FROM urls WHERE url = ?", web.url("/hangs")) == "queued"

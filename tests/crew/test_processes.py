@@ -13,7 +13,21 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from running import SECONDS, Capture, assert_at_rest, ended, error_lines, no_surroundings, rows, run, running, start, stored, value
+from running import (
+    SECONDS,
+    Capture,
+    assert_at_rest,
+    ended,
+    error_lines,
+    no_surroundings,
+    rows,
+    run,
+    running,
+    start,
+    stored,
+    value,
+    wait_until,
+)
 
 from crawler import crawl
 from crawler.engine.commit import AT_RISK
@@ -139,9 +153,8 @@ def test_what_a_killed_worker_had_goes_to_the_others(tree: Tree, out: Path) -> N
 def test_a_worker_killed_before_it_has_its_place_is_missed(tree: Tree, out: Path, number: int) -> None:
     """The others do its part, and it is said."""
     with running("crawl", tree.site.url(), "-o", out, *TWO[:-1], "--progress", "none") as process:
-        while len(workers := workers_of(process)) < 2:
-            assert process.poll() is None
-        os.kill(workers[number], signal.SIGKILL)
+        wait_until(lambda: len(workers_of(process)) > 1, process)
+        os.kill(workers_of(process)[number], signal.SIGKILL)
         ran = ended(process)
 
     assert ran.code == 0, ran.err
@@ -191,7 +204,7 @@ def test_workers_end_with_whoever_holds_the_folder(tree: Tree, out: Path) -> Non
 def test_a_signal_pauses_all(tree: Tree, out: Path) -> None:
     """What is in flight is finished, nothing stays leased, and the same command goes on."""
     with running("crawl", tree.site.url(), "-o", out, *TWO) as process:
-        tree.site.wait_for(count=50)
+        tree.site.wait_for(count=50, timeout=SECONDS)
         process.send_signal(signal.SIGTERM)
         assert ended(process).code == 143
     assert_at_rest(out)

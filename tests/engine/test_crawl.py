@@ -1010,7 +1010,7 @@ def test_the_delay_is_kept_over_many_hosts(drive: Drive) -> None:
 
 def test_a_page_may_take_longer_than_a_lease(drive: Drive) -> None:
     """Leases are renewed while all slots are busy: a server that takes minutes is asked once, also when others wait for its host."""
-    crawled = drive({"/": links("/a", "/b"), "/a": "", "/b": ""}, latency=150.0, concurrency=1, sitemap="off")
+    crawled = drive({"/": links("/a", "/b"), "/a": "", "/b": ""}, latency=90.0, concurrency=1, sitemap="off")
 
     assert crawled.asked == ["/robots.txt", "/", "/a", "/b"]
 

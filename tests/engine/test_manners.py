@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from running import Capture, assert_at_rest, ended, no_surroundings, run, running, start
+from running import SECONDS, Capture, assert_at_rest, ended, no_surroundings, run, running, start
 
 from crawler.testing import Site, answer
 
@@ -41,9 +41,9 @@ def test_a_delay_is_kept_over_a_stop(new_site: NewSite, tmp_path: Path, capfd: C
     words = ["--delay", f"{delay}s"] if asked == "--delay" else []
     command = ["crawl", site.url(), "-o", tmp_path / "out", "--sitemap", "off", "-q", "--max-pages", 2, *words]
     with running(*command) as first:
-        site.wait_for(count=2)
+        site.wait_for(count=2, timeout=SECONDS)
         first.send_signal(end)
-        first.communicate(timeout=10)
+        ended(first)
     before = site.count()
     ran = run(capfd, *command)
 

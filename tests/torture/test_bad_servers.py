@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from faults.whole_crawl import Table, crawl_the_site
 from figures import Torture
-from running import Capture, assert_at_rest, no_surroundings, rows, run
+from running import SECONDS, Capture, assert_at_rest, no_surroundings, rows, run
 
 from crawler.testing import Answer, PageValue, Site, SiteRequest, answer
 
@@ -76,7 +76,7 @@ def down(site: Site, outage: Outage | None, after: int, seconds: float) -> Itera
     """After so many requests the site is down for so long: without an outage to switch on, it is gone."""
 
     def play() -> None:
-        site.wait_for(count=after)
+        site.wait_for(count=after, timeout=SECONDS)
         if outage is None:
             site.stop()
         else:
