@@ -203,7 +203,8 @@ _UNKNOWN = Target(0, "", "", None)
 # These hold their content themselves: there is no address that somebody could ask for.
 _HOLDS_CONTENT = re.compile(r"(?:javascript|data|about|blob):", re.IGNORECASE | re.ASCII).match
 
-# No relative path begins with these: "" is in it, too.
+# A relative path is what the standard's path state would append to the directory of the base. Only a colon, or its first character, could
+# make an href anything else: a scheme, a host, a query, a fragment, dots, white space that is stripped; or nothing, which is in here too.
 _NO_PATH = "".join(map(chr, range(33))) + "/\\?#."
 _OTHER_SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE | re.ASCII).match
 
@@ -252,7 +253,6 @@ class Resolver:
         if not base.startswith(("http://", "https://")):
             return [self._slow(base, href) for href in hrefs]
         page = _Page(base)
-        directory = page.directory
         look_up = self._young.get(page.origin, {}).get
         found = list(map(look_up, hrefs))  # rooted and absolute hrefs are their own keys
         for index, target in enumerate(found):
@@ -261,13 +261,11 @@ class Resolver:
             href = hrefs[index]
             if "#" in href:
                 href = _without_fragment(href)
-            target = look_up(href, _UNKNOWN)
+            key = page.key(href)
+            target = self._slow(base, href) if key is None else look_up(key, _UNKNOWN)
             if target is _UNKNOWN:
-                key = directory + href if directory and _is_path(href) else page.key(href)
-                target = self._slow(base, href) if key is None else look_up(key, _UNKNOWN)
-                if target is _UNKNOWN:
-                    target = self._learn(page.origin, key or "")
-                    look_up = self._young[page.origin].get
+                target = self._learn(page.origin, key or "")
+                look_up = self._young[page.origin].get
             found[index] = target
         return found
 
@@ -304,12 +302,6 @@ class Resolver:
         return Target(fingerprint(url), url, host, refusal)
 
 
-def _is_path(href: str) -> bool:
-    """Whether an href is a relative path: what the standard's path state would append to the directory of the base. Only a colon, or the
-    first character, could make it anything else (a scheme, a host, a query, a fragment, white space that is stripped, dots)."""
-    return ":" not in href and href[:1] not in _NO_PATH
-
-
 def _without_fragment(href: str) -> str:
     whole, hash_sign, _ = href.partition("#")
     # White space before the hash belongs to the URL, white space at the end does not: then the hash has to stay.
@@ -334,10 +326,13 @@ class _Page:
 
     def key(self, href: str) -> str | None:
         """An href that means the same URL on every page of the origin; None when there is none. Takes no fragment."""
-        if href[:3] == "../" and self.directory and _is_path(rest := href[3:]):
-            return self.parent + rest
         if len(href) > _LONGEST_KEY:
             return None
+        if self.directory and ":" not in href:  # nearly all, hence without a call
+            if href[:1] not in _NO_PATH:
+                return self.directory + href
+            if href[:3] == "../" and href[3:4] not in _NO_PATH:
+                return self.parent + href[3:]
         if href.startswith(("/", "http://", "https://")):
             return href
         if self.directory and (below := self._below(href)):
@@ -356,7 +351,7 @@ class _Page:
                 return None
             if dots == "..":
                 directory = _above(directory)
-        return directory + href if not href or _is_path(href) else None
+        return directory + href if not href or (":" not in href and href[0] not in _NO_PATH) else None
 
 
 def _above(directory: str) -> str:
