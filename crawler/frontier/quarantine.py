@@ -12,13 +12,13 @@ from crawler.frontier.counts import Counts
 from crawler.model import Request
 from crawler.store.database import Database
 
-_WITHDRAW = """UPDATE _frontier SET state = 'skipped', reason = 'trap', detail = ?1
-                WHERE host_id = ?2 AND state = 'queued' AND role = 'page' AND depth > 0 AND instr(url, ?3) AND covers(?1, url)
+_WITHDRAW = """UPDATE _frontier SET state = 'skipped', reason = 'trap', detail = :pattern
+                WHERE host_id = :host AND state = 'queued' AND role = 'page' AND depth > 0 AND instr(url, :head) AND covers(:pattern, url)
                 RETURNING rank"""
 _READMIT = """UPDATE _frontier SET state = 'queued', reason = NULL, detail = NULL, not_before = 0
-               WHERE state = 'skipped' AND reason = 'trap' AND (detail = ?1 OR covers(?1, url)) RETURNING host_id, rank"""
+               WHERE state = 'skipped' AND reason = 'trap' AND (detail = ? OR covers(?, url)) RETURNING host_id, rank"""
 _REFUSED = """SELECT r.url, r.id, r.depth, p.url FROM _refused r LEFT JOIN _frontier p ON p.id = r.parent
-               WHERE r.reason = 'trap' AND (r.detail = ?1 OR covers(?1, r.url))
+               WHERE r.reason = 'trap' AND (r.detail = ? OR covers(?, r.url))
                  AND NOT EXISTS (SELECT 1 FROM _frontier f WHERE f.id = r.id)"""
 _KNOWN = """SELECT f.url, f.id FROM _frontier f JOIN hosts h USING (host_id)
              WHERE h.host = ? AND f.role = 'page' AND f.state IN ('done', 'queued', 'leased') ORDER BY f.state <> 'done', f.seq LIMIT ?"""
@@ -57,7 +57,8 @@ class Quarantine:
         row = self._execute("SELECT host_id FROM hosts WHERE host = ?", (host,)).fetchone()
         if row is None:
             return 0
-        ranks = Counter(rank for (rank,) in self._execute(_WITHDRAW, (pattern, row[0], head_of(pattern))).fetchall())
+        facts = {"pattern": pattern, "host": row[0], "head": head_of(pattern)}
+        ranks = Counter(rank for (rank,) in self._execute(_WITHDRAW, facts).fetchall())
         count = ranks.total()
         self._execute("UPDATE hosts SET queued = queued - ? WHERE host_id = ?", (count, row[0]))
         self._counts.totals.update({"queued": -count, "skipped": count})
@@ -73,7 +74,7 @@ class Quarantine:
         if len(kept) == len(patterns):
             return False
         self._database.set_meta(traps=json.dumps(kept), released=json.dumps([*released, pattern]))
-        back = self._execute(_READMIT, (pattern,)).fetchall()
+        back = self._execute(_READMIT, (pattern, pattern)).fetchall()
         for host_id, count in Counter(host_id for host_id, _ in back).items():
             self._execute("UPDATE hosts SET queued = queued + ?, due_at = 0 WHERE host_id = ?", (count, host_id))
         self._counts.totals.update({"queued": len(back), "skipped": -len(back)})
@@ -82,5 +83,5 @@ class Quarantine:
 
     def refused(self, pattern: str) -> Iterator[Request]:
         """The URLs that were refused for a pattern. `Frontier.add` may be called meanwhile."""
-        for url, identity, depth, parent in self._execute(_REFUSED, (pattern,)):
+        for url, identity, depth, parent in self._execute(_REFUSED, (pattern, pattern)):
             yield Request(url, identity, host_key(url), depth=depth, parent=parent)

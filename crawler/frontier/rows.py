@@ -25,12 +25,12 @@ _LEASED = f"SELECT host_id, host, robots, {_STATE} FROM hosts"
 DUE = f"""{_LEASED}
           WHERE queued > 0 AND leased_until IS NULL AND closed = '' AND max(next_at, due_at) <= ? ORDER BY max(next_at, due_at) LIMIT ?"""
 DUE_REQUISITES = f"""{_LEASED}
-          WHERE queued > 0 AND leased_until IS NULL AND closed = '' AND next_at <= ?1 AND EXISTS (
-            SELECT 1 FROM _frontier f WHERE f.host_id = hosts.host_id AND f.state = 'queued' AND f.rank < 0 AND f.not_before <= ?1)
-          ORDER BY next_at LIMIT ?2"""
+          WHERE queued > 0 AND leased_until IS NULL AND closed = '' AND next_at <= ? AND EXISTS (
+            SELECT 1 FROM _frontier f WHERE f.host_id = hosts.host_id AND f.state = 'queued' AND f.rank < 0 AND f.not_before <= ?)
+          ORDER BY next_at LIMIT ?"""
 SHARED = f"""{_LEASED}
-          WHERE queued > 0 AND leased_until IS NOT NULL AND closed = '' AND delay = 0 AND max(next_at, due_at) <= ?1
-            AND NOT EXISTS (SELECT 1 FROM _leases l WHERE l.host_id = hosts.host_id AND (l.holder = ?2 OR l.leaves))"""
+          WHERE queued > 0 AND leased_until IS NOT NULL AND closed = '' AND delay = 0 AND max(next_at, due_at) <= ?
+            AND NOT EXISTS (SELECT 1 FROM _leases l WHERE l.host_id = hosts.host_id AND (l.holder = ? OR l.leaves))"""
 KNOWN = f"SELECT closed, robots, {_STATE} FROM hosts WHERE host_id = ?"
 NEXT = """SELECT min(max(next_at, due_at)) FROM hosts WHERE queued > 0 AND leased_until IS NULL AND closed = ''"""
 NEXT_REQUISITES = """SELECT min(max(next_at, (SELECT min(not_before) FROM _frontier f

@@ -74,8 +74,8 @@ class Slots:
     def end(self, host_id: int, number: int) -> None:
         """Ends a lease; its host is free when that was the last one."""
         self._execute("DELETE FROM _leases WHERE host_id = ? AND slot = ?", (host_id, number))
-        query = "UPDATE hosts SET leased_until = NULL WHERE host_id = ?1 AND NOT EXISTS (SELECT 1 FROM _leases WHERE host_id = ?1)"
-        self._execute(query, (host_id,))
+        query = "UPDATE hosts SET leased_until = NULL WHERE host_id = ? AND NOT EXISTS (SELECT 1 FROM _leases WHERE host_id = ?)"
+        self._execute(query, (host_id, host_id))
 
     def warn(self, slot: Slot) -> None:
         """The holders of all other slots of the host are to leave."""

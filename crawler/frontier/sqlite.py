@@ -180,7 +180,7 @@ class SqliteFrontier:
         """Hosts that are due and free and have something that may be granted."""
         if self._grants.is_open():
             return self._execute(rows.DUE, (now, most)).fetchall()
-        return self._execute(rows.DUE_REQUISITES, (now, most)).fetchall() if self._grants.has_requisites() else []
+        return self._execute(rows.DUE_REQUISITES, (now, now, most)).fetchall() if self._grants.has_requisites() else []
 
     def _lease_host(self, row: _HostRow, slot: int, per_host: int, now: float, ttl: float, holder: int) -> Lease | None:
         host_id, host, robots, *state = row

@@ -17,7 +17,7 @@ _CONFIRM = """UPDATE pages SET row = (SELECT max(row) FROM pages) + 1, run = ?, 
                         first_link, link_count"""
 _LINKS = """SELECT l.dst, coalesce(f.url, r.url), l.kind, l.rel, l.text FROM links l
              LEFT JOIN _frontier f ON f.id = l.dst LEFT JOIN _refused r ON r.id = l.dst
-             WHERE l.link >= ?1 AND l.link < ?1 + ?2 ORDER BY l.link"""
+             WHERE l.link >= ? AND l.link < ? + ? ORDER BY l.link"""
 
 
 Stored = tuple[int, str, int | None, int]
@@ -33,7 +33,7 @@ def confirm(connection: sqlite3.Connection, record: Record, run: int, parent: in
     facts = (run, page.status, page.role, page.depth, parent, fetched_at, ttfb, round(page.elapsed * 1000, 3), page.attempts, page.id)
     [(content_type, charset, size, sha256, *texts, file, data, first_link, link_count)] = connection.execute(_CONFIRM, facts).fetchall()
     title, description, canonical, lang, robots_meta = texts
-    links = connection.execute(_LINKS, (first_link, link_count)).fetchall() if shows_links and first_link is not None else []
+    links = connection.execute(_LINKS, (first_link, first_link, link_count)).fetchall() if shows_links and first_link is not None else []
     path = folder / file if folder is not None and file else None
     return Record(
         replace(

@@ -23,9 +23,9 @@ _REFUSALS = """SELECT r.url, r.id, r.detail, coalesce(p.url, r.parent), r.depth 
                WHERE r.reason = ?"""
 _SKIPPED = """SELECT h.host, f.url, f.id, f.role, f.depth, p.url, f.chain, 0 FROM _frontier f JOIN hosts h USING (host_id)
               LEFT JOIN _frontier p ON p.id = f.parent
-              WHERE f.state = 'skipped' AND f.reason = 'trap' AND (f.detail = ?1 OR covers(?1, f.url))"""
+              WHERE f.state = 'skipped' AND f.reason = 'trap' AND (f.detail = ? OR covers(?, f.url))"""
 _REFUSED = """SELECT r.url, r.id, r.depth, coalesce(p.url, r.parent) FROM _refused r LEFT JOIN _frontier p ON p.id = r.parent
-              WHERE r.reason = 'trap' AND (r.detail = ?1 OR covers(?1, r.url))"""
+              WHERE r.reason = 'trap' AND (r.detail = ? OR covers(?, r.url))"""
 _KNOWN = """SELECT f.url, f.id FROM _frontier f JOIN hosts h USING (host_id)
             WHERE h.host = ? AND f.role = 'page' AND f.state = 'done' ORDER BY f.seq LIMIT ?"""
 
@@ -102,7 +102,7 @@ class Journal:
 
     def skipped(self, pattern: str) -> list[Request]:
         """The URLs that were skipped for a pattern after they had been admitted."""
-        return [rows.request_of(*row) for row in self._execute(_SKIPPED, (pattern,))]
+        return [rows.request_of(*row) for row in self._execute(_SKIPPED, (pattern, pattern))]
 
     def back(self, requests: Iterable[Request]) -> None:
         """URLs that were skipped and are not any more."""
@@ -111,7 +111,7 @@ class Journal:
 
     def refused(self, pattern: str) -> list[Request]:
         """The URLs that were refused for a pattern."""
-        found = self._execute(_REFUSED, (pattern,)).fetchall()
+        found = self._execute(_REFUSED, (pattern, pattern)).fetchall()
         return [Request(url, identity, host_key(url), depth=depth, parent=self._parent(parent)) for url, identity, depth, parent in found]
 
     def known(self, hosts: Iterable[str], most: int) -> Iterator[tuple[str, int, str]]:
