@@ -12,8 +12,8 @@ from pathlib import Path
 from crawler.cli.facts import reading
 from crawler.cli.screen_text import encodable, paragraph, plural
 from crawler.errors import UsageError
-from crawler.report.diff import Difference, Side, compare, compare_runs
-from crawler.report.diff_page import diff_page, facts_of, headline
+from crawler.report.diff import Difference, compare, compare_runs
+from crawler.report.diff_page import diff_page, facts_of, headline, named
 from crawler.report.export.whole import write_whole
 from crawler.text import as_json, printable
 
@@ -56,7 +56,7 @@ def _write(name: str, pieces: Iterator[str]) -> None:
 
 def render_difference(found: Difference, width: int) -> Iterator[str]:
     """The difference as lines: what is compared, how many of each kind, then each URL with what is different below it."""
-    yield from paragraph(f"{_named(found.old)} against {_named(found.new)}", width, "")
+    yield from paragraph(f"{named(found.old)} against {named(found.new)}", width, "")
     yield ""
     yield from paragraph(headline(found), width)
     for side in (found.old, found.new):
@@ -70,8 +70,3 @@ def render_difference(found: Difference, width: int) -> Iterator[str]:
             for name, (was, now) in facts_of(change):
                 fact = f"{name}  {was} -> {now}" if now else f"{name}  {was}".rstrip()
                 yield from paragraph(printable(fact), width, "      ")
-
-
-def _named(side: Side) -> str:
-    began = printable(side.started[:16].replace("T", " "))
-    return f"{printable(side.folder)} (run {side.run} of {began} UTC, {plural(side.pages, 'page')})"

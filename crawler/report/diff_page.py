@@ -5,32 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from crawler.report.diff import Change, Difference, State
-from crawler.report.document import head
+from crawler.report.diff import Change, Difference, Kind, Side, State
+from crawler.report.document import head, style
 from crawler.text import human_count, printable
 
-_STYLE = """
-:root{color-scheme:light dark;--line:#8884}body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}
-h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}p.sides{color:GrayText}
-table{border-collapse:collapse;width:100%;table-layout:fixed}td,th{border-bottom:1px solid var(--line);padding:.3rem .5rem .3rem 0;
-text-align:left;vertical-align:top;overflow-wrap:anywhere}del{opacity:.7}ins{text-decoration:none;font-weight:600}
-@media(max-width:600px){td,th{display:block;border:0;padding:.1rem 0}tr{display:block;border-bottom:1px solid var(--line);padding:.4rem 0}}
-"""
+_COLUMNS: dict[Kind, str] = {"new": "Answer", "gone": "Why", "changed": "Before and now"}
 
 
 def diff_page(found: Difference) -> Iterator[str]:
-    """The page, piece by piece. Its policy allows nothing but its own style."""
-    title = f"{len(found.changes):,} changes"
-    yield f"{head(title, _STYLE)}<body>\n<h1>{escape(headline(found))}</h1>\n"
-    for name, side in (("old", found.old), ("new", found.new)):
-        where = f"{_shown(side.folder)}, run {side.run} of {_shown(side.started)}"
-        yield f'<p class="sides">{name}: {where}, {human_count(side.pages)} pages</p>\n'
-    for kind in ("new", "gone", "changed"):
-        changes = found.of(kind)
-        if changes:
-            yield f"<h2>{len(changes):,} {kind}</h2>\n<table>\n"
+    """The page, piece by piece, as wide as `report.html` and in its colours. Its policy allows nothing but its own style."""
+    sides = (("before", found.old), ("now", found.new))
+    where = "".join(f"<p>{name}: {escape(named(side))}</p>" for name, side in sides)
+    title = f"{human_count(len(found.changes))} changes"
+    yield f"{head(title, style())}<body>\n<header><p>What has changed</p><h1>{_shown(found.new.folder)}</h1>{where}</header>"
+    yield f"<p class=verdict>{escape(headline(found))}</p>\n"
+    for _, side in sides:
+        if side.queued:
+            yield f'<p class="verdict part">{_shown(side.folder)} is not complete: {human_count(side.queued)} queued</p>\n'
+    for kind, column in _COLUMNS.items():
+        if changes := found.of(kind):
+            yield f"<section><h2>{kind.capitalize()} <span class=dim>{len(changes):,}</span></h2>\n"
+            yield f"<table class=pair><thead><tr><th>URL<th>{column}<tbody>\n"
             yield from map(_row, changes)
-            yield "</table>\n"
+            yield "</table></section>\n"
     yield "</body></html>\n"
 
 
@@ -45,6 +42,12 @@ def _row(change: Change) -> str:
         for name, pair in facts_of(change)
     )
     return f"<tr><td>{url}<td>{facts}\n"
+
+
+def named(side: Side) -> str:
+    """One of the two crawls in words, harmless."""
+    began, pages = printable(side.started[:16].replace("T", " ")), f"{human_count(side.pages)} page{'' if side.pages == 1 else 's'}"
+    return f"{printable(side.folder)} (run {side.run} of {began} UTC, {pages})"
 
 
 def _shown(text: str) -> str:

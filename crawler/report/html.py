@@ -16,7 +16,7 @@ from time import monotonic
 
 from crawler.report import charts, figures
 from crawler.report.charts import safe
-from crawler.report.document import head
+from crawler.report.document import head, style
 from crawler.report.figures import Branch, Bucket, Interval
 from crawler.report.folder import one_moment
 from crawler.report.groups import Taken, take
@@ -72,8 +72,8 @@ def _take(connection: sqlite3.Connection, section: Section) -> Taken:
 
 def _document(connection: sqlite3.Connection, body: str) -> str:
     name = _site_name(connection)
-    style, script = (files("crawler.report").joinpath(file).read_text("utf-8") for file in ("report.css", "report.js"))
-    return f"{head(f'Crawl report · {safe(name)}', style, script)}<body>\n{body}\n<script>{script}</script></body></html>\n"
+    script = files("crawler.report").joinpath("report.js").read_text("utf-8")
+    return f"{head(f'Crawl report · {safe(name)}', style(), script)}<body>\n{body}\n<script>{script}</script></body></html>\n"
 
 
 def _site_name(connection: sqlite3.Connection) -> str:

@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 from report.browser import CHROMIUM, browser
 
 from crawler.report.charts import time_histogram
+from crawler.report.diff import compare
+from crawler.report.diff_page import diff_page
 from crawler.report.figures import Interval, histogram, read_intervals, tree
 from crawler.report.folder import open_folder
 from crawler.report.html import LARGE, SMALL, report_html, shared
@@ -346,7 +348,7 @@ SEEN = "[...document.querySelector('#slowest tbody').rows].filter(row => row.off
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 async def test_it_looks_right_in_a_browser(tmp_path: Path, crawled: Path) -> None:
     """In both themes, wide and at 400 pixels, with scripts and without: nothing reaches out of the window, the console stays silent,
-    the two themes differ, and every table can be sorted and filtered."""
+    the two themes differ, and every table can be sorted and filtered. So it is with the page of a difference."""
     for name, source in (("plain", crawled), ("hostile", hostile_crawl(tmp_path / "hostile", 48))):
         (tmp_path / f"{name}.html").write_text(report_of(source), "utf-8")
     async with browser(tmp_path / "profile") as tab:
@@ -357,6 +359,11 @@ async def test_it_looks_right_in_a_browser(tmp_path: Path, crawled: Path) -> Non
                 assert await tab.value(OVERFLOWS) == []
                 assert await tab.value("document.documentElement.scrollWidth") == width
                 shots[name, width, dark] = await tab.screenshot()
+        with closing(open_folder(crawled)) as old, closing(open_folder(tmp_path / "hostile")) as new:
+            (tmp_path / "diff.html").write_text("".join(diff_page(compare(old, new, ("old", "new")))), "utf-8")
+        for width in (1200, 400):
+            await tab.open(tmp_path / "diff.html", width)
+            assert await tab.value(OVERFLOWS) == []
         assert tab.said == []
         assert all(shot.startswith(b"\x89PNG") and len(shot) > 10_000 for shot in shots.values())
         assert shots["plain", 400, False] != shots["plain", 400, True]
