@@ -34,7 +34,7 @@ from crawler.engine.synchronous import SynchronousEngine
 from crawler.engine.tally import Tally
 from crawler.engine.visit import Visitor
 from crawler.engine.watch import Watch
-from crawler.errors import DiskFullError, UsageError
+from crawler.errors import DiskFullError, OutputError, UsageError
 from crawler.fetch import descriptors
 from crawler.fetch.options import FetchOptions
 from crawler.frontier.repair import repair
@@ -132,6 +132,9 @@ class Assembly:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         with self._stack:
+            if isinstance(error, Exception) and self.folder is not None and self.folder.is_gone():
+                why = "somebody has removed or moved it, or its crawl.db, during the crawl"
+                raise OutputError(f"{self.path}/ is gone", why, "the same command, which begins anew") from error
             if self.run and isinstance(error, DiskFullError):  # wherever that was: on the disk of the log, perhaps
                 self.finish("disk full")
             elif self.run and not self._ended and isinstance(error, KeyboardInterrupt):  # while there was no engine to stop yet

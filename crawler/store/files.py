@@ -117,8 +117,8 @@ class PageFiles:
         self._make(self.temporary)
 
     def sweep(self) -> int:
-        """Removes what an unclean end left in `.tmp`; returns how many files that were."""
-        left = list(self.temporary.iterdir())
+        """Removes what an unclean end left in `.tmp`, if that is there; returns how many files that were."""
+        left = list(self.temporary.iterdir()) if self.temporary.is_dir() else []
         for path in left:
             path.unlink(missing_ok=True)
         return len(left)

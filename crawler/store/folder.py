@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -66,6 +67,14 @@ class Folder:
             self.database.close()
             os.close(self.lock)
             self.lock = -1
+
+    def is_gone(self) -> bool:
+        """Whether the crawl is not where it was opened any more: somebody has removed or moved it."""
+        try:
+            there = os.stat(self.path / LOCK_NAME)
+            return not (os.path.samestat(os.fstat(self.lock), there) and (self.path / FILE_NAME).exists())
+        except OSError:
+            return True
 
     def _open(self, fresh: bool) -> Database:
         """The folder's database: a new one when the crawl is to be removed, or a kill came while it was. A database of something else
@@ -249,13 +258,22 @@ def _remove_crawl(path: Path) -> None:
 
 
 def _unusable(path: Path, error: OSError) -> OutputError:
-    if error.errno in (28, 122):  # ENOSPC, EDQUOT
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFullError.writing(f"{path}/")
     if file := next((place for place in (path, *path.parents) if os.path.isfile(place)), None):
         what, why = f"{file} is a file, not a folder", "a crawl is kept in a folder"
         return OutputError(*((what, why) if file == path else (f"cannot make {path}/", what)), "-o another-folder")
+    if error.errno == errno.ENOENT and not _has_working_directory():
+        return OutputError(f"cannot make {path}/", "the working directory has been removed", "cd to another folder, or -o /a/full/path")
     why = f"{error.strerror} (this process runs as uid {os.geteuid()}{_owner(path)})"
     return OutputError(f"cannot write {path}/", why, "-o another-folder, or give this user the right to write there")
+
+
+def _has_working_directory() -> bool:
+    try:
+        return bool(os.getcwd())
+    except OSError:
+        return False
 
 
 def _owner(path: Path) -> str:

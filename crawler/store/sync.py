@@ -66,8 +66,12 @@ class Syncer:
     def _run(self) -> None:
         if self._over.wait(self._interval):
             return
-        # Somebody who holds the database for long must not hold up the end: the mark is set the next time.
-        with closing(sqlite3.connect(self._path, timeout=0.2, isolation_level=None)) as connection:
+        try:
+            # Somebody who holds the database for long must not hold up the end: the mark is set the next time.
+            opened = sqlite3.connect(self._path, timeout=0.2, isolation_level=None)
+        except sqlite3.Error:
+            return  # the folder has gone, which the writer meets too
+        with closing(opened) as connection:
             synced = None
             while not self._over.is_set():
                 # Whatever is wrong with the disk, the writer meets it too, and says so; the mark stays where it is.
