@@ -129,7 +129,9 @@ def tree(rows: Iterable[tuple[str, int, int]], deepest: int = 4) -> Branch:
     """The site by the folders of its URLs; several hosts are parts of it, too. Takes time that grows with the pages alone."""
     folders: dict[str, list[int]] = {}
     for url, bad, size in rows:
-        counts = folders.setdefault(url.partition("?")[0].rpartition("/")[0], [0, 0, 0])
+        folder = url.partition("?")[0].rpartition("/")[0]
+        if (counts := folders.get(folder)) is None:
+            counts = folders[folder] = [0, 0, 0]
         counts[0] += 1
         counts[1] += bad
         counts[2] += size
