@@ -77,7 +77,6 @@ class RedisFrontier:
         self._most_waiting = most_waiting
         self.worker = worker
         self._turn = 0
-        self._holders: set[str] = set()
         self._said: list[Callable[[], object]] = []  # since the last commit began
         self.on_loss: Callable[[], object] = lambda: None
         """Called when a server has been started again: what it had acknowledged just before may be lost."""
@@ -228,7 +227,6 @@ class RedisFrontier:
         leases: list[Lease] = []
         due: list[float] = []
         self._turn += 1
-        self._holders.add(f"{self.worker}/{holder}")
         for number in range(self.partitions):
             due += self._lease_of((number + self._turn) % self.partitions, hosts, per_host, ttl, f"{self.worker}/{holder}", leases)
         if not leases:
@@ -367,8 +365,8 @@ class RedisFrontier:
     def close(self) -> None:
         """Wants no more hosts: others get its share at once. The servers belong to whoever opened them."""
         with suppress(FrontierError):  # they find out by themselves
-            for partition in range(self.partitions if self._holders else 0):
-                self._command(partition, "ZREM", "workers", *self._holders)
+            for partition in range(self.partitions):
+                self._command(partition, "ZREM", "workers", self.worker)
 
 
 def _text(limit: int | None) -> str:

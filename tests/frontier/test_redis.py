@@ -135,6 +135,33 @@ def test_a_crawl_in_partitions_ends_when_all_is_done_and_not_before(three: Share
         database.close()
 
 
+def test_workers_share_the_hosts_alike(three: SharedCrawl, database: Database) -> None:
+    """One that joins when all hosts are held gets its part: whoever has more is to leave as many, and takes none of them again while
+    the other one asks."""
+    three.partitions = 1
+    other, clock = Database(None), Clock()
+    first, second = three.frontier(database, None, clock), three.frontier(other, None, clock)
+    first.worker, second.worker = "first", "second"
+    first.add([request(f"https://h{number}.test/{page}") for number in range(10) for page in range(3)])
+    leases = first.lease(99, 1, TTL).leases
+    assert len(leases) == 10
+    assert second.lease(99, 1, TTL).leases == ()
+
+    leaving = [lease for lease in first.held(leases) if lease.leaves]
+    assert len(leaving) == 5
+    assert {lease.leaves for lease in first.extend(leases, 1, TTL).leases if not lease.requests} == {True}
+    for lease in leaving:
+        first.release(lease, lease.state)
+    assert first.lease(99, 1, TTL) == Leases((), None)
+    assert len(second.lease(99, 1, TTL).leases) == 5
+    second.close()
+    assert not any(lease.leaves for lease in first.held(leases))
+    for lease in [lease for lease in leases if lease not in leaving]:
+        first.release(lease, lease.state)
+    assert len(first.lease(99, 1, TTL).leases) == 5
+    other.close()
+
+
 # Bounds
 
 

@@ -2,6 +2,7 @@
 -- its name, its least delay, how many URLs, and for each URL its id and its entry. Answers how many were queued, and which hosts are full.
 
 local cap, by_depth = tonumber(ARGV[1]), ARGV[2] == '1'
+read_families({ 'p', 'rq', 'rd', 'rf', 'rs' })
 local known_pages, waiting_requisites = family('p'), family('rq')
 local ended_requisites = { d = family('rd'), f = family('rf'), s = family('rs') }
 local requisites = waiting_requisites.count + ended_requisites.d.count + ended_requisites.f.count + ended_requisites.s.count
@@ -93,14 +94,14 @@ end
 local function remember(id, entry)
   local role = role_of(entry)
   is_plain = is_plain and role == 'p'
-  if role == 'r' then put(waiting_requisites, id)
+  if role == 'r' then put(waiting_requisites, id, entry)
     requisites = requisites + 1
   elseif role ~= 'p' then
     call('HSET', P .. 'low', id, 'q' .. entry)
     lesser = lesser + 1
   elseif by_depth then
     local depth = depth_of(entry)
-    put(family('d' .. depth), id)
+    put(family('d' .. depth), id, entry)
     if depth > deepest then deepest = depth end
   end
 end
@@ -110,10 +111,10 @@ local function bring_nearer(id, entry)
   local depth = depth_of(entry)
   for further = depth + 1, deepest do
     local it = family('d' .. further)
-    if has(it, id) then
+    if has(it, id, entry) then
       if is_closed or call('HEXISTS', P .. 'l:' .. host, sub(entry, 1, 8)) == 1 then return end
-      take(it, id)
-      put(family('d' .. depth), id)
+      take(it, id, entry)
+      put(family('d' .. depth), id, entry)
       move(entry, further + 1)
       added = added + 1
       return
@@ -124,19 +125,19 @@ end
 -- Whether the URL is known as what it is found as, or as more; what is known in a lower role is raised.
 local function is_known(id, entry)
   local role = role_of(entry)
-  if role ~= 'p' and has(known_pages, id) then return true end
+  if role ~= 'p' and has(known_pages, id, entry) then return true end
   if requisites > 0 then
-    local state = has(waiting_requisites, id) and 'q'
+    local state = has(waiting_requisites, id, entry) and 'q'
     for ended, it in pairs(ended_requisites) do
-      if not state and has(it, id) then state = ended end
+      if not state and has(it, id, entry) then state = ended end
     end
     if state then
       local waits = state == 'q' and not is_closed and call('HEXISTS', P .. 'l:' .. host, sub(entry, 1, 8)) == 0
       if rising[role] <= rising.r or (role == 'p' and not waits) then return true end
-      take(state == 'q' and waiting_requisites or ended_requisites[state], id)
+      take(state == 'q' and waiting_requisites or ended_requisites[state], id, entry)
       raise(entry, nil, -1, state)
       remember(id, entry)
-      if role == 'p' then put(known_pages, id) end
+      if role == 'p' then put(known_pages, id, entry) end
       return true
     end
   end
@@ -150,12 +151,12 @@ local function is_known(id, entry)
       call('HDEL', P .. 'low', id)
       raise(entry, old, rank_of(old), state)
       remember(id, entry)
-      if role == 'p' then put(known_pages, id) end
+      if role == 'p' then put(known_pages, id, entry) end
       return true
     end
   end
   if role ~= 'p' then return false end
-  if has(known_pages, id) then
+  if has(known_pages, id, entry) then
     if deepest > 0 then bring_nearer(id, entry) end
     return true
   end
@@ -198,12 +199,18 @@ while at <= #ARGV do
   local room, dropped, before = cap - was_queued, 0, added
   for item = at + 3, last, 2 do
     local id, entry = ARGV[item], ARGV[item + 1]
-    if room <= 0 then
-      if not (has(known_pages, id) or has(waiting_requisites, id) or call('HEXISTS', P .. 'low', id) == 1) then dropped = dropped + 1 end
-    elseif is_plain and byte(entry, 9) == 112 then
-      if put(known_pages, id) then queue(entry) added, room = added + 1, room - 1 end -- the usual case
+    local a, b, c, d, _, _, _, _, role, _, high, middle, low = byte(entry, 1, 13)
+    if is_plain and role == 112 and room > 0 then -- the usual case
+      if put_there(known_pages, id, a, b, c, d) then
+        local rank = 1 + high * 65536 + middle * 256 + low
+        local entries = fresh[rank]
+        if entries then entries[#entries + 1] = entry else fresh[rank] = { entry } end
+        added, room = added + 1, room - 1
+      end
+    elseif room <= 0 then
+      if not (has(known_pages, id, entry) or has(waiting_requisites, id, entry) or call('HEXISTS', P .. 'low', id) == 1) then dropped = dropped + 1 end
     elseif not is_known(id, entry) then
-      if role_of(entry) == 'p' then put(known_pages, id) end
+      if role_of(entry) == 'p' then put(known_pages, id, entry) end
       remember(id, entry)
       queue(entry)
       added, room = added + 1, room - 1

@@ -25,11 +25,11 @@ for at = 8, #ARGV, 7 do
       count('r' .. rank_of(entry), -1)
       if role == 'p' then
         count('ok_pages', tonumber(ARGV[at + 4]))
-        take(family('d' .. depth_of(entry)), id)
-        if state == 't' then put(family('t'), id) end
+        take(family('d' .. depth_of(entry)), id, entry)
+        if state == 't' then put(family('t'), id, entry) end
       elseif role == 'r' then
-        take(family('rq'), id)
-        put(family(state == 't' and 'rs' or 'r' .. state), id)
+        take(family('rq'), id, entry)
+        put(family(state == 't' and 'rs' or 'r' .. state), id, entry)
       else
         call('HSET', P .. 'low', id, (state == 't' and 's' or state) .. sub(entry, 1, 13))
       end

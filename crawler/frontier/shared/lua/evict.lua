@@ -4,5 +4,5 @@ local now = time(ARGV[1])
 for _, host in ipairs(call('ZRANGE', P .. 'held', 0, -1)) do
   if call('HGET', P .. 'h:' .. host, 'holder') == ARGV[2] then reclaim(host, now) end
 end
-call('ZREM', P .. 'workers', ARGV[2])
+call('ZREM', P .. 'workers', worker_of(ARGV[2]))
 close()

@@ -8,9 +8,9 @@ set_limits(ARGV[5], ARGV[6], ARGV[7])
 -- When the last lease ends that was given before the server was started and that it may not remember.
 local calm = (tonumber(call('HGET', P .. 'server', 'since') or '') or -math.huge) + ttl
 
-local who, others, fair = ARGV[9], {}, nil
-local mine = tonumber(call('HGET', P .. 'holding', who) or 0)
-call('ZADD', P .. 'workers', exact(now), who)
+local who, worker, others, fair = ARGV[9], worker_of(ARGV[9]), {}, nil
+local mine = tonumber(call('HGET', P .. 'holding', worker) or 0)
+call('ZADD', P .. 'workers', exact(now), worker)
 call('ZREMRANGEBYSCORE', P .. 'workers', '-inf', exact(now - RECENT))
 
 for _, host in ipairs(call('ZRANGEBYSCORE', P .. 'held', '-inf', '(' .. exact(now), 'LIMIT', 0, 100)) do reclaim(host, now) end
@@ -52,7 +52,7 @@ end
 
 -- Workers that ask for hosts share them alike, as soon as one of them could have more.
 for _, one in ipairs(call('ZRANGE', P .. 'workers', 0, -1)) do
-  if one ~= who then others[#others + 1] = one end
+  if one ~= worker then others[#others + 1] = one end
 end
 if #others > 0 and now >= calm then
   local all = call('ZCARD', P .. 'held') + call('ZCOUNT', P .. 'due', '-inf', exact(now))
@@ -86,7 +86,7 @@ while #candidates > 0 and urls < room do
   candidates = due_hosts(hosts - #leases)
 end
 
-if #leases > 0 then call('HINCRBY', P .. 'holding', who, #leases) end
+if #leases > 0 then call('HINCRBY', P .. 'holding', worker, #leases) end
 if fair and #leases < hosts then recall(others, fair, hosts - #leases) end
 
 local due = ''

@@ -5,13 +5,12 @@
 -- An entry is a queued URL: 8 bytes id, 1 byte role, 1 byte attempts, 3 bytes depth, then what the client made of the rest.
 
 local P, call = KEYS[1], redis.call
-local floor, sub, byte, find, format = math.floor, string.sub, string.byte, string.find, string.format
+local floor, sub, byte, char, find, format = math.floor, string.sub, string.byte, string.char, string.find, string.format
 local NEVER = 1e18 -- when a host is due whose queue lies beyond the open depth
 local PARTS = 4 -- a bucket is split into
 local LOAD = 100 -- ids in a bucket on average; four times as many before it is split, which is below set-max-intset-entries (512)
 local ORDER = 68719476736 -- 2^36: a place in a host's queue is its rank times this and a running number
 local RECENT = 2.5 -- seconds for which a worker that has asked for hosts counts as one that wants some
-local SPAN = 18446744073709551616 -- 2^64
 
 local function exact(number) return format('%.17g', number) end
 
@@ -23,63 +22,102 @@ local function count(name, by) change[name] = (change[name] or 0) + by end
 local function total(name) return tonumber(call('HGET', P .. 'n', name) or 0) + (change[name] or 0) end
 
 -- Sets of ids that grow: a linear hash of sets small enough that Redis packs them, 8 bytes an id. A bucket is the ids of a range, and
--- the ranges are split in their order. A range is found by a double made of the id: always by the same one, so nothing is lost by it.
+-- the ranges are split in their order. A range is found by the first 32 bits of an id, which stand in its entry; they name the bucket in
+-- three bytes, as making text of a number, or a number of text, takes as long as all the rest.
 
 local families = {}
 
-local function family(name)
-  local it = families[name]
-  if not it then
-    local known = call('HMGET', P .. 'n', 'L' .. name, 'S' .. name, 'C' .. name)
-    it = { name = name, level = tonumber(known[1] or 0), split = tonumber(known[2] or 0), count = tonumber(known[3] or 0) }
-    it.size, it.before = PARTS ^ it.level, P .. name .. it.level .. ':'
-    it.after = P .. name .. (it.level + 1) .. ':' -- where what was split is
+local function shape(it)
+  it.size = PARTS ^ it.level
+  it.scale, it.before, it.after = it.size / 4294967296, P .. it.name .. it.level .. ':', P .. it.name .. (it.level + 1) .. ':'
+  it.room = LOAD * (it.size + (PARTS - 1) * it.split) -- ids, until the next bucket is split
+end
+
+-- Reads several families in one go.
+local function read_families(names)
+  local fields = {}
+  for _, name in ipairs(names) do
+    fields[#fields + 1], fields[#fields + 2], fields[#fields + 3] = 'L' .. name, 'S' .. name, 'C' .. name
+  end
+  local known = call('HMGET', P .. 'n', unpack(fields))
+  for at, name in ipairs(names) do
+    local it = { name = name, level = tonumber(known[3 * at - 2] or 0), split = tonumber(known[3 * at - 1] or 0), count = tonumber(known[3 * at] or 0) }
+    shape(it)
     families[name] = it
   end
-  return it
 end
 
-local function place(id)
-  local at = (tonumber(id) + 9223372036854775808) / SPAN
-  return at < 1 and at or 1 - 2 ^ -53
+local function family(name)
+  if not families[name] then read_families({ name }) end
+  return families[name]
 end
 
-local function bucket(it, id)
-  local at = place(id) * it.size
-  local number = floor(at)
-  if number < it.split then return it.after .. floor(at * PARTS) end
-  return it.before .. number
+-- The key of the bucket of an id, of which there are the first four bytes.
+local function bucket(it, a, b, c, d)
+  local at = ((a < 128 and a + 128 or a - 128) * 16777216 + b * 65536 + c * 256 + d) * it.scale
+  local number, key = at - at % 1, it.before
+  if number < it.split then
+    at = at * PARTS
+    number, key = at - at % 1, it.after -- where what was split is
+  end
+  local low = number % 256
+  local rest = (number - low) / 256
+  local middle = rest % 256
+  return key .. char((rest - middle) / 256, middle, low)
 end
 
+-- The first four bytes of an id that is there as a decimal number, which is more than a double holds.
+local function bytes_of(id)
+  local is_negative = byte(id) == 45
+  if is_negative then id = sub(id, 2) end
+  local upper, lower = tonumber(sub(id, 1, -10)) or 0, tonumber(sub(id, -9))
+  local most = floor(upper / 65536) * 1000000000 -- upper * 10^9 + lower, divided by 2^32 in steps that a double does hold
+  local rest = most % 65536 * 65536 + upper % 65536 * 1000000000 + lower
+  local top = floor(most / 65536) + floor(rest / 4294967296)
+  if is_negative then top = 4294967296 - top - (rest % 4294967296 > 0 and 1 or 0) end
+  return floor(top / 16777216) % 256, floor(top / 65536) % 256, floor(top / 256) % 256, top % 256
+end
+
+-- The ids of a bucket come in their order when they are packed: each part is a run, whose end is looked for by halves.
 local function split(it)
-  local parts = {}
-  local key = it.before .. it.split
-  for _, id in ipairs(call('SMEMBERS', key)) do
-    local number = floor(place(id) * it.size * PARTS)
-    local part = parts[number]
-    if part then part[#part + 1] = id else parts[number] = { id } end
-  end
+  local at, upper = it.split, { name = it.name, level = it.level + 1, split = 0 }
+  shape(upper)
+  local key = it.before .. char(floor(at / 65536), floor(at / 256) % 256, at % 256)
+  local is_ordered = call('OBJECT', 'ENCODING', key) == 'intset'
+  local ids = call('SMEMBERS', key)
+  local first, count = 1, #ids
   call('UNLINK', key)
-  for number, ids in pairs(parts) do call('SADD', it.after .. number, unpack(ids)) end
-  it.split = it.split + 1
-  if it.split == it.size then
-    it.level, it.size, it.split = it.level + 1, it.size * PARTS, 0
-    it.before, it.after = it.after, P .. it.name .. (it.level + 1) .. ':'
+  while first <= count do
+    local last, beyond, into = first, count + 1, bucket(upper, bytes_of(ids[first]))
+    while is_ordered and beyond - last > 1 do
+      local middle = floor((last + beyond) / 2)
+      if bucket(upper, bytes_of(ids[middle])) == into then last = middle else beyond = middle end
+    end
+    call('SADD', into, unpack(ids, first, last))
+    first = last + 1
   end
+  it.split = at + 1
+  if it.split == it.size then it.level, it.split = it.level + 1, 0 end
+  shape(it)
   it.moved = true
 end
 
-local function has(it, id) return it.count > 0 and call('SISMEMBER', bucket(it, id), id) == 1 end
+-- Each takes an id, and an entry of it for its first bytes.
 
-local function put(it, id)
-  if call('SADD', bucket(it, id), id) == 0 then return false end
-  it.count, it.changed = it.count + 1, true
-  if it.count > LOAD * (it.size + (PARTS - 1) * it.split) then split(it) end
+local function has(it, id, entry) return it.count > 0 and call('SISMEMBER', bucket(it, byte(entry, 1, 4)), id) == 1 end
+
+local function put_there(it, id, a, b, c, d)
+  if call('SADD', bucket(it, a, b, c, d), id) == 0 then return false end
+  local count = it.count + 1
+  it.count, it.changed = count, true
+  if count > it.room then split(it) end
   return true
 end
 
-local function take(it, id)
-  if it.count == 0 or call('SREM', bucket(it, id), id) == 0 then return false end
+local function put(it, id, entry) return put_there(it, id, byte(entry, 1, 4)) end
+
+local function take(it, id, entry)
+  if it.count == 0 or call('SREM', bucket(it, byte(entry, 1, 4)), id) == 0 then return false end
   it.count, it.changed = it.count - 1, true
   return true
 end
@@ -106,8 +144,8 @@ end
 
 local function rank_of(entry)
   local role, _, high, middle, low = byte(entry, 9, 13)
-  if role == 114 or role == 98 then return -1 elseif role == 115 then return 0 end -- requisites and probes; sitemaps
-  return 1 + high * 65536 + middle * 256 + low
+  if role == 112 then return 1 + high * 65536 + middle * 256 + low end
+  return role == 115 and 0 or -1 -- sitemaps; requisites and probes
 end
 
 -- The entries of a host that come back (`b`), wait for a time (`w`) or are held (`l`) carry their running number: "17|entry".
@@ -164,22 +202,25 @@ local function fail_queue(host)
   count('failed', failed)
 end
 
--- Asks holders that have more than their share to give hosts back, as many as somebody lacks.
-local function recall(holders, fair, lacking)
-  for _, holder in ipairs(holders) do
-    local has = tonumber(call('HGET', P .. 'holding', holder) or 0) - tonumber(call('HGET', P .. 'leaving', holder) or 0)
+-- The worker of a holder, "WORKER/NUMBER": its holders are one where hosts are shared alike.
+local function worker_of(holder) return string.match(holder or '', '^[^/]*') end
+
+-- Asks workers that have more than their share to give hosts back, as many as somebody lacks.
+local function recall(workers, fair, lacking)
+  for _, worker in ipairs(workers) do
+    local has = tonumber(call('HGET', P .. 'holding', worker) or 0) - tonumber(call('HGET', P .. 'leaving', worker) or 0)
     local most = math.min(has - fair, lacking)
     if most > 0 then
       local marked = 0
       for _, host in ipairs(call('ZRANGE', P .. 'held', 0, -1)) do
         if marked == most then break end
         local facts = call('HMGET', P .. 'h:' .. host, 'holder', 'leaves')
-        if facts[1] == holder and not facts[2] then
+        if worker_of(facts[1]) == worker and not facts[2] then
           call('HSET', P .. 'h:' .. host, 'leaves', 1)
           marked = marked + 1
         end
       end
-      call('HINCRBY', P .. 'leaving', holder, marked)
+      call('HINCRBY', P .. 'leaving', worker, marked)
       lacking = lacking - marked
     end
   end
@@ -199,9 +240,10 @@ local function free(host)
   call('ZREM', P .. 'held', host)
   call('HINCRBY', P .. 'h:' .. host, 'token', 1)
   local facts = call('HMGET', P .. 'h:' .. host, 'closed', 'next_at', 'queued', 'holder', 'leaves')
-  if call('HINCRBY', P .. 'holding', facts[4], -1) <= 0 then call('HDEL', P .. 'holding', facts[4]) end
+  local worker = worker_of(facts[4])
+  if call('HINCRBY', P .. 'holding', worker, -1) <= 0 then call('HDEL', P .. 'holding', worker) end
   if facts[5] then
-    if call('HINCRBY', P .. 'leaving', facts[4], -1) <= 0 then call('HDEL', P .. 'leaving', facts[4]) end
+    if call('HINCRBY', P .. 'leaving', worker, -1) <= 0 then call('HDEL', P .. 'leaving', worker) end
     call('HDEL', P .. 'h:' .. host, 'leaves')
   end
   if facts[1] and facts[1] ~= '' then fail_queue(host)

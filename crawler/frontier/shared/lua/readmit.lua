@@ -3,7 +3,7 @@
 local host, back = ARGV[1], 0
 for at = 2, #ARGV, 2 do
   local entry = ARGV[at + 1]
-  if take(family('t'), ARGV[at]) then
+  if take(family('t'), ARGV[at], entry) then
     back = back + 1
     count('r' .. rank_of(entry), 1)
     give_back(host, call('HINCRBY', P .. 'h:' .. host, 'number', 1), entry)

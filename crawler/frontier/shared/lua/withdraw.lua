@@ -15,8 +15,8 @@ for at = 2, #ARGV, 3 do
   if gone == 1 then
     removed = removed + 1
     count('r' .. rank_of(entry), -1)
-    take(family('d' .. depth_of(entry)), id)
-    put(family('t'), id)
+    take(family('d' .. depth_of(entry)), id, entry)
+    put(family('t'), id, entry)
   end
 end
 if removed > 0 then
