@@ -21,7 +21,7 @@ from crawler.cli.main import main
 
 # What the surroundings may say about a crawl; a test says it itself.
 _SURROUNDINGS = ("CRAWLER_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM")
-SECONDS = 30
+SECONDS = 60
 """How long a process may take before a test calls it stuck."""
 
 Capture = pytest.CaptureFixture[str]

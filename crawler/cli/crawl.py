@@ -269,7 +269,7 @@ def _no_seed(opened: Assembly, summary: Summary) -> SeedError:
             "it leads to nothing that may be asked for: the table `urls` in crawl.db names the reason",
             f"crawler status {opened.settings.output}",
         )
-    seed = summary.failed_seeds[0]
+    seed = next((seed for seed in summary.failed_seeds if seed.url == opened.seeds[0]), summary.failed_seeds[0])
     # A host that was given up is tried again by itself; an answer stands until somebody wants another one.
     again = "the same command once that is mended" if summary.closed_hosts else "the same command with --fresh once that is mended"
     if seed.why.startswith("tls:") and ("self-signed" in seed.why or "issuer" in seed.why):

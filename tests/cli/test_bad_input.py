@@ -207,6 +207,12 @@ def test_an_expired_certificate(new_site: NewSite, fail: Callable[..., list[str]
     assert web.count() == 0
 
 
+def test_of_several_seeds_the_first_is_named(new_site: NewSite, fail: Callable[..., list[str]]) -> None:
+    """The first as it was typed, whichever failed first."""
+    slow, quick = new_site({"/": answer(404, delay=0.2)}), new_site({"/": answer(403)}, address="127.0.0.2")
+    assert fail(slow.url(), quick.url(), "--no-robots")[:2] == [f"error: no seed could be fetched: {slow.url()}", "  HTTP 404"]
+
+
 def test_a_server_that_hangs(new_site: NewSite, fail: Callable[..., list[str]]) -> None:
     """Waiting ends with `--timeout`, also when it is robots.txt that never comes."""
     gate = Gate()
