@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from crawler.cli.audience import Audience
 from crawler.cli.messages import put, say
 from crawler.cli.parser import settings_from
-from crawler.cli.rows import Rows
+from crawler.cli.rows import open_rows
 from crawler.cli.screen import choose_screen, wants_color
 from crawler.cli.signals import EXIT_CODES, SIGNALS, Interrupted, Signals
 from crawler.cli.stored import folder_to_update, stored_settings
@@ -141,7 +141,7 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
             run=opened.run,
             pid=os.getpid(),
         )
-        rows = stack.enter_context(closing(_open_jsonl(settings.jsonl))) if settings.jsonl else None
+        rows = stack.enter_context(closing(open_rows(settings.jsonl))) if settings.jsonl else None
         show = Audience(opened, screen, log, rows, served.metrics if served is not None else None)
         signals.remember()  # what the first line promises holds from that line on
         screen.start(f"Crawling {printable(opened.seeds[0])}{_more(opened.seeds)}", settings.output, _facts(settings, opened))
@@ -274,6 +274,8 @@ def _no_seed(opened: Assembly, summary: Summary) -> SeedError:
     again = "the same command once that is mended" if summary.closed_hosts else "the same command with --fresh once that is mended"
     if seed.why.startswith("tls:") and ("self-signed" in seed.why or "issuer" in seed.why):
         again = "--ca-certificate FILE to trust who made it, --insecure to trust anybody"
+    if seed.why.startswith(("private:", "blocked:")):
+        again = "the same command with --fresh --allow-private, if that address is meant"
     return SeedError(f"no seed could be fetched: {printable(seed.url)}", printable(seed.why), again)
 
 
@@ -388,13 +390,3 @@ def run_sync(opened: Assembly, show: Audience, signals: Signals) -> FinishReason
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
     return opened.reason
-
-
-def _open_jsonl(name: str) -> Rows:
-    """Standard output stays open when we leave it."""
-    if name == "-":
-        return Rows(os.dup(sys.stdout.fileno()), "standard output")
-    try:
-        return Rows(os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), name)
-    except OSError as error:
-        raise OutputError(f"cannot write {name}", str(error.strerror), "--jsonl another-file") from error

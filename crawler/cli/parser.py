@@ -61,13 +61,20 @@ class Parser(argparse.ArgumentParser):
         flag = word.split("=", 1)[0]
         if self.command == "resume" and any(flag in strings_of(option) for option in OPTIONS.values()):
             why = "seeds, scope and what is kept stay as the folder has them"
-            return UsageError(f"{flag} cannot change when a crawl goes on", why, f"crawler crawl URL -o ANOTHER {flag} …")
+            return UsageError(f"{flag} cannot change when a crawl goes on", why, _as_another(flag))
         known = ["--version", *(name for name in self._option_string_actions if name.startswith("--"))]
         near = nearest(flag, known) if flag.startswith("--") else None
         if near == "--version":
             return UsageError(f"there is no flag {flag} here", "did you mean `crawler --version`?", "crawler --version")
         why = f"did you mean {near}?" if near else f"usage: {self.usage}"
         return UsageError(f"there is no flag {flag}", why, f"crawler {self.command} --help")
+
+
+def _as_another(flag: str) -> str:
+    """The command of a crawl with the settings of one that is there, but for this flag."""
+    if flag == "--fresh":
+        return "crawler crawl -C DIR/crawl.toml -o DIR --fresh"
+    return "crawler crawl -C DIR/crawl.toml -o ANOTHER" + ("" if flag in strings_of(OPTIONS["output"]) else f" {flag} …")
 
 
 _MESSAGES = (

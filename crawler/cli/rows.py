@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import sys
 from contextlib import suppress
 from threading import Thread
 
-from crawler.errors import DiskFullError
+from crawler.errors import DiskFullError, OutputError
 
 
 class Rows:
@@ -78,3 +79,13 @@ def _settle(written: asyncio.Future[None], failure: Exception | None) -> None:
         written.set_result(None)
     else:
         written.set_exception(failure)
+
+
+def open_rows(name: str) -> Rows:
+    """The rows of a file, which is appended to; "-" is standard output, which stays open when we leave it. Raises OutputError."""
+    if name == "-":
+        return Rows(os.dup(sys.stdout.fileno()), "standard output")
+    try:
+        return Rows(os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), name)
+    except OSError as error:
+        raise OutputError(f"cannot write {name}", str(error.strerror), "--jsonl another-file") from error

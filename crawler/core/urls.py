@@ -133,6 +133,7 @@ _LOOPBACK = re.compile(r"(?:localhost|[^/?#:]+\.localhost|127(?:\.\d+){3}|\[::1\
 _WITHOUT_COLON = re.compile(r"(https?)//+", re.IGNORECASE | re.ASCII)
 _PORT = re.compile(r"(?:\[[^\[\]]*\]|[^:\[\]]*):(.+)")
 _EXAMPLE = "crawler https://example.org"
+_SERVED = "python3 -m http.server, and crawler http://127.0.0.1:8000/"
 _CREDENTIALS = re.compile(r"(?:https?:)?(?://)?[^/?#]*@([^/?#]*)", re.IGNORECASE | re.ASCII)
 
 
@@ -162,8 +163,9 @@ def normalize_seed(text: object) -> str:
         rest = seed.removeprefix("//")
         seed = f"{'http' if _LOOPBACK.match(rest) else 'https'}://{rest}"
     elif scheme not in ("http", "https"):
-        likely = get_close_matches(scheme, ("http", "https"), 1) or ["https"] * ("://" in seed)
+        likely = get_close_matches(scheme, ("http", "https"), 1) or ["https"] * ("://" in seed and ":///" not in seed)
         hint = f"{likely[0]}://{seed[len(scheme) + 1 :].lstrip('/')}" if likely else _EXAMPLE
+        hint = _SERVED if scheme == "file" else hint
         raise _not_a_seed(seed, f"only http and https can be crawled, not {scheme}", hint)
     try:
         return canonical(seed)

@@ -61,6 +61,9 @@ TYPED: list[tuple[list[str], list[str]]] = [
     (["htp://x"], ["'htp://x'", "only http and https can be crawled, not htp", "try: http://x"]),
     (["crawl", "htp://x"], ["'htp://x'", "not htp"]),
     (["crawl", "ftp://lamps.invalid/"], ["ftp"]),
+    (["crawl", "ftp://lamps.invalid/a"], ["try: https://lamps.invalid/a"]),
+    (["crawl", "file:///etc/passwd"], ["not file", "try: python3 -m http.server, and crawler http://127.0.0.1:8000/"]),
+    (["crawl", "gopher:///x"], ["not gopher", "try: crawler https://example.org"]),
     (["crawl", "http//lamps.invalid"], ["a colon is missing", "try: http://lamps.invalid"]),
     (["crawl", "http://lamps.invalid:99999/"], ["99999"]),
     (["crawl", "http://"], ["http://"]),
@@ -99,7 +102,12 @@ TYPED: list[tuple[list[str], list[str]]] = [
     (["crawl", "lamps.invalid", "--json", "--jsonl", "-"], ["cannot go together"]),
     (["crawl", "lamps.invalid", "-q", "-v"], ["cannot go together"]),
     (["resume"], ["DIR is missing"]),
-    (["resume", "out", "--scope", "domain"], ["--scope cannot change when a crawl goes on"]),
+    (
+        ["resume", "out", "--scope", "domain"],
+        ["--scope cannot change when a crawl goes on", "try: crawler crawl -C DIR/crawl.toml -o ANOTHER --scope …"],
+    ),
+    (["resume", "out", "-o", "elsewhere"], ["-o cannot change", "try: crawler crawl -C DIR/crawl.toml -o ANOTHER\n"]),
+    (["resume", "out", "--fresh"], ["--fresh cannot change", "try: crawler crawl -C DIR/crawl.toml -o DIR --fresh\n"]),
 ]
 
 
@@ -109,7 +117,7 @@ def test_what_was_typed_wrong(tmp_path: Path, capfd: Capture, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(socket, "getaddrinfo", None)  # whoever asks, fails loudly
     lines = said(run(capfd, *words), 2)
-    assert [part for part in parts if part not in "\n".join(lines)] == []
+    assert [part for part in parts if part not in "\n".join([*lines, ""])] == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -169,7 +177,9 @@ def fail(request: pytest.FixtureRequest, capfd: Capture, out: Path) -> Callable[
     def crawl(*words: object) -> list[str]:
         lines = said(run(capfd, *words, "-o", out, "--retries", 0, "--mode", request.param), 3)
         assert len(lines) == 3
-        assert lines[2] in ("  try: the same command once that is mended", "  try: the same command with --fresh once that is mended")
+        again = ("the same command once that is mended", "the same command with --fresh once that is mended")
+        meant = "the same command with --fresh --allow-private, if that address is meant"
+        assert lines[2].removeprefix("  try: ") in (again if "  private: " not in lines[1] else [meant])
         assert_at_rest(out)
         return lines[:2]
 
@@ -250,6 +260,19 @@ def test_a_start_page_that_leads_to_a_private_address(new_site: NewSite, fail: C
     first, second = fail(web.url())
     assert first == f"error: no seed could be fetched: {target}"
     assert second.strip().startswith("private: ")
+
+
+def test_a_start_page_that_leads_to_another_port_here(new_site: NewSite, out: Path, capfd: Capture) -> None:
+    """The host of a seed is its port too; what is suggested then helps."""
+    there = new_site({"/": "here"})
+    here = new_site({"/": redirect(there.url())})
+    lines = said(run(capfd, here.url(), "-o", out), 3)
+    assert lines[1:] == [
+        "  private: 127.0.0.1 is a loopback address",
+        "  try: the same command with --fresh --allow-private, if that address is meant",
+    ]
+    assert run(capfd, here.url(), "-o", out, "--fresh", "--allow-private").code == 0
+    assert stored(out) == sorted([here.url(), there.url()])
 
 
 def test_what_failed_is_said_again_until_it_is_mended(new_site: NewSite, out: Path, capfd: Capture) -> None:
