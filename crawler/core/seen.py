@@ -80,4 +80,6 @@ _PROBE = 1 << 61
 
 def known_as(role: Role, identity: int) -> int:
     """A URL in the filter: what is known as a part of pages, or as a probe, may be unknown as a page."""
-    return {"requisite": ~identity, "probe": identity ^ _PROBE}.get(role, identity)
+    if role == "requisite":
+        return ~identity
+    return identity ^ _PROBE if role == "probe" else identity

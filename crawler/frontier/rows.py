@@ -47,12 +47,13 @@ SIZE = "SELECT coalesce(sum(bytes), 0) FROM pages WHERE id = ?"
 
 REQUISITES, SITEMAPS = -1, 0
 """The ranks in front of the depths."""
+_RANKS: dict[Role, int] = {"requisite": REQUISITES, "probe": REQUISITES, "sitemap": SITEMAPS}
 
 
 def rank_of(request: Request) -> int:
     """The place of a URL among those of its host: what pages are made of and what they link to besides comes first, so that a page is
     soon whole; then sitemaps; then pages by depth."""
-    return {"requisite": REQUISITES, "probe": REQUISITES, "sitemap": SITEMAPS}.get(request.role, 1 + request.depth)
+    return _RANKS.get(request.role, 1 + request.depth)
 
 
 _RISING: tuple[Role, ...] = ("probe", "requisite", "sitemap", "page")
