@@ -18,6 +18,7 @@ def main() -> int:
         return 130
     finally:
         _be_deaf()
+        _let_go()
 
 
 def _be_deaf() -> None:
@@ -27,6 +28,16 @@ def _be_deaf() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def _let_go() -> None:
+    """What nobody reads any more is no failure: Python's own end would make 120 of the exit code."""
+    import os
+
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 if __name__ == "__main__":

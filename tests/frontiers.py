@@ -70,8 +70,8 @@ class Adapter:
         file, of "redis" one crawl, one at a time."""
         if self.kind == "redis":
             assert sharing is None, "hosts have one slot there"
+            self._shared = self._shared or SharedCrawl()  # first, as it may skip the test
             self.database = self.database or Database(None)
-            self._shared = self._shared or SharedCrawl()
             return self._shared.frontier(self.database, limits, self.clock, lambda host: delay)
         self.close()
         if self.kind == "memory":

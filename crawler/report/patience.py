@@ -37,6 +37,7 @@ class Patience:
         try:
             return find()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            # SQLite from 3.41 on is interrupted also while it reads a statement, and complains of what it has not read then.
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT and (self._end is None or self._clock() <= self._end):
                 raise
             return None
