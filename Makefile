@@ -1,6 +1,5 @@
 # `make` lists the verbs. Needs Python 3.11 with pip, and make; everything else goes into .venv.
 PYTHON ?= python3
-PIP := .venv/bin/python -m pip install -q --disable-pip-version-check
 # Set when .venv is missing, half-made or moved here from elsewhere: then it is made again.
 BROKEN := $(shell .ci/make-venv check || echo FORCE)
 
@@ -24,8 +23,9 @@ setup: .venv/.dev
 # Through the environment, so that no character of it means anything to the shell.
 export URL
 
+# What is printed to be typed next is called as it can be typed here. When a crawl fails, make adds a line with its exit code.
 crawl: .venv/.runtime
-	@.venv/bin/crawler $(if $(URL),crawl "$$URL",demo --crawl) $(ARGS)
+	@CRAWLER_COMMAND=.venv/bin/crawler .venv/bin/crawler $(if $(URL),crawl "$$URL",demo --crawl) $(ARGS)
 
 # At once as many tests as there are cores and one more, for some of them wait; six are enough.
 test: .venv/.dev
@@ -52,18 +52,6 @@ bench: .venv/.runtime
 docs: .venv/.runtime
 	.venv/bin/python -m crawler.cli.reference
 
-# A stamp stands only while .venv is whole: it goes before pip starts and comes back when pip has ended well.
-.venv/.runtime: pyproject.toml $(BROKEN)
-	@echo "Setting up .venv with what a crawl needs ..." >&2
-	@.ci/make-venv $(PYTHON)
-	@rm -f .venv/.runtime .venv/.dev
-	@$(PIP) -e '.[speed,encodings]'
-	@pwd > $@
-
-.venv/.dev: pyproject.toml $(BROKEN)
-	@echo "Setting up .venv with everything for working on the code ..." >&2
-	@.ci/make-venv $(PYTHON)
-	@rm -f .venv/.runtime .venv/.dev
-	@$(PIP) -e '.[speed,encodings,redis,parquet,metrics,dev]'
-	@pwd > .venv/.runtime
-	@pwd > $@
+# Each is a stamp that stands only while .venv is whole.
+.venv/.runtime .venv/.dev: pyproject.toml $(BROKEN)
+	@.ci/make-venv $(PYTHON) $(@:.venv/.%=%)

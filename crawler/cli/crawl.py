@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crawler.cli.audience import Audience
-from crawler.cli.messages import put, say
+from crawler.cli.messages import called, put, say
 from crawler.cli.parser import settings_from
 from crawler.cli.rows import open_rows
 from crawler.cli.screen import choose_screen, wants_color
@@ -236,7 +236,7 @@ def _say_summary(summary: Summary, settings: Settings, same: str, files: Sequenc
     if not settings.quiet:
         if summary.finish_reason == "no reader":
             say("Paused: the reader of the rows has left. The same command goes on.\n")
-        width = shutil.get_terminal_size().columns if sys.stderr.isatty() else 100
+        width = shutil.get_terminal_size().columns - len(called().removesuffix("crawler")) if sys.stderr.isatty() else 100
         color = wants_color(settings.color, sys.stderr, os.environ)
         shown = render_summary(summary, settings.output or "", width, color, files, same)
         say(encodable(shown.rstrip("\n"), sys.stderr.encoding))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 from typing import TextIO
 
+from crawler.cli.commands import COMMANDS
 from crawler.errors import CrawlerError, DiskFullError
 from crawler.redaction import redact
 from crawler.text import printable
@@ -32,8 +34,15 @@ def bug_text(error: BaseException) -> str:
     return error_text(CrawlerError(what, "this is a bug in crawler; what was stored before is kept", "the same command with --debug"))
 
 
+def called() -> str:
+    """How this command is typed where it was started: what the environment says (`make crawl` runs one that is not on PATH)."""
+    return os.environ.get("CRAWLER_COMMAND") or "crawler"
+
+
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Writes a line to standard error; a closed standard error is no reason to fail."""
+    """Writes a line to standard error, with commands as they can be typed; a closed standard error is no reason to fail."""
+    if (name := called()) != "crawler":
+        text = re.sub(rf"(?<![\w./-])crawler(?= (?:{'|'.join(COMMANDS)}|https?://\S*|-)\b)", lambda _: name, text)
     try:
         print(text, file=stream or sys.stderr, flush=True)
     except (OSError, ValueError):

@@ -135,6 +135,21 @@ def test_an_encoding_that_lacks_characters_is_no_error() -> None:
     assert 'user_agent = "sp\\xe4der/1"' in done.stdout
 
 
+def test_the_command_is_named_as_it_can_be_typed(monkeypatch: pytest.MonkeyPatch, capsys: Screens) -> None:
+    """Whoever starts us by another name says which (`make crawl` does): every command that is shown is called that, and nothing else is."""
+    text = "crawler report out --broken\n  try: crawler https://a.example · a crawler reports · acrawler report · /usr/bin/crawler report"
+    say(text)
+    assert capsys.readouterr().err == text + "\n"
+    monkeypatch.setenv("CRAWLER_COMMAND", ".venv/bin/crawler")
+    say(text)
+    assert capsys.readouterr().err == (
+        ".venv/bin/crawler report out --broken\n"
+        "  try: .venv/bin/crawler https://a.example · a crawler reports · acrawler report · /usr/bin/crawler report\n"
+    )
+    assert main(["crwal", "http://a.example"]) == 2
+    assert "  try: .venv/bin/crawler crawl" in capsys.readouterr().err
+
+
 def test_saying_something_to_nobody_is_no_error(tmp_path: Path) -> None:
     """Standard error may be closed."""
     with open(tmp_path / "log", "w", encoding="utf-8") as stream:
