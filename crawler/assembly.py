@@ -95,6 +95,8 @@ class Assembly:
     """URLs of one host that it takes at once."""
     ttl = 60.0
     """Seconds of a lease, which is renewed when half of them are gone."""
+    renew_every = float("inf")
+    """Seconds after which leases are renewed in any case: then it is heard which of them are to be given back."""
 
     def __init__(
         self,
@@ -246,7 +248,7 @@ class Assembly:
         watch = Watch(self._traps(max_hosts))
         self.workbench = Workbench(
             self.rules, agent, veto=watch,
-            max_hosts=max_hosts, per_host=self.per_host, ttl=self.ttl, look_around=self.look_around,
+            max_hosts=max_hosts, per_host=self.per_host, ttl=self.ttl, look_around=self.look_around, renew_every=self.renew_every,
         )  # fmt: skip
         visitor = Visitor(
             self.scope,

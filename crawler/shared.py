@@ -34,6 +34,7 @@ class SharedAssembly(Assembly):
     """
 
     look_around = 1.0  # others find hosts all the time
+    renew_every = 2.0  # and may need some of these
 
     def __init__(self, settings: Settings, hooks: Hooks, *, again: bool = False, shows_links: bool = True) -> None:
         assert settings.frontier is not None

@@ -33,13 +33,13 @@ class Workbench:
     """Holds at most `max_hosts` hosts with at most `per_host` waiting URLs each, and says what to do next.
 
     `rules(host)` gives the politeness of a host; `agent` is the product token looked up in robots.txt (None: robots.txt is
-    neither asked for nor obeyed). Leases are renewed when half of `ttl` seconds is gone. With room for more it asks for hosts again
-    after `look_around` seconds: others may have found some since. `veto` judges again what was admitted before.
+    neither asked for nor obeyed). Leases are renewed when half of `ttl` seconds is gone, and every `renew_every` seconds. With room for
+    more it asks for hosts again after `look_around` seconds: others may have found some since. `veto` judges again what was admitted.
     """
 
     def __init__(
         self, rules: Rules, agent: str | None, *, veto: Veto | None = None, max_hosts: int = 256, per_host: int = 128, ttl: float = 60.0,
-        look_around: float = 5.0) -> None:  # fmt: skip
+        look_around: float = 5.0, renew_every: float = float("inf")) -> None:  # fmt: skip
         self._rules = rules
         self.agent = agent
         self._veto = veto or Veto()
@@ -47,6 +47,7 @@ class Workbench:
         self._per_host = per_host
         self._ttl = ttl
         self._look_around = look_around
+        self._renew_every = renew_every
         self._hosts: dict[str, LeasedHost] = {}
         self._ready: list[tuple[float, int, str]] = []
         self._turn = 0
@@ -233,6 +234,8 @@ class Workbench:
             if leased.leases and len(leased.leases) >= need.hosts:
                 self._lease_at = now
         self._renew_at = min((host.lease.deadline for host in self._hosts.values()), default=float("inf")) - self._ttl / 2
+        if self._hosts:
+            self._renew_at = min(self._renew_at, now + self._renew_every)
 
     def _admit(self, lease: Lease) -> None:
         host = LeasedHost(lease, Pace(self._rules(lease.host).of_slot(lease.share), lease.state), self.agent)

@@ -596,6 +596,27 @@ def test_a_request_leaves_under_the_lease_that_it_started_under() -> None:
     assert not bench.may_leave(request, 60.0)
 
 
+def test_leases_are_renewed_as_often_as_somebody_wants_to_hear_of_them() -> None:
+    """However far their deadlines are: then it is heard which of them are to be given back, and those are, with what waits."""
+    bench = Workbench(lambda host: Politeness(delay=99.0), None, ttl=60.0, look_around=NEVER, renew_every=2.0)
+    lease = lease_of(*pages("/a", "/b"), deadline=60.0)
+    bench.take(bench.next(0.0), Leases(), Leases((lease,)), 0.0)  # type: ignore[arg-type]
+    bench.take(bench.next(0.0), Leases((replace(lease, requests=()),)), Leases(), 0.0)  # type: ignore[arg-type]
+    request = bench.next(0.0)
+    assert isinstance(request, Request)
+    bench.answered(request, 0.1, 200, 0.1)
+    bench.acknowledged(lease, 1)
+    assert bench.next(1.9) == Wait(2.0)
+
+    need = bench.next(2.0)
+    assert isinstance(need, Need)
+    assert [each.host for each in need.renew] == ["a.test"]
+    bench.take(need, Leases((replace(lease, requests=(), leaves=True),)), Leases(), 2.0)
+    need = bench.next(2.0)
+    assert isinstance(need, Need)
+    assert [each.host for each, _ in need.release] == ["a.test"]
+
+
 def test_a_lost_lease_is_forgotten() -> None:
     """When a lease was not renewed the host is gone: what waits is not asked, answers that arrive late are ignored."""
     bench = Workbench(lambda host: Politeness(), None, ttl=60.0, look_around=NEVER)
