@@ -18,7 +18,7 @@ from crawler.engine.stream import PageBuffer, PageStream
 from crawler.engine.synchronous import SynchronousEngine
 from crawler.errors import DiskFullError, UsageError
 from crawler.fetch.http import HttpFetcher
-from crawler.keeping import sum_up
+from crawler.keeping import begin, sum_up
 from crawler.model import FinishReason, Page, Record
 from crawler.report.summary import Summary
 from crawler.settings import Settings
@@ -55,6 +55,7 @@ def crawl(*seeds: str, **settings: object) -> Iterator[Page]:
     chosen = _alone(Settings.from_keywords(seeds=seeds, **settings))
     with open_crawl(chosen, Hooks()) as opened:
         try:
+            begin(opened)
             if not opened.is_finished:
                 for records in run_synchronously(opened):
                     yield from (record.page for record in records if record.page.role != "sitemap")
@@ -192,6 +193,7 @@ class Crawler:
             await to_the_end(before)
         with open_crawl(settings, self._hooks) as opened:
             try:
+                begin(opened)
                 if not opened.is_finished:
                     await run_asynchronously(opened, buffer.deliver)
             except BaseException:

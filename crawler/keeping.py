@@ -1,11 +1,14 @@
-"""What a run leaves in its folder for people and programs: summary.json and report.html."""
+"""What a run leaves in its folder for people and programs: summary.json, report.html, and its beginning and end in crawl.log."""
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crawler.errors import OutputError
+from crawler.store.log import EventLog
 from crawler.text import as_json
 
 if TYPE_CHECKING:
@@ -20,6 +23,30 @@ _SECONDS, _SHARE = 3.0, 0.01
 # Reasons to finish that are none of the crawl.
 _LEFT_EARLY = ("interrupted", "error")
 _NAMES = ("summary.json", "report.html")
+
+
+def open_log(opened: Assembly) -> EventLog:
+    """The log of a crawl in a folder: crawl.log there, or where `log_file` says. Raises OutputError."""
+    assert opened.folder is not None
+    return EventLog(Path(opened.settings.log_file or opened.folder.path / "crawl.log"))
+
+
+def log_start(log: EventLog, opened: Assembly) -> None:
+    """Writes down that a run begins."""
+    event = "started" if opened.is_new else "updated" if opened.run == opened.update else "resumed"
+    log.write(event, seeds=list(opened.seeds)[:100], run=opened.run, pid=os.getpid())
+
+
+def log_end(log: EventLog, summary: Summary, reason: str) -> None:
+    """Writes down how a run ended."""
+    log.write("finished", reason=reason, pages=summary.pages, queued=summary.queued)
+
+
+def begin(opened: Assembly) -> None:
+    """Writes down that a program begins a run, unless that has no folder or nothing to do. Raises OutputError."""
+    if opened.folder is not None and not opened.is_finished:
+        with open_log(opened) as log:
+            log_start(log, opened)
 
 
 def is_kept(opened: Assembly) -> bool:
@@ -48,10 +75,13 @@ def keep(opened: Assembly, summary: Summary, patience: float | None = None) -> l
 
 
 def sum_up(opened: Assembly) -> Summary:
-    """The summary of a crawl that a program has run, which is in the folder by then, with the report. One that was left early keeps
-    nobody waiting. Raises OutputError as above."""
+    """The summary of a crawl that a program has run, which is in the folder by then, with the report, and its end in the log. One that
+    was left early keeps nobody waiting. Raises OutputError as above."""
     patience = PATIENCE if opened.reason in _LEFT_EARLY else None
     summary = opened.summary(patience)
     if opened.folder is not None and not (opened.is_finished and is_kept(opened)):
         keep(opened, summary, patience)
+    if opened.folder is not None and not opened.is_finished:
+        with open_log(opened) as log:
+            log_end(log, summary, opened.reason)
     return summary

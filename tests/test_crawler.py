@@ -256,6 +256,27 @@ async def test_a_folder_has_its_report_after_every_end(new_site: NewSite, tmp_pa
     assert kept()["finish_reason"] == "interrupted"
 
 
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_a_folder_has_its_log(new_site: NewSite, tmp_path: Path, blocking: bool) -> None:
+    """crawl.log says when each run of a program began and how it ended; a folder that holds the whole crawl already begins none."""
+    web, out = new_site(SHOP), tmp_path / "out"
+
+    async def one_run(**more: Any) -> None:
+        if blocking:
+            await asyncio.to_thread(lambda: list(crawl(web.url(), output=out, **more)))
+            return
+        async with Crawler(output=out, **more) as crawler:
+            async for _ in crawler.crawl(web.url()):
+                pass
+
+    for limit in (1, None, None):
+        await one_run(max_pages=limit)
+    events = [json.loads(line) for line in (out / "crawl.log").read_text("ascii").splitlines()]
+    assert [event["event"] for event in events] == ["started", "finished", "resumed", "finished"]
+    assert [event["reason"] for event in events if event["event"] == "finished"] == ["page limit", "queue empty"]
+    assert events[-1]["pages"] == value(out, "SELECT count(*) FROM pages")
+
+
 async def test_two_crawlers_in_one_loop(new_site: NewSite, tmp_path: Path) -> None:
     """Crawlers know nothing of each other: side by side, each finds its own site."""
     webs = [new_site(SHOP), new_site({"/": answer(links=["/a", "/b"]), "/a": "a", "/b": "b"})]

@@ -24,7 +24,7 @@ from crawler.cli.signals import EXIT_CODES, SIGNALS, Interrupted, Signals
 from crawler.cli.stored import folder_to_update, stored_settings
 from crawler.effective import Effective
 from crawler.errors import CrawlerError, OutputError, SeedError, UsageError
-from crawler.keeping import PATIENCE, is_kept, keep
+from crawler.keeping import PATIENCE, is_kept, keep, log_end, log_start, open_log
 from crawler.model import FinishReason
 from crawler.settings import Settings
 from crawler.text import as_json, printable
@@ -119,7 +119,6 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
     instead of showing that."""
     from crawler.cli.screen_text import cut_off_line
     from crawler.heap import collect_rarely
-    from crawler.store.log import EventLog
 
     assert settings.output is not None
     with ExitStack() as stack:
@@ -134,13 +133,8 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
                 _check_https(opened.summary())
             return _say_finished(opened, settings, same)
         assert opened.folder is not None
-        log = stack.enter_context(EventLog(Path(settings.log_file) if settings.log_file else opened.folder.path / "crawl.log"))
-        log.write(
-            "started" if opened.is_new else "updated" if opened.run == opened.update else "resumed",
-            seeds=list(opened.seeds)[:100],
-            run=opened.run,
-            pid=os.getpid(),
-        )
+        log = stack.enter_context(open_log(opened))
+        log_start(log, opened)
         rows = stack.enter_context(closing(open_rows(settings.jsonl))) if settings.jsonl else None
         show = Audience(opened, screen, log, rows, served.metrics if served is not None else None)
         signals.remember()  # what the first line promises holds from that line on
@@ -159,16 +153,21 @@ def _crawl(settings: Settings, again: bool = False, same: str = "", may_be_plain
             screen.stop()
         paused = reason in EXIT_CODES
         summary = opened.summary(min(PATIENCE, signals.left() - _AFTER_SUMMARY) if paused else None)
-        log.write("finished", reason=reason, pages=summary.pages, queued=summary.queued)
+        log_end(log, summary, reason)
         if may_be_plain:
             _check_https(summary)
         files = keep(opened, summary, min(PATIENCE, signals.left() - _AFTER_REPORT) if paused else None)
         _say_summary(summary, settings, same, files)
-        if opened.update and summary.complete and not settings.quiet:
+        if opened.update and summary.complete and not (settings.quiet or _is_for_programs(settings)):
             from crawler.report.findings import updated_line
 
             say(f"  {updated_line(opened.database.connection, opened.update)}: crawler diff {shlex.quote(settings.output)}")
         return _exit_code(opened, summary, reason)
+
+
+def _is_for_programs(settings: Settings) -> bool:
+    """Whether a program reads standard error, one JSON object a line."""
+    return settings.progress == "json" and not settings.quiet
 
 
 def _served(settings: Settings) -> AbstractContextManager[MetricsServer | None]:
@@ -215,6 +214,9 @@ def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
         keep(opened, summary)
     if settings.json:
         put(as_json(summary.to_json(), indent=2, ascii=True))
+    if _is_for_programs(settings):
+        say(as_json({"event": "summary"} | summary.to_json(), ascii=True))
+        return _exit_code(opened, summary, summary.finish_reason)
     pages = plural(summary.pages, "page")
     if summary.finish_reason == "queue empty" and not settings.quiet:
         say(f"{folder}/ holds this crawl, finished: {pages}. Nothing is left to do (--update asks what has changed, --fresh begins anew).")
@@ -233,7 +235,9 @@ def _say_summary(summary: Summary, settings: Settings, same: str, files: Sequenc
 
     if settings.json:
         put(as_json(summary.to_json(), indent=2, ascii=True))
-    if not settings.quiet:
+    if _is_for_programs(settings):
+        say(as_json({"event": "summary"} | summary.to_json(), ascii=True))
+    elif not settings.quiet:
         if summary.finish_reason == "no reader":
             say("Paused: the reader of the rows has left. The same command goes on.\n")
         width = shutil.get_terminal_size().columns - len(called().removesuffix("crawler")) if sys.stderr.isatty() else 100

@@ -644,11 +644,13 @@ def test_no_terminal_means_plain_lines(crawl: Callable[..., Ran], web: Site) -> 
     assert ran.out == ""
 
 
-def test_progress_for_programs(crawl: Callable[..., Ran]) -> None:
-    """`--progress json` writes JSON lines on standard error, the summary after them."""
+def test_progress_for_programs(crawl: Callable[..., Ran], out: Path) -> None:
+    """`--progress json` writes JSON lines on standard error and nothing else; the last one is the summary, also of a finished crawl."""
     ran = crawl("--progress", "json", "-v")
-    events = [json.loads(line) for line in ran.err.splitlines() if line.startswith("{")]
-    assert [events[0]["event"], events[-1]["event"]] == ["start", "stop"]
+    events = [json.loads(line) for line in ran.err.splitlines()]
+    assert [events[0]["event"], *(event["event"] for event in events[-2:])] == ["start", "stop", "summary"]
+    assert events[-1] == {"event": "summary"} | json.loads((out / "summary.json").read_text("utf-8"))
+    assert [json.loads(line)["event"] for line in crawl("--progress", "json").err.splitlines()] == ["summary"]
     assert sum(event["event"] == "page" for event in events) == 8
 
 
