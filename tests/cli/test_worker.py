@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from certificates import make_certificate
 from redis_server import RedisServer, needs_redis, new_name, shared_server
 from running import Capture, error_lines, no_surroundings, rows, run, start
 
@@ -177,3 +179,28 @@ def test_a_frontier_that_goes_away_for_good_ends_a_worker_with_7(
         server.stop()
     stored = [url for (url,) in rows(tmp_path / "a", "SELECT url FROM pages WHERE outcome = 'ok' ORDER BY url")]
     assert stored == [web.url(f"/{number}") for number in range(5)]
+
+
+def test_a_frontier_over_tls(capfd: Capture, web: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`rediss://` asks for a certificate that can be trusted: one of the user's own is named in the URL."""
+    needs_redis()
+    monkeypatch.setattr("crawler.frontier.shared.connection._AT_FIRST", 0.1)
+    (tmp_path / "tls").mkdir()
+    certificate = make_certificate(tmp_path / "tls", "IP:127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    files = [word for name in ("cert", "key", "ca-cert") for word in (f"--tls-{name}-file", str(certificate))]
+    words = ["--port", "0", "--tls-port", str(port), *files, "--tls-auth-clients", "no", "--bind", "127.0.0.1", "--save", ""]
+    with subprocess.Popen(["redis-server", *words, "--dir", str(tmp_path / "tls")], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            if not any("ready to accept connections" in line.lower() for line in process.stdout):
+                pytest.skip("this redis-server knows no TLS")
+            url = f"rediss://127.0.0.1:{port}/0"
+            trusted = ("--frontier", f"{url}?ssl_ca_certs={certificate}", "--name", "web", "-q")
+            assert run(capfd, "crawl", web.url("/0"), *trusted, "-o", tmp_path / "a").code == 0
+            doubted = run(capfd, "worker", "--frontier", url, "--name", "web", "-o", tmp_path / "b")
+        finally:
+            process.kill()
+    assert doubted.code == 7
+    assert "certificate verify failed" in doubted.err
