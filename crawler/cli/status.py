@@ -89,13 +89,12 @@ def _numbers(found: Status, width: int) -> list[str]:
     counts = (("ok", found.ok), ("redirects", found.redirects), ("broken", found.broken), ("errors", found.errors))
     outcomes = " · ".join(f"{name} {human_count(count)}" for name, count in counts)
     kinds = ", ".join(f"{human_count(group.urls)} {printable(group.kind)}" for group in found.error_kinds[:5])
-    urls = " · ".join(
-        f"{name} {human_count(count)}" for name, count in (("done", found.done), ("failed", found.failed), ("skipped", found.skipped))
-    )
+    states = (("leased", found.leased), ("done", found.done), ("failed", found.failed), ("skipped", found.skipped))
+    urls = " · ".join(f"{name} {human_count(count)}" for name, count in states if count or name != "leased")
     return [
         *flow(first, "   ", width),
         *two_columns(outcomes, f"errors: {kinds}" if kinds else "", width),
-        *paragraph(f"all URLs: queued {human_count(found.queued + found.leased)} · {urls}", width),
+        *paragraph(f"all URLs: queued {human_count(found.queued)} · {urls}", width),
     ]
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from crawler.cli.parser import settings_from
 from crawler.effective import Effective
 from crawler.errors import OutputError
+from crawler.settings import Settings
 
 
 def folder_to_update(arguments: Namespace) -> Path | None:
@@ -26,7 +29,23 @@ def stored_settings(folder: Path, arguments: Namespace) -> Effective:
     """The settings that a crawl's folder holds, and the flags that were typed. Raises OutputError."""
     toml = folder / "crawl.toml"
     if not toml.is_file():
-        why = "it has no crawl.toml" if folder.is_dir() else "there is no such folder"
-        raise OutputError(f"{folder}/ is not a crawl folder", why, "crawler crawl URL")
+        if not (folder / "crawl.db").is_file():
+            why = "it has no crawl.db" if folder.is_dir() else "there is no such folder"
+            raise OutputError(f"{folder}/ is not a crawl folder", why, "crawler crawl URL")
+        _write_again(folder)
     effective = settings_from(arguments, file=toml)
     return replace(effective, settings=replace(effective.settings, output=str(folder)))
+
+
+def _write_again(folder: Path) -> None:
+    """Writes the crawl.toml that a folder has lost, as its database knows the settings of the last run."""
+    from crawler.effective import to_toml
+    from crawler.report.folder import open_folder, seeds_of
+
+    with closing(open_folder(folder)) as connection:
+        row = connection.execute("SELECT settings FROM runs ORDER BY run DESC LIMIT 1").fetchone()
+    settings = Settings.from_keywords(**json.loads(row[0] if row else "{}"))
+    try:
+        (folder / "crawl.toml").write_text(to_toml(replace(settings, seeds=tuple(seeds_of(folder)), input_file=None)), "utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}/crawl.toml", str(error.strerror), "check who owns the folder") from error

@@ -178,7 +178,7 @@ CREATE VIEW skipped AS         -- URLs that were not asked for, and why
   SELECT u.url, u.reason, u.detail, p.url AS parent
   FROM urls u LEFT JOIN _frontier p ON p.id = u.parent WHERE u.state = 'skipped';
 
-CREATE VIEW broken_links AS    -- links that lead to an error
+CREATE VIEW broken_links AS    -- links that lead to an error, a row for each; `broken_links` in summary.json counts their targets
   SELECT t.url AS target, t.status, t.error, s.url AS source, l.kind, l.text
   FROM links l JOIN pages t ON t.id = l.dst JOIN pages s ON s.id = l.src
   WHERE l.dst IN (SELECT id FROM pages WHERE outcome IN ('http_error', 'error'));

@@ -185,6 +185,18 @@ def test_resume_needs_the_folder_alone(crawl: Callable[..., Ran], web: Site, out
     assert all(web.count(path) == 1 for path in ATTEMPTED - {"/a/2"})
 
 
+def test_resume_needs_the_database_alone(crawl: Callable[..., Ran], out: Path, capfd: Capture) -> None:
+    """A folder that has lost its crawl.toml gets the same one again, from the settings that the database keeps."""
+    assert crawl("--max-pages", 2, "-d", 1, "--delay", "1ms").code == 0
+    before = (out / "crawl.toml").read_text("utf-8")
+    (out / "crawl.toml").unlink()
+    assert "page limit" in run(capfd, "resume", out).err
+    assert (out / "crawl.toml").read_text("utf-8") == before
+    (out / "crawl.toml").unlink()
+    assert run(capfd, "resume", out, "--max-pages", 3).code == 0
+    assert value(out, "SELECT count(*) FROM pages WHERE outcome = 'ok'") == 3
+
+
 @pytest.mark.parametrize(
     ("limit", "low", "high", "reason"),
     [("--max-pages", 2, 100, "page limit"), ("--max-depth", 1, 9, "depth limit"), ("--max-size", "1B", "1GB", "size limit")],

@@ -58,7 +58,7 @@ crawl-example.org/ is being crawled by process 4711      run 2 of 2026-11-22 18:
 
   1,204 pages   38/s   312 queued   16 leased   41 MB
   ok 1,131 · redirects 40 · broken 31 · errors 2           errors: 1 timeout, 1 dns
-  all URLs: queued 328 · done 1,202 · failed 2 · skipped 274
+  all URLs: queued 312 · leased 16 · done 1,202 · failed 2 · skipped 274
 
   example.org       1,131 done   312 queued   0 failed   delay 0.0 s
   cdn.example.org      71 done     0 queued   2 failed   given up: dns: no such host
@@ -74,8 +74,8 @@ run 2 of 2026-11-22 18:40 UTC · 0:00:41
   ok 1,131 · redirects 40 · broken 31
   errors 2
   errors: 1 timeout, 1 dns
-  all URLs: queued 328 · done 1,202
-  failed 2 · skipped 274
+  all URLs: queued 312 · leased 16
+  done 1,202 · failed 2 · skipped 274
 
   example.org    1,131 done   312 queued
     0 failed   delay 0.0 s
