@@ -1,10 +1,12 @@
 """Measures how a long crawl holds: what a page costs and what is resident at a thousand pages, at a million, and between.
 
     python benchmarks/long.py --pages 1000000 --scratch /dev/shm
+    python benchmarks/long.py --pages 1000000 --urls 1000000 --scratch /dev/shm
 
-The site is made while it is asked for and is on no disk: pages of 4 KB with 20 links, five of them to pages that nobody else names, so
-that a million pages name five million. It runs in this process, which looks at the crawler's whenever so many pages have been asked
-for. A row is CPU of the last stretch and memory at its end; the last line compares the last stretch with the first one after start-up.
+The site is made while it is asked for and is on no disk: pages of 4 KB with 20 links, five of them to pages that nobody else names as
+long as there are such, so that a million pages name five million, or `--urls`. It runs in this process, which looks at the crawler's
+whenever so many pages have been asked for. A row is CPU of the last stretch and memory at its end; the last line compares the last
+stretch with the first one after start-up.
 """
 
 from __future__ import annotations
@@ -36,11 +38,13 @@ def path_of(number: int) -> str:
     return f"/section-{number // 50:06}/page-{number}.html" if number else "/"
 
 
-def page(number: int) -> bytes:
-    """The answer for a page: its own children in the tree over all numbers, and others that this or an earlier page has named."""
+def page(number: int, urls: int) -> bytes:
+    """The answer for one of so many pages: its own children in the tree over all numbers, and others that this or an earlier page has
+    named."""
     chance = random.Random(number)
-    children = range(number * _CHILDREN + 1, number * _CHILDREN + _CHILDREN + 1)
-    others = (chance.randrange(children.stop) for _ in range(_OTHERS))
+    first = number * _CHILDREN + 1
+    children = range(first, min(urls, first + _CHILDREN))
+    others = (chance.randrange(min(urls, first + _CHILDREN)) for _ in range(_OTHERS))
     links = "".join(f'<p>See <a href="{path_of(each)}">page {each}</a>.</p>\n' for each in (*children, *others))
     body = f"<!doctype html><title>Page {number}</title>\n{links}".encode()
     body += b"<p>text</p>\n" * ((_SIZE - len(body)) // 12)
@@ -68,7 +72,8 @@ class Sample:
 class Site:
     """Counts the pages that are asked for, and takes a sample of who asks at each of the `marks`."""
 
-    def __init__(self, marks: list[int]) -> None:
+    def __init__(self, marks: list[int], urls: int) -> None:
+        self._urls = urls
         self.asked = 0
         self.process = 0
         self._marks = marks
@@ -82,7 +87,7 @@ class Site:
         if self.asked in self._marks:
             self.samples.append(Sample.of(self.process, self.asked))
             print_row(self.samples)
-        return page(int(named[1]) if named else 0)
+        return page(int(named[1]) if named else 0, self._urls)
 
 
 class Connection(asyncio.Protocol):
@@ -119,9 +124,9 @@ def marks(pages: int) -> list[int]:
     return sorted({_START, _START + 10_000, pages} | later)
 
 
-async def measure(pages: int, out: Path, options: list[str]) -> tuple[Site, int]:
-    """Crawls so many pages of the site; returns it with the exit status."""
-    site = Site(marks(pages))
+async def measure(pages: int, urls: int, out: Path, options: list[str]) -> tuple[Site, int]:
+    """Crawls so many pages of a site of so many; returns it with the exit status."""
+    site = Site(marks(pages), urls)
     server = await asyncio.get_running_loop().create_server(lambda: Connection(site), "127.0.0.1", 0, backlog=4096)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     words = [url, "-o", str(out), "-q", "--preset", "fast", "--max-pages", str(pages), *options]
@@ -136,13 +141,14 @@ def main() -> int:
     """Measures and prints; 1 when the crawl did not store exactly those pages."""
     parser = argparse.ArgumentParser(description="Measures how a long crawl holds.")
     parser.add_argument("--pages", type=int, default=1_000_000, help="at least 20,000")
+    parser.add_argument("--urls", type=int, help="how many pages the site has (five times as many as are crawled)")
     parser.add_argument("--scratch", type=Path, help="where the crawl's folder goes (the system's folder for temporary files)")
     parser.add_argument("options", nargs="*", help="after `--`: options of the crawl")
     given = parser.parse_args()
     print("| pages | CPU ms/page | resident MB | peak MB |\n|---|---|---|---|", flush=True)
     scratch = Path(tempfile.mkdtemp(prefix="long-", dir=given.scratch))
     try:
-        site, status = asyncio.run(measure(given.pages, scratch / "out", given.options))
+        site, status = asyncio.run(measure(given.pages, given.urls or _CHILDREN * given.pages, scratch / "out", given.options))
         kept = stored(scratch / "out" / "crawl.db")
         size = (scratch / "out" / "crawl.db").stat().st_size
     finally:
