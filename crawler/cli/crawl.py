@@ -212,10 +212,7 @@ def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
     summary, folder = opened.summary(), settings.output or ""
     if not is_kept(opened):
         keep(opened, summary)
-    if settings.json:
-        put(as_json(summary.to_json(), indent=2, ascii=True))
-    if _is_for_programs(settings):
-        say(as_json({"event": "summary"} | summary.to_json(), ascii=True))
+    if _tells_programs(summary, settings):
         return _exit_code(opened, summary, summary.finish_reason)
     pages = plural(summary.pages, "page")
     if summary.finish_reason == "queue empty" and not settings.quiet:
@@ -229,15 +226,20 @@ def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
     return _exit_code(opened, summary, summary.finish_reason)
 
 
+def _tells_programs(summary: Summary, settings: Settings) -> bool:
+    """Prints the summary as JSON where a program reads it. True: on standard error, so that nothing else is to be said there."""
+    if settings.json:
+        put(as_json(summary.to_json(), indent=2, ascii=True))
+    if is_for_programs := _is_for_programs(settings):
+        say(as_json({"event": "summary"} | summary.to_json(), ascii=True))
+    return is_for_programs
+
+
 def _say_summary(summary: Summary, settings: Settings, same: str, files: Sequence[str]) -> None:
     from crawler.cli.farewell import render_summary
     from crawler.cli.screen_text import encodable
 
-    if settings.json:
-        put(as_json(summary.to_json(), indent=2, ascii=True))
-    if _is_for_programs(settings):
-        say(as_json({"event": "summary"} | summary.to_json(), ascii=True))
-    elif not settings.quiet:
+    if not _tells_programs(summary, settings) and not settings.quiet:
         if summary.finish_reason == "no reader":
             say("Paused: the reader of the rows has left. The same command goes on.\n")
         width = shutil.get_terminal_size().columns - len(called().removesuffix("crawler")) if sys.stderr.isatty() else 100

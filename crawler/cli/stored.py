@@ -40,12 +40,10 @@ def stored_settings(folder: Path, arguments: Namespace) -> Effective:
 def _write_again(folder: Path) -> None:
     """Writes the crawl.toml that a folder has lost, as its database knows the settings of the last run."""
     from crawler.effective import to_toml
+    from crawler.report.export.whole import write_whole
     from crawler.report.folder import open_folder, seeds_of
 
     with closing(open_folder(folder)) as connection:
         row = connection.execute("SELECT settings FROM runs ORDER BY run DESC LIMIT 1").fetchone()
     settings = Settings.from_keywords(**json.loads(row[0] if row else "{}"))
-    try:
-        (folder / "crawl.toml").write_text(to_toml(replace(settings, seeds=tuple(seeds_of(folder)), input_file=None)), "utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {folder}/crawl.toml", str(error.strerror), "check who owns the folder") from error
+    write_whole(folder / "crawl.toml", [to_toml(replace(settings, seeds=tuple(seeds_of(folder)), input_file=None))])
