@@ -67,9 +67,7 @@ class AnchorsElsewhere:
 
         if not self._opened.settings.quiet:
             say(f"Reading {len(self._wanted):,} page{'s' * (len(self._wanted) != 1)} of others for the anchors that are linked there")
-        signals.listen()
-        signals.wake = lambda: loop.call_soon_threadsafe(lambda: None)
-        signals.obeyed_by(lambda number: loop.call_soon_threadsafe(stop, SIGNALS[number]))
+        signals.obeyed_in(loop, lambda number: stop(SIGNALS[number]))
         if seconds is not None:
             loop.call_later(max(0.0, seconds), stop, "time limit")
         try:

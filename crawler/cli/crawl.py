@@ -335,9 +335,7 @@ def run_async(opened: Assembly, show: Audience, signals: Signals, crew: Crew | N
                 for engine in engines:
                     show.progress(engine)
 
-        signals.listen()
-        signals.wake = lambda: loop.call_soon_threadsafe(lambda: None)  # so that a loop at rest lets Python look at its signals
-        signals.obeyed_by(lambda number: loop.call_soon_threadsafe(stop, number))
+        signals.obeyed_in(loop, stop)
         drawing = asyncio.create_task(redraw())
         try:
             if crew is not None:

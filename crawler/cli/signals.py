@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from crawler.model import FinishReason
 from crawler.text import printable
+
+if TYPE_CHECKING:
+    import asyncio
 
 SIGNALS: dict[int, FinishReason] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 if hasattr(signal, "SIGHUP"):
@@ -104,6 +107,12 @@ class Signals:
         self.obey = obey
         while self._early:
             obey(self._early.pop(0))
+
+    def obeyed_in(self, loop: asyncio.AbstractEventLoop, obey: Callable[[int], object]) -> None:
+        """The same in the turns of a running loop, also of one at rest: it is woken, so that Python looks at its signals."""
+        self.listen()
+        self.wake = lambda: loop.call_soon_threadsafe(lambda: None)
+        self.obeyed_by(lambda number: loop.call_soon_threadsafe(obey, number))
 
     def left(self) -> float:
         """Seconds until the process ends; infinite before the first signal."""
