@@ -39,7 +39,8 @@ def test_no_table_is_read_once_for_each_row_of_another(name: str) -> None:
     """In every join, all but the first part are looked up by a key; a single row in front, which says whether there is anything to look
     for, is no part."""
     sql = ALL[name]
-    parameters: dict[str, object] = dict.fromkeys(re.findall(r"(?<!:):(\w+)", sql), 1)
+    # The planner of newer SQLites knows the value of a LIMIT; beside a single row it reads the other part once, as it should.
+    parameters: dict[str, object] = dict.fromkeys(re.findall(r"(?<!:):(\w+)", sql), 20)
     loops = defaultdict(list)
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(SCHEMA)

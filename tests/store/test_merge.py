@@ -106,6 +106,20 @@ def test_merge_makes_a_folder_that_is_whole_by_itself(capfd: Capture, crew: Path
     assert (again.code, again.err.splitlines()[0]) == (6, f"error: {tmp_path / 'one'}/ holds something")
 
 
+def test_a_glob_of_the_shell_names_the_shards(capfd: Capture, crew: Path, tmp_path: Path) -> None:
+    """`merge OUT crew/*` does what `merge OUT crew` does, also when a reader has left its merged.db there; alone, that file is none, and
+    neither is any other file."""
+    facts(crew, TITLES)
+    assert (crew / "merged.db").is_file()
+    ended = run(capfd, "merge", tmp_path / "out", *sorted(crew.iterdir()))
+    assert (ended.code, "3 shards" in ended.err, facts(tmp_path / "out", TITLES)) == (0, True, MERGED)
+    alone = run(capfd, "merge", tmp_path / "other", crew / "merged.db")
+    assert (alone.code, f"try: crawler merge {tmp_path / 'other'} {crew}\n" in alone.err) == (6, True)
+    (crew / "notes.txt").touch()
+    other = run(capfd, "merge", tmp_path / "other", *sorted(crew.iterdir()))
+    assert (other.code, "notes.txt is not a crawl\n  it is a file\n" in other.err) == (6, True)
+
+
 def test_shards_of_two_crawls_are_none_of_one(crew: Path, tmp_path: Path) -> None:
     """A folder with several crawls in it is no crawl; merging them by name is refused."""
     other = shard(crew / "x", 1, {"/1": "one"}, seed="https://x.test/")
