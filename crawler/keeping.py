@@ -38,7 +38,9 @@ def log_start(log: EventLog, opened: Assembly) -> None:
 
 
 def log_end(log: EventLog, summary: Summary, reason: str) -> None:
-    """Writes down how a run ended."""
+    """Writes down how a run ended, and which sitemaps it could not read."""
+    for sitemap in summary.failed_sitemaps:
+        log.write("sitemap", url=sitemap.url, why=sitemap.why)
     log.write("finished", reason=reason, pages=summary.pages, queued=summary.queued)
 
 

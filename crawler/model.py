@@ -158,11 +158,12 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer was stored: `ok` for 2xx, otherwise a final 4xx or 5xx."""
+    """An answer was stored: `ok` for 2xx, otherwise a final 4xx or 5xx. `instead` is what came in place of a sitemap."""
 
     request: Request
     ok: bool
     size: int = 0
+    instead: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,9 +205,9 @@ def _found(summary: Summary) -> Iterator[tuple[str, str]]:
             "hosts",
         )
     if summary.failed_sitemaps:
-        sitemap = summary.failed_sitemaps[0]
-        more = f", and {len(summary.failed_sitemaps) - 1} more" if len(summary.failed_sitemaps) > 1 else ""
-        yield f"{plural(len(summary.failed_sitemaps), 'sitemap')} not read whole: {_short(sitemap.url)} ({_short(sitemap.why)}){more}", ""
+        sitemap, count = summary.failed_sitemaps[0], len(summary.failed_sitemaps)
+        more = f", and {count - 1} more" if count > 1 else ""
+        yield f"{plural(count, 'sitemap')} could not be read whole: {_short(sitemap.url)} ({_short(sitemap.why)}){more}", ""
     if summary.broken_links:
         yield f"{plural(summary.broken_links, 'broken link')}{_shared(summary.broken_links, summary.broken_links_shared or 0)}", "broken"
     if summary.errors and not summary.closed_hosts:

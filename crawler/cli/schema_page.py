@@ -64,7 +64,7 @@ _BY_NAME = {
     "bytes": "size of the decoded body",
     "sha256": "of the decoded body",
     "fetched_at": "UTC, RFC 3339",
-    "detail": "the rule, line or message behind the reason",
+    "detail": "the rule, line or message behind the reason; what came instead of a sitemap",
     "state": "`queued`, `leased`, `done`, `failed`, `skipped`",
     "pages": "how many pages",
     "example": "URL of one of them",

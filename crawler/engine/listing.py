@@ -21,24 +21,26 @@ Listed = tuple[list[LinkRow], list[Request], list[Refusal]]
 
 class Listing:
     """Turns lists of URLs into links, requests and refusals. `seen` knows the URLs that need not be added again; `requisites`
-    tells whether images are asked for."""
+    tells whether images are asked for, `only_sitemaps` that nothing but sitemaps leads on."""
 
-    def __init__(self, bounds: Bounds, seen: SeenFilter, requisites: bool = False) -> None:
+    def __init__(self, bounds: Bounds, seen: SeenFilter, requisites: bool = False, only_sitemaps: bool = False) -> None:
         self._bounds = bounds
         self._seen = seen
         self._requisites = requisites
+        self._only_sitemaps = only_sitemaps
 
     def of_robots(self, request: Request, facts: RobotsFacts, agent: str | None = None) -> Steps[Listed]:
-        """The sitemaps to ask for once an origin's robots.txt is known: those it names, else /sitemap.xml. That one is a guess:
-        where `agent` may not ask for it, it is no URL of the crawl, as nobody has named it."""
+        """The sitemaps to ask for once an origin's robots.txt is known: those it names, else /sitemap.xml. That one is a guess,
+        found nowhere unless sitemaps are all that counts: where `agent` may not ask for it, it is no URL of the crawl."""
         if facts.text is None or not self._bounds.has_sitemap(request.host):
             return [], [], []
         robots, guess = parse_robots(facts.text), f"{facts.origin}/sitemap.xml"
         if not robots.sitemaps and agent is not None and not robots.decide(agent, guess).allowed:
             return [], [], []
         named = robots.sitemaps or (guess,)
-        targets = yield from self._bounds.targets(f"{facts.origin}/robots.txt", named)
-        return [], *self._sitemaps(targets, None, ())
+        source = f"{facts.origin}/robots.txt"
+        targets = yield from self._bounds.targets(source, named)
+        return [], *self._sitemaps(targets, source if robots.sitemaps or self._only_sitemaps else None, ())
 
     def _sitemaps(
         self, targets: Sequence[Target | None], parent: str | None, chain: tuple[int, ...]

@@ -89,7 +89,7 @@ class Visitor:
         keeps_links: bool = True,
     ) -> None:
         self._bounds = Bounds(scope, refused, strip_query, seed_hosts)
-        self._listing = Listing(self._bounds, seen, requisites)
+        self._listing = Listing(self._bounds, seen, requisites, only_sitemaps)
         self._probing = Probing(self._bounds, seen, deepest, spare) if probes else None
         self._following = Following(respect_nofollow, only_sitemaps, requisites, agent)
         self._types = types
@@ -370,16 +370,18 @@ class Visitor:
         return Visit(None, None, requests, refusals, robots=facts.origin)
 
     def _sitemap_visit(self, request: Request, response: Response, reading: Reading, fetched_at: datetime) -> Steps[Visit]:
+        came = f"HTTP {response.status}"
         if response.status in REDIRECT_STATUS:
             visit = self._redirect_visit(request, response, fetched_at)
-            return replace(visit, record=None)
+            has_moved = isinstance(visit.outcome, Redirected)
+            return replace(visit, record=None, outcome=Fetched(request, False, instead=came) if has_moved else visit.outcome)
         sitemap = reading.sitemap
         if sitemap is None:
-            return Visit(Fetched(request, ok=False))
+            return Visit(Fetched(request, ok=False, instead=came))
         rows, requests, refusals = yield from self._listing.of_sitemap(request, sitemap)
         page = self._page(request, response, "ok", fetched_at)
         # What could be read of a damaged one counts all the same.
-        outcome = Failed(request, problem) if (problem := sitemap_problem(sitemap)) else Fetched(request, ok=True)
+        outcome = Failed(request, problem) if (problem := sitemap_problem(sitemap)) else Fetched(request, ok=True, instead=sitemap.error)
         return Visit(outcome, Record(page, rows), requests, refusals)
 
     def skipped(self, outcome: Skipped) -> Visit:

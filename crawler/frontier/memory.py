@@ -305,8 +305,8 @@ class MemoryFrontier:
                 entry.state, entry.reason, entry.detail = "failed", error.kind, error.detail
             case NotModified():
                 self._ok_pages += entry.request.role == "page" and not is_raised
-            case Fetched(_, ok, size):
-                self._size += size
+            case Fetched(_, ok, size, instead):
+                entry.detail, self._size = instead or None, self._size + size
                 self._ok_pages += ok and entry.request.role == "page" and not is_raised
         entry.request = replace(entry.request, attempts=entry.request.attempts + tried)
         if is_raised:

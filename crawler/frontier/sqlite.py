@@ -271,6 +271,8 @@ class SqliteFrontier:
                 row = ("skipped", reason, detail, 0, 0)
             case Failed(request, error):
                 row = ("failed", error.kind, error.detail, 1, 0)
+            case Fetched(request, instead=instead):
+                row = ("done", None, instead or None, 1, 0)
             case _:
                 request = outcome.request
                 row = ("done", None, None, 1, 0)

@@ -91,10 +91,20 @@ SELECT count(*) FROM _frontier f JOIN hosts h USING (host_id)
 WHERE h.closed <> '' AND f.state = 'failed' AND f.role = 'page' AND NOT EXISTS (SELECT 1 FROM pages p WHERE p.id = f.id)
 """
 
-# What they list beside what could be read of them is not known. Those of hosts that were given up are told with their hosts.
+# What they list beside what could be read of them is not known. Those of hosts that were given up are told with their hosts. One that
+# nobody names (a guess, whatever it redirects to) need not be there; those that robots.txt names have a parent that is no row.
 FAILED_SITEMAPS = """
+WITH RECURSIVE way (seq, source) AS (
+  SELECT seq, parent FROM _frontier
+  WHERE role = 'sitemap' AND detail IS NOT NULL AND (state = 'failed' OR state = 'done' AND detail NOT LIKE 'HTTP 3%')
+  UNION
+  SELECT way.seq, f.parent FROM way JOIN _frontier f ON f.id = way.source WHERE f.role = 'sitemap' AND f.detail LIKE 'HTTP 3%')
 SELECT f.url, f.reason, f.detail FROM _frontier f JOIN hosts h USING (host_id)
-WHERE f.state = 'failed' AND f.role = 'sitemap' AND h.closed = '' ORDER BY f.seq LIMIT 100
+WHERE f.seq IN (
+    SELECT seq FROM way GROUP BY seq HAVING count(*) = count(source)
+    UNION ALL
+    SELECT seq FROM _frontier WHERE role = 'sitemap' AND detail IS NOT NULL AND state = 'failed')
+  AND h.closed = '' ORDER BY f.seq LIMIT 100
 """
 
 CLOSED_HOSTS = "SELECT host, closed AS why FROM hosts WHERE closed <> '' ORDER BY failed DESC, host"

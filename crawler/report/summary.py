@@ -157,7 +157,8 @@ def _counts(cursor: sqlite3.Cursor) -> dict[str, Any]:
         **_row(cursor, queries.QUEUED),
         **_closed_hosts(cursor),
         "failed_sitemaps": tuple(
-            FailedSitemap(url, in_words(reason, detail)) for url, reason, detail in cursor.execute(queries.FAILED_SITEMAPS)
+            FailedSitemap(url, in_words(reason, detail) if reason else detail)
+            for url, reason, detail in cursor.execute(queries.FAILED_SITEMAPS)
         ),
         "error_kinds": tuple(ErrorGroup(**dict(row)) for row in cursor.execute(queries.ERROR_KINDS)),
         "only_page": diagnose(cursor) if last_run["finish_reason"] == "queue empty" else None,

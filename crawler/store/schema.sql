@@ -72,6 +72,7 @@ CREATE TABLE _frontier (       -- every admitted URL, in the order of discovery
 CREATE INDEX _queue ON _frontier (host_id, rank, seq) WHERE state = 'queued';
 CREATE INDEX _leased ON _frontier (host_id) WHERE state = 'leased';
 CREATE INDEX _failed ON _frontier (host_id) WHERE state = 'failed';
+CREATE INDEX _sitemaps ON _frontier (seq) WHERE role = 'sitemap' AND detail IS NOT NULL; -- what came instead of a sitemap
 
 CREATE TABLE _ranks (          -- how many URLs of each rank are queued or leased
   rank INTEGER PRIMARY KEY,

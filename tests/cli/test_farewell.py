@@ -232,7 +232,7 @@ def test_at_most_five_findings_the_gravest_first() -> None:
 def test_sitemaps_that_were_not_read_whole_are_told() -> None:
     """What else they list nobody knows, so the first one is named, with why."""
     broken = tuple(FailedSitemap(f"https://example.org/{number}.xml", "truncated: truncated gzip") for number in range(2))
-    assert "2 sitemaps not read whole: https://example.org/0.xml (truncated: truncated gzip), and 1 more" in render(
+    assert "2 sitemaps could not be read whole: https://example.org/0.xml (truncated: truncated gzip), and 1 more" in render(
         replace(SUMMARY, failed_sitemaps=broken), 200
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from drive import HERE, Drive
+from running import Capture, run
 
 from crawler import crawl
 from crawler.report.folder import open_folder
@@ -201,6 +203,48 @@ def test_a_damaged_sitemap_is_an_outcome(drive: Drive, tmp_path: Path, name: str
     assert (told.url, told.why) == (f"{HERE}/sitemap.xml", f"{kind}: {crawled.urls['/sitemap.xml'].detail}")
     assert "/1" in crawled.ok
     assert crawled.reason == "queue empty"
+
+
+def unread(folder: Path) -> dict[str, str]:
+    """What the end of the crawl tells of sitemaps."""
+    with closing(open_folder(folder)) as connection:
+        return {told.url.removeprefix(HERE): told.why for told in summarize(connection).failed_sitemaps}
+
+
+def test_a_sitemap_that_somebody_names_and_that_does_not_come_is_told(drive: Drive, tmp_path: Path) -> None:
+    """By robots.txt or an index, also where it has moved from; its pages may be linked by nobody else. The crawl is no worse for it."""
+    maps = {
+        "/gone.xml": answer(404), "/ill.xml": answer(500), "/old.xml": redirect("/new.xml"), "/index.xml": index("/no.xml"),
+        "/page.xml": "<html></html>", "/good.xml": urlset(),
+    }  # fmt: skip
+    robots = "".join(f"Sitemap: {HERE}{path}\n" for path in maps)
+    web = {"/": "", "/robots.txt": robots, "/new.xml": answer(410), "/no.xml": answer(403), **maps}
+    crawled = drive(web, output=tmp_path / "out")
+    told = {"/gone.xml": "HTTP 404", "/ill.xml": "HTTP 500", "/new.xml": "HTTP 410", "/no.xml": "HTTP 403"}
+    told["/page.xml"] = "not a sitemap but <html>"
+    assert unread(tmp_path / "out") == told
+    assert {path: crawled.urls[path].state for path in told} == dict.fromkeys(told, "done")
+    assert (crawled.reason, crawled.ok) == ("queue empty", {"/"})
+
+
+def test_it_is_told_on_the_screen_and_in_the_log(site: Site, capfd: Capture, tmp_path: Path) -> None:
+    """The exit code is that of any crawl that is finished."""
+    site.page("/robots.txt", f"Sitemap: {site.url('/no.xml')}\n")
+    site.page("/", "home")
+    ended = run(capfd, site.url("/"), "-o", tmp_path / "out")
+    assert (ended.code, f"1 sitemap could not be read whole: {site.url('/no.xml')} (HTTP 404)" in ended.err) == (0, True)
+    events = map(json.loads, (tmp_path / "out" / "crawl.log").read_text().splitlines())
+    assert [(each["url"], each["why"]) for each in events if each["event"] == "sitemap"] == [(site.url("/no.xml"), "HTTP 404")]
+
+
+def test_a_sitemap_that_nobody_names_need_not_be_there(drive: Drive, tmp_path: Path) -> None:
+    """/sitemap.xml is a guess, so nothing is told of it, wherever it leads; but where nothing else than sitemaps was asked for it is."""
+    web = {"/": "", "/sitemap.xml": redirect("/a.xml"), "/a.xml": redirect("/b.xml"), "/b.xml": answer(404)}
+    drive(web, output=tmp_path / "out")
+    drive(web, output=tmp_path / "only", sitemap="only")
+    assert (unread(tmp_path / "out"), unread(tmp_path / "only")) == ({}, {"/b.xml": "HTTP 404"})
+    drive({"/": "", "/sitemap.xml": index("/c.xml")}, output=tmp_path / "index")
+    assert unread(tmp_path / "index") == {"/c.xml": "HTTP 404"}
 
 
 def test_a_page_in_place_of_a_sitemap_is_none(drive: Drive) -> None:

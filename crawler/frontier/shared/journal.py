@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from crawler.core.shapes import covers
 from crawler.core.urls import fingerprint, host_key
 from crawler.frontier import rows
-from crawler.model import Failed, HostState, Lease, Outcome, Refusal, Request, Retry, Skipped, SkipReason
+from crawler.model import Failed, Fetched, HostState, Lease, Outcome, Refusal, Request, Retry, Skipped, SkipReason
 from crawler.store.database import Database
 from crawler.text import utc_text
 
@@ -136,5 +136,7 @@ def _end(outcome: Outcome) -> tuple[Request, str, str | None, str | None, int]:
             return request, "skipped", reason, detail, 0
         case Failed(request, error):
             return request, "failed", error.kind, error.detail, 1
+        case Fetched(request, instead=instead):
+            return request, "done", None, instead or None, 1
         case _:
             return outcome.request, "done", None, None, 1
