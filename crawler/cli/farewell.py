@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import get_args
@@ -20,7 +21,7 @@ _ALONE = MARGIN * 3
 _BOLD, _YELLOW, _CYAN, _PLAIN = "\x1b[1m", "\x1b[33m", "\x1b[36m", "\x1b[0m"
 
 _PAUSED = ("interrupted", "terminated", "no reader")
-_RAISED = {"page limit": " --max-pages N", "depth limit": " --max-depth N", "size limit": " --max-size SIZE"}
+_RAISED = {"page limit": ("--max-pages", "N"), "depth limit": ("--max-depth", "N"), "size limit": ("--max-size", "SIZE")}
 _SKIPPED_AS = {
     "robots": "robots.txt",
     "scheme": "not http",
@@ -252,8 +253,12 @@ def next_commands(summary: Summary, folder: str, same: str = "", files: Sequence
 
 
 def resume_command(folder: str, finish_reason: str | None, same: str = "") -> str:
-    """The command that goes on with a crawl that stopped for this reason."""
-    return (same or f"crawler resume {_quoted(folder)}") + _RAISED.get(finish_reason or "", "")
+    """The command that goes on with a crawl that stopped for this reason; at a limit it asks for a higher one."""
+    command = same or f"crawler resume {_quoted(folder)}"
+    if finish_reason not in _RAISED:
+        return command
+    option, value = _RAISED[finish_reason]
+    return f"{re.sub(rf' {option}[ =][^ ]+', '', command)} {option} {value}"
 
 
 def _report(folder: str, table: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crawler.cli.farewell import render_summary
+from crawler.cli.farewell import render_summary, resume_command
 from crawler.report.diagnosis import OnlyPage
 from crawler.report.summary import ClosedHost, ErrorGroup, FailedSeed, FailedSitemap, SkippedGroup, Summary
 from tests.report.summaries import a_summary
@@ -176,6 +176,13 @@ def test_the_reason_is_always_told(reason: str | None, queued: int, head: str, l
     assert lines[lines.index(last) + 1 :] == (
         [] if queued else ['        crawler query crawl-example.org "select url, status, title from pages"']
     )
+
+
+@pytest.mark.parametrize("given", ["--max-pages 100 --port 8000", "--port 8000 --max-pages=100"])
+def test_a_higher_limit_takes_the_place_of_the_one_that_was_reached(given: str) -> None:
+    """A command that serves its own site again names each option once."""
+    command = resume_command("demo", "page limit", f"crawler demo --crawl {given}")
+    assert command == "crawler demo --crawl --port 8000 --max-pages N"
 
 
 def test_a_resumed_crawl_counts_its_run_and_all() -> None:
