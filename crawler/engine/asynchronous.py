@@ -18,6 +18,7 @@ from crawler.core.retry import TooLate
 from crawler.core.robots import LARGE_ROBOTS
 from crawler.core.turns import Idle, Need, Wait
 from crawler.core.workbench import Workbench
+from crawler.engine.alarm import Alarm
 from crawler.engine.batch import Visit
 from crawler.engine.commit import GroupCommit
 from crawler.engine.hooks import Hooks, Skip
@@ -79,12 +80,12 @@ class AsynchronousEngine:
         self._outbox: deque[Sequence[Record]] = deque()
         self._reason: FinishReason | None = None
         self._grace = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = float("inf")
+        self._alarm = Alarm(clock, self._on_time)
         self._asked_again = False  # the frontier was asked for work since the last request
         self._work = asyncio.Event()  # for the clerk
         self._mail = asyncio.Event()  # for the deliverer
         self._room = asyncio.Event()  # for workers with a page of many links
+        self._renewal = asyncio.Event()  # for workers whose lease is over
         self._over = asyncio.Event()
         self._all_landed: asyncio.Future[None] | None = None
         self._closing = False  # no worker is left: the clerk commits the rest and closes the books
@@ -111,7 +112,7 @@ class AsynchronousEngine:
             except BaseExceptionGroup as errors:
                 raise first_of(errors) from None
             finally:
-                self._stop_timer()
+                self._alarm.stop()
                 if not self._closed:
                     await to_the_end(asyncio.create_task(self._abandon()))
             if self._reason in ("size limit", "no reader"):  # unless nothing is left
@@ -185,7 +186,7 @@ class AsynchronousEngine:
         while self._reason is None and self._commit.has_room(self._busy):
             now = self._clock()
             if now - begun > PATIENCE:  # URLs by the hundred that robots.txt refuses: others first
-                self._wake_at(now)
+                self._alarm.set(now)
                 return None
             match self._workbench.next(now):
                 case Request() as request:
@@ -198,10 +199,10 @@ class AsynchronousEngine:
                     self._need = need
                     self._work.set()
                 case Wait(until):
-                    self._wake_at(until)
+                    self._alarm.set(until)
                     return None
                 case Idle():
-                    self._stop_timer()
+                    self._alarm.stop()
                     return None
         return None
 
@@ -216,21 +217,9 @@ class AsynchronousEngine:
                 return
             self._parked.popleft().set_result(request)
 
-    def _wake_at(self, until: float) -> None:
-        if until != self._timer_at:
-            self._stop_timer()
-            self._timer_at = until
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, until - self._clock()), self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer_at = float("inf")
+    def _on_time(self) -> None:
         self._wake()
         self._work.set()
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = float("inf")
 
     def _collect(self, request: Request, visit: Visit) -> None:
         self._commit.collect(self._workbench.lease_of(request), visit, self._clock())
@@ -260,6 +249,10 @@ class AsynchronousEngine:
         sent = await self._hooks.before(request)
         if isinstance(sent, Skip):
             return self._judge.skipped(request, sent)
+        # A hook that blocks keeps the clerk waiting, too. Unless the lease is lost by now, it can still be renewed.
+        while (lease := self._workbench.lease_of(request)) is not None and lease.deadline <= self._clock():
+            self._work.set()
+            await self._renewal.wait()
         response = await self._fetcher.fetch(sent, partial(self._leaves, request))
         needed = self._reader.effort(request, response)
         reading = await self._read_apart(request, response) if needed == "apart" else None
@@ -352,6 +345,8 @@ class AsynchronousEngine:
         if self._need is not None and self._answer is not None:
             self._commit.take(self._need, self._answer, self._clock())
             self._need = self._answer = None
+            self._renewal.set()
+            self._renewal.clear()
 
     @property
     def _is_starved(self) -> bool:
@@ -361,7 +356,7 @@ class AsynchronousEngine:
     @property
     def _is_quiet(self) -> bool:
         """Nothing in flight, nothing to commit, nothing to wait for."""
-        return not (self._busy or len(self._commit) or self._outbox or self._need or self._reason) and self._timer_at == float("inf")
+        return not (self._busy or len(self._commit) or self._outbox or self._need or self._reason or self._alarm.is_set)
 
     async def _write_batch(self) -> None:
         committed = await self._writer.run(partial(self._commit.write, self._commit.cut()))
@@ -383,7 +378,7 @@ class AsynchronousEngine:
             self._workbench.wake()
             self._wake()
         else:  # others hold all the work
-            self._wake_at(self._clock() + POLL)
+            self._alarm.set(self._clock() + POLL)
 
     # -- the deliverer ---------------------------------------------------------------------------------------------------
 

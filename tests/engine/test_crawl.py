@@ -7,8 +7,9 @@ import gzip
 import itertools
 import random
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -1025,6 +1026,21 @@ def test_a_request_hook_may_skip(drive: Drive) -> None:
 
     assert crawled.ok == {"/", "/a"}
     assert crawled.skipped == {"/b": ("hook", "not today")}
+
+
+def test_a_request_hook_may_block_for_longer_than_a_lease(drive: Drive) -> None:
+    """A plain function that keeps the loop, and so the renewal of the leases, waiting for a minute: the URL is asked for all the same,
+    once."""
+    called = Counter[str]()
+
+    def block(request: Request) -> None:
+        called[request.url] += 1
+        with suppress(RuntimeError):  # where there is no loop there is none to block
+            asyncio.get_running_loop().now += 70  # type: ignore[attr-defined]
+
+    crawled = drive({"/": links("/a", "/b"), "/a": "", "/b": ""}, hooks=Hooks(on_request=[block]), sitemap="off")
+    assert crawled.asked == ["/robots.txt", "/", "/a", "/b"]
+    assert set(called.values()) == {1}
 
 
 def test_a_page_hook_that_raises_fails_its_page(drive: Drive) -> None:
