@@ -138,7 +138,7 @@ def _write_html(connection: sqlite3.Connection, folder: str, name: str) -> None:
     from crawler.report.export.whole import write_whole
     from crawler.report.html import report_html
 
-    text = report_html(connection, summarize(connection), folder)
+    text = report_html(connection, summarize(connection, findings=False), folder)
     if name == "-":
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode())

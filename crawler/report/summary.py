@@ -132,11 +132,14 @@ class Summary:
         return asdict(self) | {"rate": round(self.rate, 3), "complete": self.complete}
 
 
-def summarize(connection: sqlite3.Connection, patience: float | None = None, clock: Callable[[], float] = monotonic) -> Summary:
+def summarize(
+    connection: sqlite3.Connection, patience: float | None = None, clock: Callable[[], float] = monotonic, *, findings: bool = True
+) -> Summary:
     """The summary of the crawl behind the connection, all of one moment. Reads only; may run beside a crawl.
 
-    Takes about a second at 100,000 pages. What is not known `patience` seconds after the start is left out: the counts are
-    always there, the findings need time on a large crawl (a paused one has to end at once).
+    Takes about a second at 100,000 pages. Without `findings` what the tables of a report find anew is left out, and what is not known
+    `patience` seconds after the start always is: the counts are there, the findings need time on a large crawl (a paused one has to end
+    at once).
     """
     waiting = Patience(connection, patience, clock)
     with one_moment(connection):
@@ -144,9 +147,9 @@ def summarize(connection: sqlite3.Connection, patience: float | None = None, clo
         cursor.row_factory = sqlite3.Row
         known = _counts(cursor)
         with waiting:
-            for names, read in _PARTS:
+            for names, read in _PARTS + (_FINDINGS if findings else ()):
                 known |= waiting.read(partial(read, cursor)) or dict.fromkeys(names)
-    return Summary(**known)
+    return Summary(**(_UNKNOWN | known))
 
 
 def _counts(cursor: sqlite3.Cursor) -> dict[str, Any]:
@@ -226,7 +229,10 @@ _PARTS: tuple[tuple[tuple[str, ...], _Read], ...] = (
     (("failed_seeds",), _failed_seeds),
     (("skipped", "skipped_reasons", "skipped_groups"), _skipped),
     (("ttfb_median_ms", "ttfb_p95_ms", "ttfb_max_ms"), partial(_row, query=queries.TIME_TO_FIRST_BYTE)),
+)
+_FINDINGS: tuple[tuple[tuple[str, ...], _Read], ...] = (
     (("broken_links", "broken_links_shared"), partial(_row, query=queries.BROKEN_LINKS)),
     (("shared_title_pages", "shared_titles"), partial(_row, query=queries.DUPLICATE_TITLES)),
     (("script_only", "script_only_examples"), _script_only),
 )
+_UNKNOWN: dict[str, Any] = dict.fromkeys(name for names, _ in _FINDINGS for name in names)

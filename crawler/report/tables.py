@@ -15,7 +15,8 @@ SLOW_MS = 1_000
 THIN_BYTES = 1_024
 """A page is thin when its HTML, markup included, is smaller than so many bytes."""
 
-_HTML = "outcome IN ('ok', 'not_modified') AND role = 'page' AND content_type IN ('text/html', 'application/xhtml+xml')"
+_OK = "outcome IN ('ok', 'not_modified')"
+_HTML = f"{_OK} AND role = 'page' AND content_type IN ('text/html', 'application/xhtml+xml')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +172,14 @@ DUPLICATES = Table(
     "duplicate titles and bodies",
     "No two pages have the same title or body.",
     ("same", "value", "pages", "url"),
-    """
-SELECT 'title' AS same, title AS value, count(*) OVER (PARTITION BY title) AS pages, url FROM pages NOT INDEXED
-WHERE outcome IN ('ok', 'not_modified') AND title IN (SELECT title FROM duplicate_titles)
+    f"""
+WITH titles AS MATERIALIZED (
+    SELECT title, count(*) AS pages FROM pages NOT INDEXED WHERE {_OK} AND title <> '' GROUP BY title HAVING count(*) > 1),
+  bodies AS MATERIALIZED (
+    SELECT sha256, count(*) AS pages FROM pages NOT INDEXED WHERE {_OK} AND bytes > 0 GROUP BY sha256 HAVING count(*) > 1)
+SELECT 'title' AS same, title AS value, titles.pages, url FROM pages NOT INDEXED CROSS JOIN titles USING (title) WHERE {_OK}
 UNION ALL
-SELECT 'body', sha256, count(*) OVER (PARTITION BY sha256), url FROM pages NOT INDEXED
-WHERE outcome IN ('ok', 'not_modified') AND sha256 IN (SELECT sha256 FROM duplicate_bodies)
+SELECT 'body', sha256, bodies.pages, url FROM pages NOT INDEXED CROSS JOIN bodies USING (sha256) WHERE {_OK}
 ORDER BY same DESC, pages DESC, value, url
 """,
     keys=3,
@@ -184,6 +187,13 @@ ORDER BY same DESC, pages DESC, value, url
     items_counted_by="pages",
 )
 
+_LACKING = f"FROM pages NOT INDEXED WHERE {_HTML} AND (coalesce(title, '') = '' OR coalesce(description, '') = '')"
+_LACKS = f"""
+SELECT url, CASE WHEN coalesce(title, '') = '' AND coalesce(description, '') = '' THEN 'title, description'
+                 WHEN coalesce(title, '') = '' THEN 'title' ELSE 'description' END AS lacks, depth
+{_LACKING}
+ORDER BY lacks DESC, depth, row
+"""
 MISSING = Table(
     "missing",
     "pages without a title or a description",
@@ -191,12 +201,9 @@ MISSING = Table(
     "missing titles and descriptions",
     "Every page has a title and a description.",
     ("url", "lacks", "depth"),
-    f"""
-SELECT url, CASE WHEN coalesce(title, '') = '' AND coalesce(description, '') = '' THEN 'title, description'
-                 WHEN coalesce(title, '') = '' THEN 'title' ELSE 'description' END AS lacks, depth
-FROM pages NOT INDEXED WHERE {_HTML} AND (coalesce(title, '') = '' OR coalesce(description, '') = '')
-ORDER BY lacks DESC, depth, row
-""",
+    _LACKS,
+    first=f"{_LACKS}LIMIT :groups",
+    total=f"SELECT count(*) {_LACKING}",
 )
 
 # As in `crawler.report.queries`: its text is not in the database.

@@ -18,6 +18,9 @@ FILE_NAME = "crawl.db"
 # SQLite keeps this much of the file in memory (KiB); the operating system's cache holds the rest.
 CACHE_KIB = 8 * 1024
 
+# Bytes of the write-ahead log that are kept when it is used from its beginning again.
+_LARGEST_LOG = 16 * 1024 * 1024
+
 
 # A folder from before hosts had slots: whoever held one had the first.
 _OLDER = """BEGIN IMMEDIATE;
@@ -65,6 +68,8 @@ class Database:
         execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         execute("PRAGMA temp_store = MEMORY")
         execute("PRAGMA wal_autocheckpoint = 2000")
+        # While somebody reads for long the log can only grow; afterwards it gives that room back.
+        execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
         if not tables:
             self._create()
         elif "_leases" not in tables:

@@ -45,6 +45,20 @@ def test_the_log_of_the_database_stays_small(tmp_path: Path) -> None:
         assert (tmp_path / "crawl.db-wal").stat().st_size < 12 * 2**20
 
 
+def test_the_log_gives_the_room_back_that_a_long_reader_made_it_take(tmp_path: Path) -> None:
+    """Who reads for long keeps the log from being emptied, so that it grows; once the reader has gone, it is small again soon."""
+    with closing(Database(tmp_path / "crawl.db")) as database:
+        with closing(sqlite3.connect(tmp_path / "crawl.db")) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM meta").fetchone()
+            for number in range(5):
+                database.set_meta(**{f"large{number}": "x" * 2**22})
+            assert (tmp_path / "crawl.db-wal").stat().st_size > 20 * 2**20
+        database.set_meta(small="x")
+        database.set_meta(small="y")
+        assert (tmp_path / "crawl.db-wal").stat().st_size <= 16 * 2**20
+
+
 def test_it_lives_in_memory_without_a_path() -> None:
     """Without a path everything works and nothing is left behind."""
     with closing(Database(None)) as database:
