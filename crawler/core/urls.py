@@ -208,6 +208,8 @@ _HOLDS_CONTENT = re.compile(r"(?:javascript|data|about|blob):", re.IGNORECASE | 
 # A relative path is what the standard's path state would append to the directory of the base. Only a colon, or its first character, could
 # make an href anything else: a scheme, a host, a query, a fragment, dots, white space that is stripped; or nothing, which is in here too.
 _NO_PATH = "".join(map(chr, range(33))) + "/\\?#."
+# What the standard changes nothing of, but for dot segments and two slashes at the start.
+_PLAIN = re.compile(r"/[A-Za-z0-9/_.~?=&-]*+").fullmatch
 _OTHER_SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE | re.ASCII).match
 
 # Longer hrefs are not remembered: one cache entry should not weigh as much as a page.
@@ -275,7 +277,7 @@ class Resolver:
         """Moves an answer over from the older half, or works it out. The key means the same on every page of the origin."""
         target = self._old.get(origin, {}).get(key, _UNKNOWN)
         if target is _UNKNOWN:
-            target = self._target(resolve(key, origin + "/"))
+            target = self._judged(origin + key) if self._is_plain(key) else self._target(resolve(key, origin + "/"))
         if self._count >= self._half:
             self._old, self._young, self._count = self._young, {}, 0
         self._count += 1
@@ -298,7 +300,14 @@ class Resolver:
     def _target(self, url: str | None) -> Target | None:
         if url is None or _HOLDS_CONTENT(url):
             return None
-        url = _tidy(url, self._strip_query)
+        return self._judged(_tidy(url, self._strip_query))
+
+    def _is_plain(self, key: str) -> bool:
+        """Whether a key is a path that makes a canonical URL behind its origin, as most of them are: there is nothing to resolve."""
+        is_path = _PLAIN(key) is not None and key[1:2] != "/" and "/." not in key
+        return is_path and not (self._strip_query and "?" in key)
+
+    def _judged(self, url: str) -> Target:
         host = host_key(url)
         refusal = self._judge(url, host) if host else ("scheme", url.partition(":")[0])
         return Target(fingerprint(url), url, host, refusal)

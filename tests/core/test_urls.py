@@ -630,6 +630,27 @@ def test_the_shortcut_equals_the_standard(pages: list[tuple[str, list[str]]]) ->
             assert (target and target.url) == expected, (base, href)
 
 
+rooted = st.lists(st.sampled_from(["/", ".", "..", "a", "B9.html", "?", "&", "=", "-", "_", "~", "%2e", "+"]), max_size=8)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(rooted.map("".join).map("/".__add__), st.sampled_from([frozenset(), frozenset({"a"})]))
+def test_a_rooted_path_leads_where_the_standard_says(href: str, strip: frozenset[str]) -> None:
+    """What need not be resolved is told from what has dot segments, names a host or has to be encoded."""
+    (target,) = Resolver(admit, strip).targets("https://h:8080/b/c", [href])
+    resolved = resolve(href, "https://h:8080/b/c")
+
+    assert (target and target.url) == (resolved and canonical(resolved, strip))
+
+
+def test_every_character_of_a_path_is_spelt_as_the_standard_says() -> None:
+    """Whatever stands in a path or a query, an address has one spelling."""
+    hrefs = [f"/a{mark}{chr(number)}b" for number in range(256) for mark in ("", "?")]
+    targets = Resolver(admit).targets("https://h/b/c", hrefs)
+
+    assert [target and target.url for target in targets] == [canonical(resolve(href, "https://h/b/c") or "") for href in hrefs]
+
+
 def test_long_hrefs_take_linear_time() -> None:
     """No href can stall the resolver."""
     resolver = Resolver(admit)
