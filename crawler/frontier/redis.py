@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 from crawler.core.shapes import covers
 from crawler.core.urls import fingerprint
 from crawler.errors import FrontierError
+from crawler.frontier.rows import rank_of
 from crawler.frontier.shared import entries
 from crawler.frontier.shared.bulletin import Bulletin
 from crawler.frontier.shared.charter import prefix_of
@@ -141,9 +143,9 @@ class RedisFrontier:
     def _add_groups(self, partition: int, groups: Sequence[tuple[str, list[Request]]]) -> int:
         words: list[Argument] = [self._most_waiting, "0" if self._deepest is None else "1"]
         for host, requests in groups:
-            words += (host, self._delay_of(host), len(requests))
-            for request in requests:
-                words += (str(request.id), entries.pack(request))
+            for rank, run in groupby(requests, rank_of):
+                same = list(run)
+                words += (host, self._delay_of(host), rank, len(same), *(each.id for each in same), *map(entries.pack, same))
         added, _ = self._run(partition, "add", *words)
         return int(added)
 

@@ -214,5 +214,6 @@ def _script(name: str) -> tuple[str, str]:
     from hashlib import sha1
 
     folder = files("crawler.frontier.shared").joinpath("lua")
-    text = folder.joinpath("library.lua").read_text("utf-8") + folder.joinpath(f"{name}.lua").read_text("utf-8")
+    parts = ("library", name) if name == "add" else ("library", "hosts", name)  # what a script brings, each call of it makes anew
+    text = "".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in parts)
     return text, sha1(text.encode(), usedforsecurity=False).hexdigest()

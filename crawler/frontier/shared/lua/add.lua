@@ -1,19 +1,21 @@
--- add: queues what is new, or known in a lower role only. ARGV: most waiting URLs of a host, whether depths matter, then for each host
--- its name, its least delay, how many URLs, and for each URL its id and its entry. Answers how many were queued, and which hosts are full.
+-- add: queues what is new, or known in a lower role only. ARGV: most waiting URLs of a host, whether depths matter, then of each run of URLs of
+-- one host and rank: the host, its least delay, the rank, how many they are, their ids, and their entries. Answers how many were queued, and
+-- which hosts are full.
+--
+-- A number that becomes text takes as long as a small command: what the client has as text is used as text.
 
-local cap, by_depth = tonumber(ARGV[1]), ARGV[2] == '1'
-read_families({ 'p', 'rq', 'rd', 'rf', 'rs' })
-local known_pages, waiting_requisites = family('p'), family('rq')
-local ended_requisites = { d = family('rd'), f = family('rf'), s = family('rs') }
-local requisites = waiting_requisites.count + ended_requisites.d.count + ended_requisites.f.count + ended_requisites.s.count
+local ARGV, cap, by_depth = ARGV, tonumber(ARGV[1]), ARGV[2] == '1'
+local known_pages, requisites = family('p'), 0
+local kinds = call('HMGET', P .. 'n', 'Crq', 'Crd', 'Crf', 'Crs')
+for kind = 1, 4 do requisites = requisites + (kinds[kind] or 0) end
+local ended_requisites -- read where there are any
 local lesser = call('HLEN', P .. 'low') -- sitemaps and probes, by id: their state and their entry
 local deepest = by_depth and tonumber(call('HGET', P .. 'n', 'deepest') or 0) or 0
 local deepest_before = deepest
 local rising = { b = 1, r = 2, s = 3, p = 4 }
 local added = 0
-local host, facts, fresh, is_closed -- of the group at work
+local host, facts, fresh, is_closed -- of the run at work
 local full = {}
-local is_plain = requisites == 0 and lesser == 0 and not by_depth -- then a page is new or it is known
 
 -- Where an entry waits: its text, the key that has it, and which kind of key that is. It is moved seldom enough to be looked for.
 local function where(rank, raw)
@@ -31,23 +33,11 @@ local function where(rank, raw)
   end
 end
 
-local function queue(entry)
-  local rank = rank_of(entry)
-  local entries = fresh[rank]
-  if entries then entries[#entries + 1] = entry else fresh[rank] = { entry } end
-end
+local function queue(entry) fresh[#fresh + 1] = entry end
 
 -- What waits is put where its new rank belongs; what waits for a time goes on waiting.
 local function move(entry, old_rank)
   local raw, rank = sub(entry, 1, 8), rank_of(entry)
-  for of, entries in pairs(fresh) do
-    for at, one in ipairs(entries) do
-      if sub(one, 1, 8) == raw then
-        table.remove(entries, at)
-        return queue(entry)
-      end
-    end
-  end
   local text, key, kind = where(old_rank, raw)
   if not text then return false end
   if kind == 'q:' then
@@ -93,8 +83,7 @@ end
 
 local function remember(id, entry)
   local role = role_of(entry)
-  is_plain = is_plain and role == 'p'
-  if role == 'r' then put(waiting_requisites, id, entry)
+  if role == 'r' then put(family('rq'), id, entry)
     requisites = requisites + 1
   elseif role ~= 'p' then
     call('HSET', P .. 'low', id, 'q' .. entry)
@@ -127,6 +116,8 @@ local function is_known(id, entry)
   local role = role_of(entry)
   if role ~= 'p' and has(known_pages, id, entry) then return true end
   if requisites > 0 then
+    local waiting_requisites = family('rq')
+    ended_requisites = ended_requisites or { d = family('rd'), f = family('rf'), s = family('rs') }
     local state = has(waiting_requisites, id, entry) and 'q'
     for ended, it in pairs(ended_requisites) do
       if not state and has(it, id, entry) then state = ended end
@@ -163,24 +154,27 @@ local function is_known(id, entry)
   return false
 end
 
--- Writes what is new of the group.
-local function push(was_queued)
-  local number, requisites_here = 0, 0
-  for rank, entries in pairs(fresh) do
-    if #entries > 0 then
-      number = number + #entries
-      if is_closed then
-        call('RPUSH', P .. 'f:' .. host, unpack(entries))
-      else
-        if call('RPUSH', P .. 'q:' .. rank .. ':' .. host, unpack(entries)) == #entries then call('ZADD', P .. 'k:' .. host, rank, rank) end
-        count('r' .. rank, #entries)
-        if rank == -1 then requisites_here = #entries end
-      end
-    end
+-- Whether each of so many URLs is a page that is new or known as a page: then nobody needs to look at one after the other.
+local function is_plain(rank, first, last)
+  if requisites > 0 or by_depth or rank == '-1' or rank == '0' then return false end
+  if lesser == 0 then return true end
+  for _, one in ipairs(call('HMGET', P .. 'low', unpack(ARGV, first, last))) do
+    if one then return false end
   end
+  return true
+end
+
+-- Writes what is new of the run.
+local function push(rank, was_queued)
+  local number = #fresh
   if number == 0 then return end
-  if is_closed then return count('failed', number) end
-  if requisites_here > 0 then call('HINCRBY', P .. 'requisites', host, requisites_here) end
+  if is_closed then
+    call('RPUSH', P .. 'f:' .. host, unpack(fresh))
+    return count('failed', number)
+  end
+  if call('RPUSH', P .. 'q:' .. rank .. ':' .. host, unpack(fresh)) == number then call('ZADD', P .. 'k:' .. host, rank, rank) end
+  if rank == '-1' then call('HINCRBY', P .. 'requisites', host, number) end
+  count('r' .. rank, number)
   count('queued', number)
   call('HINCRBY', P .. 'h:' .. host, 'queued', number)
   -- A host that waited for its time, or for its depth, has something new.
@@ -188,40 +182,38 @@ local function push(was_queued)
   if facts[4] then call('HDEL', P .. 'h:' .. host, 'put_off') end
 end
 
-local at = 3
-while at <= #ARGV do
+local at, most = 3, #ARGV
+while at < most do
   host, fresh = ARGV[at], {}
-  local least, last = ARGV[at + 1], at + 2 + 2 * ARGV[at + 2]
+  local rank, number = ARGV[at + 2], ARGV[at + 3] + 0
+  local first = at + 4
   facts = call('HMGET', P .. 'h:' .. host, 'queued', 'closed', 'next_at', 'put_off')
-  if not facts[1] then call('HSET', P .. 'h:' .. host, 'queued', 0, 'next_at', 0, 'delay', 0, 'least', least, 'token', 0) end
+  if not facts[1] then call('HSET', P .. 'h:' .. host, 'queued', '0', 'next_at', '0', 'delay', '0', 'least', ARGV[at + 1], 'token', '0') end
   is_closed = facts[2] and facts[2] ~= ''
-  local was_queued = tonumber(facts[1] or 0)
-  local room, dropped, before = cap - was_queued, 0, added
-  for item = at + 3, last, 2 do
-    local id, entry = ARGV[item], ARGV[item + 1]
-    local a, b, c, d, _, _, _, _, role, _, high, middle, low = byte(entry, 1, 13)
-    if is_plain and role == 112 and room > 0 then -- the usual case
-      if put_there(known_pages, id, a, b, c, d) then
-        local rank = 1 + high * 65536 + middle * 256 + low
-        local entries = fresh[rank]
-        if entries then entries[#entries + 1] = entry else fresh[rank] = { entry } end
+  local was_queued, before = (facts[1] or 0) + 0, added
+  local room, dropped = cap - was_queued, 0
+  if room >= number and is_plain(rank, first, first + number - 1) then
+    put_all(known_pages, first, number, fresh)
+    added = added + #fresh
+  else
+    for item = first, first + number - 1 do
+      local id, entry = ARGV[item], ARGV[item + number]
+      if room <= 0 then
+        if not (has(known_pages, id, entry) or has(family('rq'), id, entry) or call('HEXISTS', P .. 'low', id) == 1) then dropped = dropped + 1 end
+      elseif not is_known(id, entry) then
+        if role_of(entry) == 'p' then put(known_pages, id, entry) end
+        remember(id, entry)
+        queue(entry)
         added, room = added + 1, room - 1
       end
-    elseif room <= 0 then
-      if not (has(known_pages, id, entry) or has(waiting_requisites, id, entry) or call('HEXISTS', P .. 'low', id) == 1) then dropped = dropped + 1 end
-    elseif not is_known(id, entry) then
-      if role_of(entry) == 'p' then put(known_pages, id, entry) end
-      remember(id, entry)
-      queue(entry)
-      added, room = added + 1, room - 1
     end
   end
   if dropped > 0 then
     call('HINCRBY', P .. 'full', host, dropped)
     full[#full + 1] = host
   end
-  if added > before then push(was_queued) end
-  at = last + 1
+  if added > before then push(rank, was_queued) end
+  at = first + 2 * number
 end
 if added > 0 then count('added', added) end
 close()
