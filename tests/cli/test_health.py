@@ -113,7 +113,7 @@ def test_only_crawls_that_run_are_looked_at(folder: CrawlFolder, capsys: pytest.
             code, text = run(capsys, place)
             assert code == 4
             assert text.startswith(f"{folder.path}: stuck: the last page came ")
-        with sqlite3.connect(folder.path / "crawl.db") as connection:
+        with closing(sqlite3.connect(folder.path / "crawl.db")) as connection, connection:
             connection.execute("UPDATE pages SET fetched_at = ?", ((datetime.now(UTC) - timedelta(seconds=5)).isoformat(),))
         code, text = run(capsys, around, "--within", "1h")
         assert (code, text.startswith(f"{folder.path}: ok: the last page came ")) == (0, True)
