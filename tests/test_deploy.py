@@ -25,6 +25,11 @@ def pinned(file: str) -> dict[str, Requirement]:
     return found
 
 
+def test_the_image_names_its_version() -> None:
+    """The label is that of this version, unless whoever builds says another."""
+    assert f"\nARG VERSION={PROJECT['project']['version']}\n" in (ROOT / "Dockerfile").read_text("utf-8")
+
+
 def version_of(pin: Requirement) -> str:
     return next(iter(pin.specifier)).version
 

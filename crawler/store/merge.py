@@ -72,9 +72,14 @@ def merged(folder: Path) -> Path | None:
     except OSError as error:
         raise OutputError(f"cannot write {path}", str(error.strerror), "crawler merge OUT SHARD…, with OUT elsewhere") from error
     finally:
-        for name in ("", "-wal", "-shm"):
-            Path(f"{part}{name}").unlink(missing_ok=True)
+        _remove(part)
     return path
+
+
+def _remove(part: Path) -> None:
+    """Removes a database that is not whole."""
+    for name in ("-wal", "-shm", ""):
+        Path(f"{part}{name}").unlink(missing_ok=True)
 
 
 def _state_of(shard: Path) -> list[object]:
@@ -84,8 +89,10 @@ def _state_of(shard: Path) -> list[object]:
 
 
 def merge_into(out: Path, shards: Sequence[Path]) -> None:
-    """Makes a crawl's folder of shards: its database, and the bodies, which are linked where that is possible. Raises OutputError."""
-    if (out / FILE_NAME).exists() or (out.is_dir() and any(out.iterdir())):
+    """Makes a crawl's folder of shards: its database, and the bodies, which are linked where that is possible. What a merge that was
+    killed has left is no crawl, and is begun anew. Raises OutputError."""
+    part = out / f".{FILE_NAME}.part"
+    if not part.exists() and out.is_dir() and any(out.iterdir()):
         raise OutputError(f"{out}/ holds something", "a merge makes a new folder", "crawler merge ANOTHER SHARD…")
 
     def bring(shard: Path, file: str) -> str:
@@ -101,10 +108,11 @@ def merge_into(out: Path, shards: Sequence[Path]) -> None:
 
     try:
         out.mkdir(parents=True, exist_ok=True)
-        merge(out / FILE_NAME, shards, bring, "")
-        shutil.copy2(shards[0] / "crawl.toml", out / "crawl.toml")
-    except FileNotFoundError:
-        pass  # one that never began has no settings
+        _remove(part)
+        merge(part, shards, bring, "")
+        with suppress(FileNotFoundError):  # one that never began has no settings
+            shutil.copy2(shards[0] / "crawl.toml", out / "crawl.toml")
+        part.replace(out / FILE_NAME)
     except OSError as error:
         raise OutputError(f"cannot write {out}/", str(error.strerror), "crawler merge ANOTHER SHARD…") from error
 

@@ -106,6 +106,23 @@ def test_merge_makes_a_folder_that_is_whole_by_itself(capfd: Capture, crew: Path
     assert (again.code, again.err.splitlines()[0]) == (6, f"error: {tmp_path / 'one'}/ holds something")
 
 
+def test_a_merge_that_was_killed_is_no_crawl_and_can_be_done_again(crew: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a crawl is not taken for all of it; the same command begins anew, and still not where something else is."""
+    out = tmp_path / "out"
+    with monkeypatch.context() as broken:
+        calls = iter([None, None])
+        broken.setattr("crawler.store.merge.os.link", lambda source, target: next(calls))
+        with pytest.raises(StopIteration):  # as a kill: nothing is put right behind it
+            merge_into(out, sorted(crew.iterdir()))
+    with pytest.raises(OutputError):
+        open_folder(out)
+    merge_into(out, sorted(crew.iterdir()))
+    assert facts(out, TITLES) == MERGED
+    assert sorted(path.name for path in out.iterdir()) == ["crawl.db", "pages"]
+    with pytest.raises(OutputError, match="holds something"):
+        merge_into(out, sorted(crew.iterdir()))
+
+
 def test_a_glob_of_the_shell_names_the_shards(capfd: Capture, crew: Path, tmp_path: Path) -> None:
     """`merge OUT crew/*` does what `merge OUT crew` does, also when a reader has left its merged.db there; alone, that file is none, and
     neither is any other file."""
