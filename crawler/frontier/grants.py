@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crawler.frontier.counts import Counts
-from crawler.frontier.rows import REQUISITES, SITEMAPS
+from crawler.frontier.rows import NEXT, NEXT_REQUISITES, REQUISITES, SITEMAPS
 from crawler.model import Limits
 from crawler.store.database import Database
 
@@ -39,6 +39,13 @@ class Grants:
         self._counts.write()
         row = self._execute("SELECT pending FROM _ranks WHERE rank = ?", (REQUISITES,)).fetchone()
         return row is not None and row[0] > 0
+
+    def next_host(self) -> float | None:
+        """When the next free host is due of which something may be granted; None when no host has anything."""
+        if not (is_open := self.is_open()) and not self.has_requisites():
+            return None
+        due: float | None = self._execute(NEXT if is_open else NEXT_REQUISITES).fetchone()[0]
+        return due if due is not None and due < NEVER else None
 
     def lowest_rank(self) -> int | None:
         """The lowest rank of a page or sitemap that is not finished."""

@@ -172,9 +172,7 @@ class SqliteFrontier:
             if len(leases) < hosts and self._grants.is_open():
                 further = islice(self._slots.further(now, holder, rows.load_robots), hosts - len(leases))
                 leases += [lease for row, slot in further if (lease := self._lease_host(row, slot, per_host, now, ttl, holder))]
-            due = self._execute(rows.NEXT if (is_open := self._grants.is_open()) else rows.NEXT_REQUISITES).fetchone()[0]
-            due = due if is_open or self._grants.has_requisites() else None
-        return Leases(tuple(leases), due if due is not None and due < NEVER else None)
+            return Leases(tuple(leases), self._grants.next_host())
 
     def _due_hosts(self, now: float, most: int) -> list[_HostRow]:
         """Hosts that are due and free and have something that may be granted."""
