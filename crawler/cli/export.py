@@ -11,7 +11,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from crawler.cli.facts import readable
 from crawler.cli.messages import say
 from crawler.cli.screen import wants_color
 from crawler.cli.screen_text import plural
@@ -22,6 +21,7 @@ from crawler.report.export.graphml import graphml
 from crawler.report.export.sitemap import Sitemaps, site_of, write_sitemaps
 from crawler.report.export.watch import Watch, unwatched
 from crawler.report.export.whole import WholeFiles, explained
+from crawler.report.folder import readable
 from crawler.report.formats import formatted
 from crawler.report.results import Results, open_results
 from crawler.store.row import PageRow

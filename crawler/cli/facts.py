@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from crawler.cli.screen import wants_color
 from crawler.cli.screen_text import encodable
-from crawler.report.folder import open_folder, unreadable
+from crawler.report.folder import open_folder, readable
 from crawler.report.formats import Format, formatted
 from crawler.report.table import Row
 from crawler.text import as_json
@@ -32,15 +32,6 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
     """A connection to the crawl in a folder that can only read. Raises OutputError when there is none, and for what is damaged."""
     with readable(folder), closing(open_folder(folder)) as connection:
         yield connection
-
-
-@contextmanager
-def readable(folder: Path) -> Iterator[None]:
-    """What SQLite says of reading a folder becomes an OutputError."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise unreadable(folder, error) from error
 
 
 def print_facts(found: _Found, render: Callable[[_Found, str, int, bool], str], arguments: Namespace) -> None:

@@ -26,6 +26,8 @@ def run(arguments: Namespace) -> int:
         if not inside:
             raise _no_shard(folder, printable(arguments.out))
         shards += [shard for shard in inside if shard not in shards]
+    for shard in shards:
+        open_folder(shard).close()  # says what is wrong with it
     merge_into(out, shards)
     with closing(open_folder(out)) as connection:
         pages = connection.execute("SELECT count(*) FROM pages WHERE role = 'page'").fetchone()[0]

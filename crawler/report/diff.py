@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from crawler.errors import UsageError
-from crawler.report.folder import one_moment
+from crawler.report.folder import one_moment, readable
 
 Kind = Literal["new", "gone", "changed"]
 What = Literal["status", "title", "body", "redirect"]
@@ -95,7 +95,7 @@ def compare(old: sqlite3.Connection, new: sqlite3.Connection, folders: tuple[str
     """
     with one_moment(old), one_moment(new):
         sides = _side(old, folders[0]), _side(new, folders[1])
-        return _compared(sides, old, new, _rows(old, _NOW), _rows(new, _NOW))
+        return _compared(sides, old, new, _rows(old, folders[0], _NOW), _rows(new, folders[1], _NOW))
 
 
 def compare_runs(connection: sqlite3.Connection, folder: str, since: int | None = None) -> Difference:
@@ -114,10 +114,15 @@ def compare_runs(connection: sqlite3.Connection, folder: str, since: int | None 
         if not 1 <= since < last:
             raise UsageError(f"there is nothing to compare since run {since}", f"{folder} has run 1 to {last}", f"crawler status {folder}")
         sides = _side(connection, folder, since), _side(connection, folder)
-        return _compared(sides, None, connection, _rows(connection, _BEFORE, since), _rows(connection, _NOW))
+        return _compared(sides, None, connection, _rows(connection, folder, _BEFORE, since), _rows(connection, folder, _NOW))
 
 
 def _side(connection: sqlite3.Connection, folder: str, run: int | None = None) -> Side:
+    with readable(folder):
+        return _read_side(connection, folder, run)
+
+
+def _read_side(connection: sqlite3.Connection, folder: str, run: int | None) -> Side:
     if run is None:
         run, began = connection.execute("SELECT run, started FROM runs ORDER BY run DESC LIMIT 1").fetchone() or (0, "")
         queued = connection.execute("SELECT queued + leased FROM _totals").fetchone()[0]
@@ -126,9 +131,10 @@ def _side(connection: sqlite3.Connection, folder: str, run: int | None = None) -
     return Side(folder, run, started, connection.execute(f"SELECT count(*) FROM ({_BEFORE})", {"run": run}).fetchone()[0], 0)
 
 
-def _rows(connection: sqlite3.Connection, query: str, run: int = 0) -> Iterator[_Row]:
-    for identity, url, status, outcome, error, redirect_to, title, sha256, size in connection.execute(query, {"run": run}):
-        yield identity, url, State(status, outcome, error, redirect_to, title, sha256, size)
+def _rows(connection: sqlite3.Connection, folder: str, query: str, run: int = 0) -> Iterator[_Row]:
+    with readable(folder):
+        for identity, url, status, outcome, error, redirect_to, title, sha256, size in connection.execute(query, {"run": run}):
+            yield identity, url, State(status, outcome, error, redirect_to, title, sha256, size)
 
 
 def _compared(

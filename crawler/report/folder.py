@@ -59,6 +59,15 @@ def unreadable(place: object, error: sqlite3.Error) -> OutputError:
     return OutputError(f"cannot read {place}", str(error), "crawler crawl URL -o DIR")
 
 
+@contextmanager
+def readable(place: object) -> Iterator[None]:
+    """What SQLite says of reading a place becomes an OutputError that names it."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise unreadable(place, error) from error
+
+
 def seeds_of(folder: Path) -> list[str]:
     """The canonical URLs of the seeds of the folder's crawl; none when it was cut off before it had any. Raises OutputError as above."""
     with closing(open_folder(folder)) as connection:
@@ -86,6 +95,10 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    if not tables:
+        raise OutputError(
+            f"{path} is not a crawl", "it is empty: a crawl was cut off before it began", f"crawler crawl URL -o {path.parent}"
+        )
     if not {"meta", "runs", "hosts", "pages", "_frontier"} <= tables:
         raise OutputError(f"{path} is not a crawl", "it is a database of something else", "crawler crawl URL -o DIR")
     row = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()

@@ -10,8 +10,8 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from crawler.errors import OutputError
@@ -84,14 +84,15 @@ def _remove(part: Path) -> None:
 
 def _state_of(shard: Path) -> list[object]:
     """What changes with every commit of a shard, and with nothing else."""
-    with closing(sqlite3.connect(f"{(shard / FILE_NAME).absolute().as_uri()}?mode=ro", uri=True)) as database:
+    address = f"{(shard / FILE_NAME).absolute().as_uri()}?mode=ro"
+    with _named(shard), closing(sqlite3.connect(address, uri=True)) as database:
         return [shard.name, *database.execute(_STATE).fetchone()]
 
 
 def merge_into(out: Path, shards: Sequence[Path]) -> None:
     """Makes a crawl's folder of shards: its database, and the bodies, which are linked where that is possible. What a merge that was
-    killed has left is no crawl, and is begun anew. Raises OutputError."""
-    part = out / f".{FILE_NAME}.part"
+    killed has left is no crawl, and is begun anew; one that fails leaves nothing. Raises OutputError."""
+    is_new, part = not out.exists(), out / f".{FILE_NAME}.part"
     if not part.exists() and out.is_dir() and any(out.iterdir()):
         raise OutputError(f"{out}/ holds something", "a merge makes a new folder", "crawler merge ANOTHER SHARD…")
 
@@ -113,8 +114,20 @@ def merge_into(out: Path, shards: Sequence[Path]) -> None:
         with suppress(FileNotFoundError):  # one that never began has no settings
             shutil.copy2(shards[0] / "crawl.toml", out / "crawl.toml")
         part.replace(out / FILE_NAME)
-    except OSError as error:
-        raise OutputError(f"cannot write {out}/", str(error.strerror), "crawler merge ANOTHER SHARD…") from error
+    except (OutputError, OSError, KeyboardInterrupt) as error:
+        _clear(out, is_new)
+        if isinstance(error, OSError):
+            raise OutputError(f"cannot write {out}/", str(error.strerror), "crawler merge ANOTHER SHARD…") from error
+        raise
+
+
+def _clear(out: Path, is_new: bool) -> None:
+    """Removes what a merge that failed has made in a folder that was empty, and the folder where it was not there before."""
+    with suppress(OSError):
+        for path in list(out.iterdir()):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if is_new:
+            out.rmdir()
 
 
 def merge(path: Path, shards: Sequence[Path], bring: Callable[[Path, str], str], state: str) -> None:
@@ -126,7 +139,7 @@ def merge(path: Path, shards: Sequence[Path], bring: Callable[[Path, str], str],
         for shard in shards:
             execute("ATTACH ? AS shard", (str(shard / FILE_NAME),))
             try:
-                with database.transaction():
+                with database.transaction(), _named(shard):
                     _take(database, shard, bring)
             finally:
                 execute("DETACH shard")
@@ -134,6 +147,17 @@ def merge(path: Path, shards: Sequence[Path], bring: Callable[[Path, str], str],
             _count(database)
             database.set_meta(shards=state)
         execute("PRAGMA journal_mode = DELETE")  # one file, which can be put in its place
+
+
+@contextmanager
+def _named(shard: Path) -> Iterator[None]:
+    """Raises OutputError when a shard is damaged: what is being written never is."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise
+        raise OutputError(f"{shard / FILE_NAME} is damaged", str(error), "crawler merge OUT, with the other shards") from error
 
 
 def _take(database: Database, shard: Path, bring: Callable[[Path, str], str]) -> None:

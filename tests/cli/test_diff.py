@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from edited import EditedSite
 from running import Capture, error_lines, no_surroundings, run
+from spoilt import spoil
 
 from crawler.testing import Site, answer
 
@@ -122,3 +123,14 @@ def test_what_cannot_be_compared_is_said_in_one_error(site: Site, tmp_path: Path
     ):
         ran = run(capfd, "diff", *words)
         assert (ran.code, error_lines(ran.err)[0], ran.out) == (code, what, "")
+
+
+@pytest.mark.parametrize("bad", ["old", "new"])
+def test_of_two_folders_the_damaged_one_is_named(site: Site, tmp_path: Path, capfd: Capture, bad: str) -> None:
+    """Whichever of the two it is."""
+    site.page("/", "x")
+    for name in ("old", "new"):
+        run(capfd, "crawl", site.url(), "-o", tmp_path / name, "-q")
+    spoil(tmp_path / bad, "torn")
+    ran = run(capfd, "diff", tmp_path / "old", tmp_path / "new")
+    assert (ran.code, error_lines(ran.err)[0]) == (6, f"error: cannot read {tmp_path / bad}")

@@ -201,17 +201,22 @@ def test_while_a_crawl_runs(new_site: Callable[..., Site], tmp_path: Path, capfd
 
 
 def test_folders_that_hold_no_crawl(tmp_path: Path, folder: Path, capfd: Capture) -> None:
-    """Nothing there, an empty folder, a database of something else, a damaged one, one of a newer format: code 6, one error each."""
+    """Nothing there, an empty folder, a database of something else, a damaged one, an empty one, one of a newer format: code 6, one error
+    each."""
     empty = tmp_path / "empty"
     empty.mkdir()
-    other, damaged = tmp_path / "other", tmp_path / "damaged"
-    for path in (other, damaged):
+    other, damaged, begun = tmp_path / "other", tmp_path / "damaged", tmp_path / "begun"
+    for path in (other, damaged, begun):
         path.mkdir()
+    (begun / "crawl.db").touch()
     with closing(sqlite3.connect(other / "crawl.db")) as connection:
         connection.execute("CREATE TABLE recipes (name)")
     whole = (folder / "crawl.db").read_bytes()
     (damaged / "crawl.db").write_bytes(whole[:5000] + b"\xff" * 40_000 + whole[45_000:])
-    for path, said in ((tmp_path / "none", "no such folder"), (empty, "it has no crawl.db"), (other, "something else"), (damaged, "")):
+    for path, said in (
+        (tmp_path / "none", "no such folder"), (empty, "it has no crawl.db"), (other, "something else"), (damaged, ""),
+        (begun, "it is empty"),
+    ):  # fmt: skip
         ran = run(capfd, "report", path, "--broken")
         assert (ran.code, ran.out) == (6, "")
         assert ran.err.startswith("error: ")

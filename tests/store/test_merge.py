@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from frontiers import request
 from running import Capture, run
+from spoilt import spoil
 
 from crawler.core.urls import fingerprint
 from crawler.errors import OutputError
@@ -121,6 +122,22 @@ def test_a_merge_that_was_killed_is_no_crawl_and_can_be_done_again(crew: Path, t
     assert sorted(path.name for path in out.iterdir()) == ["crawl.db", "pages"]
     with pytest.raises(OutputError, match="holds something"):
         merge_into(out, sorted(crew.iterdir()))
+
+
+@pytest.mark.parametrize(("how", "says"), [("other", "is not a crawl"), ("newer", "has format 2"), ("torn", "is damaged")])
+def test_a_merge_that_fails_names_the_shard_and_leaves_nothing(capfd: Capture, crew: Path, tmp_path: Path, how: str, says: str) -> None:
+    """A shard of something else, of a newer format or damaged ends a merge with exit 6; OUT is not there, or empty as before, so that the
+    same command can be tried again. Those who read the folder of all are told of the same shard."""
+    spoil(crew / "b", how)
+    (tmp_path / "two").mkdir()
+    for out in ("one", "two"):
+        ended = run(capfd, "merge", tmp_path / out, *sorted(crew.iterdir()))
+        assert (ended.code, ended.err.splitlines()[0].partition(": ")[2]) == (6, f"{crew / 'b' / 'crawl.db'} {says}")
+        assert not list((tmp_path / out).glob("*"))
+        assert (tmp_path / out).exists() is (out == "two")
+    if how == "torn":
+        with pytest.raises(OutputError, match=r"b/crawl\.db is damaged"):
+            open_folder(crew)
 
 
 def test_a_glob_of_the_shell_names_the_shards(capfd: Capture, crew: Path, tmp_path: Path) -> None:
