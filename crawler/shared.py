@@ -83,7 +83,7 @@ class SharedAssembly(Assembly):
         if ended is not None and (again or not self._shared.stats().ok_pages) and self._shared.reopen_hosts():
             ended = None
         self.is_finished, self.update, self.run = ended is not None, 0, 0
-        if ended is None or last_end(self.database) is None:
+        if ended is None or last_end(self.database) != ended:
             with self.database.transaction():
                 self.run = start_run(self.database, __version__, json.dumps(to_plain(self.settings)))
         if ended is not None and self.run:  # others have done all: this folder says how the crawl ended, too

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from crawler.errors import OutputError
 from crawler.store.database import FILE_NAME, FORMAT
-from crawler.store.merge import merged
+from crawler.store.merge import merged, shards_of
 
 # The same as in `crawler.store.folder`, which would load what only a crawl needs.
 LOCK_NAME = ".lock"
@@ -120,10 +120,16 @@ def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def holder(folder: Path) -> int | None:
-    """The id of the process that holds the folder, 0 when it did not leave one, or None when nobody does.
+    """The id of the process that holds the folder, 0 when it did not leave one, or None when nobody does. Of a folder with the folders of
+    workers it is one of those that hold one.
 
     A process that died holds nothing: what counts is its lock on the file, which ends with it.
     """
+    folders = [folder] if (folder / FILE_NAME).is_file() else [folder, *shards_of(folder)]
+    return next((found for each in folders if (found := _holder(each)) is not None), None)
+
+
+def _holder(folder: Path) -> int | None:
     if sys.platform == "win32":
         return None
     import fcntl

@@ -23,6 +23,7 @@ MERGED = "merged.db"
 _BETTER = "(SELECT f.token FROM shard._frontier f WHERE f.id = s.id)"
 _RUNS = """INSERT INTO runs (started, ended, seconds, finish_reason, version, settings)
            SELECT started, ended, seconds, finish_reason, version, settings FROM shard.runs WHERE run = ?"""
+_LAST = "SELECT coalesce(max(coalesce(ended, started)), '') FROM runs"
 _STATE = "SELECT (SELECT max(row) FROM pages), (SELECT max(seq) FROM _frontier), (SELECT group_concat(coalesce(ended, '')) FROM runs)"
 _HOST_COLUMNS = (
     "done, failed, delay, concurrency, latency, rate, rate_since, rate_guessed, refusals, failures, answered, closed, robots, token"
@@ -84,9 +85,19 @@ def _remove(part: Path) -> None:
 
 def _state_of(shard: Path) -> list[object]:
     """What changes with every commit of a shard, and with nothing else."""
+    return [shard.name, *_row(shard, _STATE)]
+
+
+def _last_heard_of(shard: Path) -> str:
+    """When the last run of a shard ended, or began if it was killed."""
+    return str(_row(shard, _LAST)[0])
+
+
+def _row(shard: Path, query: str) -> tuple[object, ...]:
     address = f"{(shard / FILE_NAME).absolute().as_uri()}?mode=ro"
     with _named(shard), closing(sqlite3.connect(address, uri=True)) as database:
-        return [shard.name, *database.execute(_STATE).fetchone()]
+        row: tuple[object, ...] = database.execute(query).fetchone()
+        return row
 
 
 def merge_into(out: Path, shards: Sequence[Path]) -> None:
@@ -136,7 +147,7 @@ def merge(path: Path, shards: Sequence[Path], bring: Callable[[Path, str], str],
         execute = database.connection.execute
         execute("PRAGMA synchronous = OFF")
         execute("CREATE TEMP TABLE held (id INTEGER PRIMARY KEY, token INTEGER NOT NULL)")
-        for shard in shards:
+        for shard in sorted(shards, key=_last_heard_of):  # so that the run that ended last is the last one
             execute("ATTACH ? AS shard", (str(shard / FILE_NAME),))
             try:
                 with database.transaction(), _named(shard):

@@ -57,11 +57,13 @@ def test_who_seeds_works_and_who_joins_later_finds_it_finished(capfd: Capture, s
 
 
 def test_a_worker_takes_over_where_another_one_paused(capfd: Capture, server: RedisServer, web: Site, tmp_path: Path) -> None:
-    """SIGTERM pauses a worker with 143, leaves nothing leased, and the next one, in another folder, fetches the rest."""
+    """SIGTERM pauses a worker with 143, leaves nothing leased, and the next one, in another folder, fetches the rest. The folder of both is
+    being crawled while one of them is, and complete when one of them has seen the end; then also who paused ends with 0."""
     shared = ("--frontier", server.url, "--name", new_name())
     web.page("/2", "<a href=/3>on</a>", delay=30)
-    process = start("crawl", web.url("/0"), *shared, "-o", tmp_path / "a", "-q")
+    process = start("crawl", web.url("/0"), *shared, "-o", tmp_path / "z", "-q")
     web.wait_for("/2", timeout=30)
+    assert state_of(capfd, tmp_path) == ("running", 0)
     process.terminate()
     _, said = process.communicate()
     assert process.returncode == 143, said
@@ -71,7 +73,16 @@ def test_a_worker_takes_over_where_another_one_paused(capfd: Capture, server: Re
     web.page("/2", "<a href=/3>on</a>")
     assert run(capfd, "worker", *shared, "-o", tmp_path / "b", "-q").code == 0
     ok = "SELECT url FROM pages WHERE outcome = 'ok'"
-    assert sorted(rows(tmp_path / "a", ok) + rows(tmp_path / "b", ok)) == [(web.url(f"/{number}"),) for number in range(5)]
+    assert sorted(rows(tmp_path / "z", ok) + rows(tmp_path / "b", ok)) == [(web.url(f"/{number}"),) for number in range(5)]
+    assert state_of(capfd, tmp_path) == ("complete", 0)
+    assert run(capfd, "worker", *shared, "-o", tmp_path / "z", "-q").code == 0
+    assert state_of(capfd, tmp_path / "z") == ("complete", 0)
+
+
+def state_of(capfd: Capture, folder: Path) -> tuple[str, int]:
+    """What `crawler status` says of a folder."""
+    said = run(capfd, "status", folder, "--json")
+    return json.loads(said.out)["state"], said.code
 
 
 def test_several_crawls_have_one_server(capfd: Capture, server: RedisServer, web: Site, tmp_path: Path) -> None:
