@@ -19,6 +19,7 @@ from statistics import median
 from crawler.bench.machine import Machine
 from crawler.bench.measure import SYNC, Measurement
 from crawler.errors import CrawlerError, SeedError
+from crawler.text import human_duration
 
 SATURATED = 3.0
 """How many times slower than one at a time the slowest answers (p95) are when more requests at once only wait longer."""
@@ -228,7 +229,9 @@ def warnings(found: Comparison) -> list[str]:
     if found.others is not None and found.others > OTHERS:
         said.append(f"other programs took {found.others:.0%} of this machine meanwhile, which makes the figures worse")
     if found.whole and found.pages < found.plan.pages:
-        said.append(f"the site has {found.pages:,} pages, not {found.plan.pages:,}")
+        said.append(f"the site has {found.pages:,} page{'s' * (found.pages != 1)}, not {found.plan.pages:,}")
+    if delay := max(run.delay for row in found.rows for run in row.runs):
+        said.append(f"robots.txt asks for {human_duration(delay)} between two requests, which every mode kept: that was the limit")
     for row in found.rows:
         low, high = row.walls
         if high - low > SPREAD * row.wall:

@@ -41,7 +41,8 @@ class Measurement:
     the process's largest resident memory in bytes (None: this system does not tell). `pages` counts the attempted URLs, `ok` the
     good ones; `digest` stands for all their paths and bodies. `ttfb_p50` and `ttfb_p95` are milliseconds to the headers, None
     when nothing answered. `reason` is why the crawl ended; `urls` are the attempted ones when that was the page limit.
-    `error` says what was wrong with the first URL that brought no page. `server` is the seconds of CPU that the server took
+    `error` says what was wrong with the first URL that brought no page. `delay` is the most seconds between two requests that a
+    host's robots.txt asked for. `server` is the seconds of CPU that the server took
     meanwhile, and `others` the part of this machine (0 to 1) that programs took which have no part in it; None: nobody knows.
     """
 
@@ -57,6 +58,7 @@ class Measurement:
     reason: str
     urls: tuple[str, ...] = ()
     error: str = ""
+    delay: float = 0.0
     server: float | None = None
     others: float | None = None
 
@@ -116,6 +118,8 @@ def _found(folder: Path, reason: FinishReason) -> dict[str, Any]:
     with closing(open_folder(folder)) as connection:
         connection.row_factory = sqlite3.Row
         rows = connection.execute("SELECT url, sha256, outcome, error, error_detail, status, ttfb_ms FROM pages ORDER BY row").fetchall()
+        refused = connection.execute("SELECT url, reason, detail FROM skipped ORDER BY parent IS NOT NULL LIMIT 1").fetchone()
+        (delay,) = connection.execute("SELECT max(delay) FROM hosts").fetchone()
     times = sorted(row["ttfb_ms"] for row in rows if row["ttfb_ms"] is not None)
     return {
         "pages": len(rows),
@@ -124,12 +128,20 @@ def _found(folder: Path, reason: FinishReason) -> dict[str, Any]:
         "ttfb_p50": percentile(times, 0.50),
         "ttfb_p95": percentile(times, 0.95),
         "urls": tuple(row["url"] for row in rows) if reason != "queue empty" else (),
-        "error": next((_why(row) for row in rows if row["outcome"] in ("error", "http_error")), ""),
+        "error": next((_why(row) for row in rows if row["outcome"] in ("error", "http_error")), "") or _refusal(refused),
+        "delay": delay or 0.0,
     }
 
 
 def _why(row: sqlite3.Row) -> str:
     return f"{row['error']}: {row['error_detail']}" if row["error"] else f"HTTP {row['status']}"
+
+
+def _refusal(row: sqlite3.Row | None) -> str:
+    if row is None:
+        return ""
+    why = f"robots.txt {row['detail']}" if row["reason"] == "robots" else ": ".join(filter(None, (row["reason"], row["detail"])))
+    return f"{row['url']} may not be asked for: {why}"
 
 
 def digest(pages: Iterable[tuple[str, str]]) -> str:

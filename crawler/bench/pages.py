@@ -43,6 +43,14 @@ KINDS = {
 """Sites worth measuring on, by name."""
 
 
+_BYTES_FOR_A_LINK = 200
+
+
+def shape_of(pages: int, size: int, planted: int = 0) -> Shape:
+    """The typical site with pages of another size, from 1 KB on: a small one has fewer links, as its bytes have room for."""
+    return Shape(pages, min(KINDS["standard"].links, size // _BYTES_FOR_A_LINK), size, planted=planted)
+
+
 def path_of(number: int, layout: Layout = "sections") -> str:
     """The path of a page; the page of number 0 is `/`."""
     if number == 0:

@@ -79,7 +79,7 @@ def _figure(value: float) -> str:
 
 
 def _same(found: Comparison) -> list[str]:
-    line = f"  All modes fetched the same {found.pages:,} URLs with the same bytes (digests compared)."
+    line = f"  All modes fetched the same {found.pages:,} URL{'s' * (found.pages != 1)} with the same bytes (digests compared)."
     more = "  The site has more: a first crawl, which is not in the table, chose them, and no mode followed links."
     return [line] if found.whole else [line, more]
 

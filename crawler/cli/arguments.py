@@ -8,7 +8,7 @@ from typing import Any
 
 from crawler.cli.parser import Checked, Parser, add_settings
 from crawler.configuration.option import CONFIGURATION, HTTP, KEEP
-from crawler.configuration.values import FILE, Kind, choice, duration, integer, several, size
+from crawler.configuration.values import FILE, Kind, choice, duration, integer, read_size, several, size
 from crawler.report.tables import TABLES
 from crawler.settings import OPTIONS
 
@@ -188,14 +188,13 @@ def _config(parser: Parser) -> None:
     add_settings(parser, lambda option: option.name != "json", hidden=True)
 
 
-def _site(parser: Parser, pages: int, latency: str) -> None:
+def _site(parser: Parser, pages: int, latency: str, bytes_: Kind, help_: str) -> None:
     parser.add_argument("--pages", action=Checked, kind=integer(1, pages), default=pages, help=f"How many pages ({pages}).")
     seconds = duration("50ms")
     parser.add_argument(
         "--latency", action=Checked, kind=seconds, default=seconds.read(latency), help=f"Time before each answer ({latency})."
     )
-    bytes_ = size("30KB")
-    parser.add_argument("--size", action=Checked, kind=bytes_, default=bytes_.read("30KB"), help="About how large a page is (30KB).")
+    parser.add_argument("--size", action=Checked, kind=bytes_, default=bytes_.read("30KB"), help=help_)
 
 
 def _demo(parser: Parser) -> None:
@@ -206,19 +205,20 @@ def _demo(parser: Parser) -> None:
     )
     help_ = "Serves others as well, in a container for example: 0.0.0.0 (127.0.0.1: this machine alone)."
     parser.add_argument("--bind", action=Checked, kind=address, default="127.0.0.1", help=help_)
-    _site(parser, 200, "0s")
+    _site(parser, 200, "0s", size("30KB"), "About how large a page is (30KB).")
     parser.add_argument("--crawl", action="store_true", default=False, help="Crawls the site at once, with all flags of `crawler crawl`.")
     add_settings(parser, lambda option: True, hidden=True)
 
 
 def _bench(parser: Parser) -> None:
     parser.add_argument("url", metavar="URL", nargs="?", default=None, help="The site; a generated one on this machine when left out.")
-    _site(parser, 500, "50ms")
+    least = Kind("a size of at least 1KB, e.g. 30KB", _page_size, metavar="SIZE")
+    _site(parser, 500, "50ms", least, "How large a page is (30KB); below 20KB it has fewer than 98 links.")
     share = Kind("a part of the pages up to a half, e.g. 5%", _share, metavar="SHARE")
     help_ = "So many of the generated pages answer 404, 500 or half a second late (none)."
     parser.add_argument("--errors", action=Checked, kind=share, default=0.0, help=help_)
     parser.add_argument("--repeat", action=Checked, kind=integer(1, 5, 1000), default=5, help="How often each mode runs (5).")
-    modes = several(Kind("sync or numbers of requests at once, e.g. sync,1,32,128", _mode, metavar="LIST"), ",")
+    modes = Kind("sync or numbers of requests at once, e.g. sync,1,32,128", _modes, metavar="LIST", separator=",")
     usual = ("sync", "1", "8", "32", "128")
     parser.add_argument("--modes", action=Checked, kind=modes, default=usual, help="What to compare (sync,1,8,32,128).")
     parser.add_argument("--yes", action="store_true", default=False, help="The site is yours: more than 100 of its pages may be fetched.")
@@ -233,6 +233,20 @@ def _share(value: Any) -> float:
     if not 0 <= share <= 0.5:
         raise ValueError
     return share
+
+
+def _page_size(value: Any) -> int:
+    bytes_ = read_size(value)
+    if bytes_ < 1024:
+        raise ValueError
+    return bytes_
+
+
+def _modes(value: Any) -> tuple[str, ...]:
+    modes: tuple[str, ...] = several(Kind("a mode", _mode), ",").read(value)
+    if not modes:
+        raise ValueError
+    return modes
 
 
 def _mode(value: Any) -> str:

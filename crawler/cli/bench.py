@@ -8,17 +8,17 @@ import shutil
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import urlsplit
 
 from crawler import __version__
 from crawler.bench.chart import MARK, chart
 from crawler.bench.compare import Comparison, Plan
 from crawler.bench.compare import run as run_plan
-from crawler.bench.pages import KINDS, Shape
+from crawler.bench.pages import shape_of
 from crawler.bench.render import table, to_json
 from crawler.bench.site import BenchSite
 from crawler.cli.bench_screen import telling
@@ -47,7 +47,7 @@ def run(arguments: Namespace) -> int:
     figures, picture = _writable(folder / FILE, _is_ours), _writable(folder / PICTURE, lambda text: MARK in text)
     with interruptible(), _site(arguments, url) as (at, shown, server):
         plan = Plan(at, tuple(dict.fromkeys(arguments.modes)), arguments.pages, arguments.repeat, url is None or _is_own(arguments, url))
-        say(f"{_headline(shown)}\n{_conditions(plan)}")
+        say("\n".join(_fitting([_headline(shown), _conditions(plan)], sys.stderr)))
         with tempfile.TemporaryDirectory(prefix="crawler-bench-") as scratch, telling(plan, sys.stderr) as tell:
             found = run_plan(plan, Path(scratch), tell, server)
     values = to_json(found, shown)
@@ -61,6 +61,7 @@ def run(arguments: Namespace) -> int:
 
 def _write(file: Path, text: str) -> None:
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, "utf-8")
     except OSError as error:
         raise OutputError(f"cannot write {file}", str(error.strerror), "crawler bench -o DIR") from error
@@ -68,12 +69,15 @@ def _write(file: Path, text: str) -> None:
 
 def _shown(found: Comparison) -> str:
     """The table as it fits; where nobody looks at it, as wide as it is."""
-    text = f"\n{table(found)}"
-    if sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns
-        lines = f"\n{table(found, width)}".split("\n")
-        text = "\n".join(part for line in lines for part in (paragraph(line.strip(), width, after="  ") if len(line) > width else [line]))
-    return encodable(text, sys.stdout.encoding)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return encodable("\n".join(["", *_fitting(table(found, width).split("\n"), sys.stdout)]), sys.stdout.encoding)
+
+
+def _fitting(lines: Sequence[str], stream: TextIO) -> Iterator[str]:
+    """The lines, those that are wider than a terminal parted between words."""
+    width = shutil.get_terminal_size().columns if stream.isatty() else sys.maxsize
+    for line in lines:
+        yield from [line] if len(line) <= width else paragraph(line.strip(), width, line[: len(line) - len(line.lstrip())], "  ")
 
 
 # -- what is asked for -------------------------------------------------------------------------------------------------------
@@ -116,7 +120,9 @@ def _is_ours(text: str) -> bool:
 
 
 def _writable(file: Path, is_ours: Callable[[str], bool]) -> Path:
-    """The file itself; found out before the measuring, which takes minutes. Only a file of ours is replaced."""
+    """The file itself; found out before the measuring, which takes minutes, and nothing is left of that. Only a file of ours is
+    replaced."""
+    made = [each for each in (file.parent, *file.parent.parents) if not each.exists()]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with open(file, "a+", encoding="utf-8") as opened:
@@ -131,6 +137,8 @@ def _writable(file: Path, is_ours: Callable[[str], bool]) -> Path:
         raise OutputError(f"{file} is not of this program", "it is not replaced", "crawler bench -o DIR")
     if not before:
         file.unlink()
+    for each in made:
+        each.rmdir()
     return file
 
 
@@ -141,7 +149,7 @@ def _site(arguments: Namespace, url: str | None) -> Iterator[tuple[str, dict[str
     if url is not None:
         yield url, {"url": url}, None if is_loopback(urlsplit(url).hostname or "") else lambda: 0.0
         return
-    shape = Shape(arguments.pages, KINDS["standard"].links, arguments.size, planted=round(arguments.pages * arguments.errors))
+    shape = shape_of(arguments.pages, arguments.size, planted=round(arguments.pages * arguments.errors))
     about = {"url": None, "pages": shape.pages, "links": shape.links, "size": shape.size, "latency": arguments.latency}
     try:
         with BenchSite(shape, arguments.latency) as site:
@@ -177,4 +185,4 @@ def _when(found: Comparison, date: str) -> str:
 
 def _conditions(plan: Plan) -> str:
     pace = "the requests at once are all for its host" if plan.own else "politely, at most 4 requests at once"
-    return f"  robots.txt obeyed, no delay, {pace}; {1 + plan.repeat * len(plan.modes)} crawls, interleaved, the first one dropped"
+    return f"  robots.txt obeyed, no other delay, {pace}; {1 + plan.repeat * len(plan.modes)} crawls, interleaved, the first one dropped"

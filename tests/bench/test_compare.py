@@ -115,6 +115,12 @@ def test_warnings() -> None:
     ]
     disturbed = Row("32", (run("32", 1.25, others=0.5), run("32", 1.25, others=0.1)))
     assert warnings(compared(disturbed)) == ["other programs took 30% of this machine meanwhile, which makes the figures worse"]
+    slowed = Row("32", (run("32", 499.0, delay=1.0),))
+    limit = "robots.txt asks for 1.0 s between two requests, which every mode kept: that was the limit"
+    assert warnings(compared(slowed)) == [limit], "or the speed-up would be a riddle"
+    one = compared(Row("32", (run("32", 1.0, pages=1),)))
+    assert warnings(one) == ["the site has 1 page, not 500"]
+    assert "the same 1 URL with" in table(one)
     assert "chose them" in table(compared(*USUAL, whole=False, plan=Plan("http://127.0.0.1/", pages=700)))
 
 
@@ -194,6 +200,29 @@ def test_a_site_that_gives_nothing_is_an_error(site: Site, tmp_path: Path) -> No
     with pytest.raises(SeedError) as raised:
         compare.run(Plan(site.url("/none"), ("sync",), repeat=1), tmp_path, lambda *_: None)
     assert (raised.value.exit_code, raised.value.why) == (3, "HTTP 404")
+
+
+@pytest.mark.parametrize(
+    ("robots", "leads_to", "why"),
+    [
+        ("User-agent: *\nDisallow: /", "", r"http://127.0.0.1:\d+/ may not be asked for: robots.txt line 2: Disallow: /"),
+        ("", "http://127.0.0.2:9/", r"http://127.0.0.2:9/ may not be asked for: private: 127.0.0.2 is a loopback address"),
+    ],
+)
+def test_a_site_that_may_not_be_asked_is_an_error(robots: str, leads_to: str, why: str, site: Site, tmp_path: Path) -> None:
+    """With what forbids it, be it the seed or where it leads to; not only with how the crawl ended."""
+    if robots:
+        site.page("/robots.txt", robots, headers={"Content-Type": "text/plain"})
+    site.page("/", status=302 if leads_to else 200, headers={"Location": leads_to} if leads_to else {})
+    with pytest.raises(SeedError) as raised:
+        compare.run(Plan(site.url(), ("2",), repeat=1), tmp_path, lambda *_: None)
+    assert re.fullmatch(why, raised.value.why)
+
+
+def test_the_delay_of_a_robots_txt_is_measured(site: Site, tmp_path: Path) -> None:
+    """What the site asked for, in seconds."""
+    site.page("/robots.txt", "User-agent: *\nCrawl-delay: 0.01", headers={"Content-Type": "text/plain"})
+    assert compare.measured(Plan(site.url()), "2", (), tmp_path / "0").delay == 0.01
 
 
 def test_a_crawl_that_fails_is_an_error(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from running import ended, running, wait_until
 
+from crawler.bench.pages import Shape, generate, shape_of
 from crawler.cli.bench import is_loopback
 from crawler.cli.main import main
 
@@ -48,8 +49,8 @@ def test_json_is_all_that_standard_output_gets(monkeypatch: pytest.MonkeyPatch, 
     assert main(f"bench --pages 3 --latency 0 --size 1KB --repeat 1 --modes 2 --json -o {tmp_path / 'new'}".split()) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out) == json.loads((tmp_path / "new" / "bench.json").read_text("utf-8"))
-    assert "Measuring on a generated site: 3 pages of 1.0 KB with 98 links, answered at once" in printed.err
-    assert "robots.txt obeyed, no delay, the requests at once are all for its host" in printed.err
+    assert "Measuring on a generated site: 3 pages of 1.0 KB with 5 links, answered at once" in printed.err
+    assert "robots.txt obeyed, no other delay, the requests at once are all for its host" in printed.err
 
 
 def test_many_pages_of_somebody_else_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
@@ -75,6 +76,29 @@ def test_what_only_a_generated_site_can_be_told(flag: str, tmp_path: Path, capsy
         f"  try: crawler bench {name} …, without a URL\n"
     )
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("wrong", ["--modes=", "--modes=,", "--modes=sync,0", "--size=1023", "--size=0", "--errors=51%", "--repeat=0"])
+def test_what_cannot_be_measured(wrong: str, tmp_path: Path, capsys: Capture) -> None:
+    """Usage errors in three lines, before anything is asked or written: exit 2."""
+    assert main(["bench", wrong, "-o", str(tmp_path / "new")]) == 2
+    name = wrong.partition("=")[0]
+    said = capsys.readouterr().err.splitlines()
+    assert (said[0].startswith(f"error: `{name}` cannot be "), said[2].startswith(f"  try: {name} "), len(said)) == (True, True, 3)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_is_made_when_there_is_something_for_it(tmp_path: Path, capsys: Capture) -> None:
+    """A site that gives nothing leaves no empty folders."""
+    assert main(["bench", "http://127.0.0.1:9/", "--pages", "2", "--modes", "2", "-o", str(tmp_path / "new" / "folder")]) == 3
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", [1024, 4096, 20_000, 100_000])
+def test_pages_are_as_large_as_was_asked_for(size: int) -> None:
+    """Every one, to the byte: small ones have fewer links, or their hrefs alone would be more."""
+    assert {len(body) for _, body in generate(shape_of(500, size))} == {size}
+    assert shape_of(500, 30 * 1024) == Shape(), "the typical site"
 
 
 def test_a_signal_leaves_nothing_behind(tmp_path: Path) -> None:
