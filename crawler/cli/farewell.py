@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import get_args
 
 from crawler.cli.screen_text import COLUMN, MARGIN, paragraph, plural, two_columns, without_scheme
 from crawler.model import SkipReason
 from crawler.report.summary import LIMITS, FailedSeed, SkippedGroup, Summary
+from crawler.store.merge import shards_of
 from crawler.text import human_count, human_duration, human_rate, human_size, printable, shortened
 
 _MOST_FINDINGS = 5
@@ -253,8 +255,10 @@ def next_commands(summary: Summary, folder: str, same: str = "", files: Sequence
 
 
 def resume_command(folder: str, finish_reason: str | None, same: str = "") -> str:
-    """The command that goes on with a crawl that stopped for this reason; at a limit it asks for a higher one."""
-    command = same or f"crawler resume {_quoted(folder)}"
+    """The command that goes on with a crawl that stopped for this reason; at a limit it asks for a higher one. With a folder of workers'
+    folders the first of them does."""
+    shards = [] if same else shards_of(Path(folder))
+    command = same or f"crawler resume {_quoted(str(shards[0]) if shards else folder)}"
     if finish_reason not in _RAISED:
         return command
     option, value = _RAISED[finish_reason]

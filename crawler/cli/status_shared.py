@@ -55,7 +55,7 @@ def render(found: Condition, where: str, width: int = 80) -> list[str]:
     hosts = [f"{human_count(found.held)} held", f"{human_count(found.due)} due", f"{human_count(found.waiting)} waiting for their time"]
     hosts += [f"{human_count(found.closed)} given up"] if found.closed else []
     lines = [f"{printable(found.name)} at {printable(where)}: {state}"]
-    lines += [*flow(numbers, "   ", width), *flow(urls, " · ", width), *flow(["hosts:", *hosts], " ", width)]
+    lines += [*flow(numbers, "   ", width), *flow(urls, " · ", width), *flow([f"hosts: {hosts[0]}", *hosts[1:]], " · ", width)]
     for host, count in sorted(found.full.items())[:5]:
         lines.append(f"{MARGIN}! {printable(host)} has as many URLs waiting as may be: {human_count(count)} were not kept")
     lines += [f"{MARGIN}trap {printable(trap)}" for trap in found.traps[:10]]

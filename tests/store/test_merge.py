@@ -83,6 +83,15 @@ def test_a_folder_of_shards_is_read_as_one_crawl(crew: Path) -> None:
     assert facts(crew, "SELECT state, reason, count(*) FROM urls GROUP BY 1, 2") == [("done", None, 3), ("skipped", "scope", 1)]
 
 
+def test_who_goes_on_with_a_folder_of_shards_is_one_of_them(capfd: Capture, crew: Path) -> None:
+    """The command that is named next is one that works: the folder around them cannot be resumed."""
+    for path in sorted(crew.iterdir()):
+        with closing(Database(path / "crawl.db")) as database:
+            database.connection.execute("UPDATE runs SET finish_reason = 'terminated'")
+    for command in ("status", "report"):
+        assert f"Next: crawler resume {crew}/a\n" in run(capfd, command, crew).out
+
+
 def test_what_was_merged_is_read_again_until_a_shard_changes(crew: Path) -> None:
     """The database of all is made once for each state of the shards."""
     facts(crew, TITLES)
