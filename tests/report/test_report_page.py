@@ -341,6 +341,9 @@ OVERFLOWS = """[...document.querySelectorAll('body, body *')].filter(element => 
   const box = element.getBoundingClientRect();
   return !element.closest('svg') && box.width && (box.right > innerWidth + 0.5 || box.left < -0.5);
 }).map(element => element.outerHTML.slice(0, 200))"""
+# Words of the web beside words of ours, which a title written from right to left would put into another order.
+UNBOUND = """[...document.querySelectorAll('td a, td b, h1')].filter(element => getComputedStyle(element).unicodeBidi !== 'isolate')
+  .map(element => element.outerHTML.slice(0, 200))"""
 FIRST_CELLS = "[...document.querySelector('#slowest tbody').rows].map(row => row.cells[2].textContent)"
 SEEN = "[...document.querySelector('#slowest tbody').rows].filter(row => row.offsetParent).length"
 
@@ -369,6 +372,7 @@ async def test_it_looks_right_in_a_browser(tmp_path: Path, crawled: Path) -> Non
         assert shots["plain", 400, False] != shots["plain", 400, True]
 
         await tab.open(tmp_path / "hostile.html", 1200)
+        assert await tab.value(UNBOUND) == []
         before = await tab.value(FIRST_CELLS)
         assert len(before) > 8
         await tab.value("document.querySelectorAll('#slowest th button')[2].click()")
