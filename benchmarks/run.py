@@ -32,6 +32,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from nginx import Served, nginx
 from runners import RUNNERS
@@ -50,6 +51,11 @@ class Site:
     seeds: Sequence[str]
     urls: Sequence[str]
     size: int
+
+    @property
+    def names(self) -> set[str]:
+        """What a log may call its pages: by whole URLs, or by paths alone."""
+        return {*self.urls, *(urlsplit(url).path for url in self.urls)}
 
     @classmethod
     def of(cls, shape: Shape, roots: Sequence[str]) -> Site:
@@ -87,7 +93,8 @@ class Command:
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run: seconds of wall time and CPU, kilobytes of the largest process, exit status, and the pages as counted: rows of
-    crawl.db, files (None: not looked for), URLs in the server's log and requests for them."""
+    crawl.db, files (None: not looked for), URLs in the server's log and requests for them; `strays` are the URLs there that are no
+    pages of the site."""
 
     wall: float
     cpu: float
@@ -97,6 +104,7 @@ class Run:
     asked: int | None
     requests: int | None
     saved: int | None = None
+    strays: int = 0
 
     def objection(self, pages: int) -> str:
         """Why this run measures something else than a crawl of the whole site; "" when it is one."""
@@ -105,7 +113,8 @@ class Run:
         if self.stored is None and self.asked is None:
             return "nothing to count its pages by: no crawl.db, no server log"
         wrong = {"stored": self.stored, "asked for": self.asked, "saved": self.saved}
-        return ", ".join(f"{count:,} of {pages:,} pages {what}" for what, count in wrong.items() if count not in (None, pages))
+        said = [f"{count:,} of {pages:,} pages {what}" for what, count in wrong.items() if count not in (None, pages)]
+        return ", ".join([*said, f"{self.strays:,} others asked for"] if self.strays else said)
 
 
 class ServerLog:
@@ -150,11 +159,13 @@ def run_once(command: Command, site: Site, core: int | None, log: ServerLog, scr
     # nginx writes its line after the last byte was sent, perhaps after the client has gone.
     time.sleep(0.2)
     counts = log.take()
-    asked, requests = (None, None) if counts is None else (len(counts), sum(counts.values()))
+    asked, requests, strays = None, None, 0
+    if counts is not None:
+        asked, requests, strays = len(counts.keys() & site.names), counts.total(), len(counts.keys() - site.names)
     kept = stored(files["out"] / "crawl.db")
     saved = pages_in(files["out"], site.size) if command.saves else None
     shutil.rmtree(folder, ignore_errors=True)
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, process.returncode, kept, asked, requests, saved)
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, process.returncode, kept, asked, requests, saved, strays)
 
 
 def pages_in(folder: Path, size: int) -> int:
@@ -254,14 +265,16 @@ def served(folder: Path, given: argparse.Namespace) -> Iterator[Served]:
 
 
 def chosen(given: argparse.Namespace) -> tuple[list[Command], list[str]]:
-    """The commands to run, and the rows of those that cannot."""
+    """The commands to run, and the rows of those that cannot. Raises ValueError without any."""
     commands, absent = [], []
     for text in given.commands or RUNNERS:
         try:
             commands.append(Command.parse(text, given.venvs))
         except LookupError as error:
-            absent.append(f"| {text} | {error.args[0]} | | | | | |")
-    return commands, absent
+            absent.append((text, error.args[0]))
+    if not commands:
+        raise ValueError("nothing to run: " + "; ".join(f"{name}: {why}" for name, why in absent))
+    return commands, [f"| {name} | {why} | | | | | |" for name, why in absent]
 
 
 def _arguments() -> argparse.Namespace:
@@ -282,10 +295,10 @@ def main() -> int:
     """Prints the table; 1 when a row was refused, 2 when nothing could be measured."""
     given = _arguments()
     try:
+        commands, absent = chosen(given)
         with written(given.site) as folder, served(folder, given) as at, tempfile.TemporaryDirectory(dir=given.scratch) as scratch:
             shape = Shape(**json.loads((folder / "site.json").read_text("utf-8")))
             site = Site.of(shape, at.urls)
-            commands, absent = chosen(given)
             lines = heading(commands, shape, len(at.urls), given.repeat)
             core = given.core if given.core >= 0 else None
             runs = measure(commands, site, given.repeat, core, ServerLog(at.log), Path(scratch))

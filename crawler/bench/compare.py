@@ -146,7 +146,12 @@ def run(plan: Plan, folder: Path, tell: Tell, server: Callable[[], float] | None
         found = measured(plan, mode, first.urls, folder / str(number))
         runs[mode].append(replace(found, server=machine.taken_by_server(), others=machine.part_of_others()))
         check_same([run for mode in plan.modes for run in runs[mode]])
-    return Comparison(plan, rated([Row(mode, tuple(runs[mode])) for mode in plan.modes]), not first.urls, load)
+    rows = rated([Row(mode, tuple(runs[mode])) for mode in plan.modes], was_busy=_is_busy(load))
+    return Comparison(plan, rows, not first.urls, load)
+
+
+def _is_busy(load: float | None) -> bool:
+    return load is not None and load > (os.cpu_count() or 1) / 2
 
 
 def _turns(plan: Plan) -> Iterator[tuple[int, str]]:
@@ -195,25 +200,30 @@ def check_same(runs: Sequence[Measurement]) -> None:
             )
 
 
-def rated(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """The rows with their speed-up, the best one marked, and what limited each."""
+def rated(rows: Sequence[Row], *, was_busy: bool = False) -> tuple[Row, ...]:
+    """The rows with their speed-up, the best one marked, and what limited each. `was_busy`: this machine, before it began."""
     reference = next((row for row in rows if row.mode == SYNC), rows[0])
     calm = min(rows, key=lambda row: requests(row.mode) or 1)
     best = min(rows, key=lambda row: row.wall)
+    is_compared = len(rows) > 1
     return tuple(
-        replace(row, speed_up=reference.wall / row.wall, is_best=row is best and len(rows) > 1, note=_limit(row, calm)) for row in rows
+        replace(row, speed_up=reference.wall / row.wall, is_best=is_compared and row is best, note=_limit(row, calm, was_busy))
+        for row in rows
     )
 
 
-def _limit(row: Row, calm: Row) -> str:
+def _limit(row: Row, calm: Row, was_busy: bool) -> str:
     """What kept a mode from being quicker: a process that had no more to give, or answers that came much later than one at a time."""
     slow, usual = row.ttfb[1], calm.ttfb[1]
     ours = median(run.cpu / run.wall for run in row.runs)
     servers = median((run.server or 0.0) / run.wall for run in row.runs)
     if row is not calm and slow is not None and usual and slow >= SATURATED * usual:
         limit = "our core was busy" if ours >= BUSY and ours >= servers else "server saturated"
-        if max(ours, servers) < BUSY and (_median([run.others for run in row.runs]) or 0.0) > OTHERS:
+        others = _median([run.others for run in row.runs])
+        if max(ours, servers) < BUSY and others is not None and others > OTHERS:
             limit = "machine busy with other programs"
+        elif others is None and was_busy and limit != "our core was busy":
+            limit = "server or machine busy"  # on a server of this machine nobody knows which
         return f"{limit}: p95 grew {slow / usual:.0f}x"
     if max(ours, servers) >= FULL:
         return "our core was busy" if ours >= servers else "server saturated: its core was busy"
@@ -223,9 +233,9 @@ def _limit(row: Row, calm: Row) -> str:
 def warnings(found: Comparison) -> list[str]:
     """What makes the figures less than they seem."""
     said = []
-    cores = os.cpu_count() or 1
-    if found.load is not None and found.load > cores / 2:
-        said.append(f"the machine was busy when this began (load {found.load:.1f} on {cores} cores), which makes the figures worse")
+    if _is_busy(found.load):
+        load = f"load {found.load:.1f} on {os.cpu_count() or 1} cores"
+        said.append(f"the machine was busy when this began ({load}), which makes the figures worse")
     if found.others is not None and found.others > OTHERS:
         said.append(f"other programs took {found.others:.0%} of this machine meanwhile, which makes the figures worse")
     if found.whole and found.pages < found.plan.pages:
@@ -236,7 +246,7 @@ def warnings(found: Comparison) -> list[str]:
         low, high = row.walls
         if high - low > SPREAD * row.wall:
             said.append(f"{mode_name(row.mode)} took {low:.2f} to {high:.2f} s: this machine or the server was doing something else")
-    if any("server" in row.note for row in found.rows):
+    if any(row.note.startswith("server saturated") for row in found.rows):
         said.append("the server was the limit: with another one the modes would differ more")
     return said
 

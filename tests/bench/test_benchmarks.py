@@ -95,13 +95,16 @@ def test_a_run_is_counted_by_log_and_database(runner: ModuleType, site: Site, tm
     script = tmp_path / "crawl.py"
     script.write_text(code)
     command = runner.Command.parse(f"ours: {sys.executable} {script} {{out}} {{url}}", tmp_path)
-    crawled = runner.Site([site.url()], [site.url()], size=5)
+    crawled = runner.Site([site.url()], [site.url(), site.url("/a")], size=5)
     run = runner.run_once(command, crawled, None, runner.ServerLog(log), tmp_path)
     assert command.name == "ours"
     assert (run.status, run.stored, run.asked, run.requests, run.saved) == (0, 2, 2, 3, None)
     assert run.objection(2) == ""
     keeper = replace(command, saves=True)
     assert runner.run_once(keeper, crawled, None, runner.ServerLog(log), tmp_path).objection(2) == "1 of 2 pages saved"
+    another = runner.Site([site.url()], [site.url(), site.url("/b")], size=5)
+    objection = "1 of 2 pages asked for, 1 others asked for"
+    assert runner.run_once(command, another, None, runner.ServerLog(log), tmp_path).objection(2) == objection, "the number alone is right"
 
 
 def test_runners_that_are_not_there_are_named(runner: ModuleType, tmp_path: Path) -> None:
@@ -123,6 +126,8 @@ def test_a_whole_comparison(tmp_path: Path) -> None:
     rows = dict(re.findall(r"^\| ([\w-]+) \| ([^|]*) \|", done.stdout, re.MULTILINE))
     assert rows.pop("command") == "CPU ms/page"
     assert rows["early"] == "refused: 2 of 12 pages asked for"
+    nobody = subprocess.run([*command[:-3], "crawlee"], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (nobody.returncode, nobody.stdout, nobody.stderr[:24]) == (2, "", "error: nothing to run: c"), "no table without a row"
     assert rows["crawlee"].startswith("not installed: ")
     assert re.match(r"\d+\.\d+ \(", rows["floor-lexbor"])
     assert os.listdir(tmp_path) == []

@@ -103,6 +103,23 @@ def test_what_limited_a_mode(cpu: float, p95: float, server: float | None, other
     assert any("the server was the limit" in warning for warning in warnings(compared(*rows))) is note.startswith("server")
 
 
+@pytest.mark.parametrize(
+    ("others", "was_busy", "note"),
+    [
+        (None, False, "server saturated: p95 grew 6x"),
+        (None, True, "server or machine busy: p95 grew 6x"),
+        (0.1, True, "server saturated: p95 grew 6x"),
+        (0.5, True, "machine busy with other programs: p95 grew 6x"),
+    ],
+)
+def test_a_server_is_not_blamed_for_a_busy_machine(others: float | None, was_busy: bool, note: str) -> None:
+    """A server of the user's on this machine: nobody knows what of its time others took, so on a busy one neither is accused."""
+    rows = rated([*USUAL[:2], Row("32", (run("32", 1.25, cpu=0.2, p95=312.0, others=others),))], was_busy=was_busy)
+    assert rows[-1].note == note
+    found = Comparison(Plan("http://127.0.0.1/"), rows, whole=True)
+    assert any("the server was the limit" in warning for warning in warnings(found)) is note.startswith("server saturated")
+
+
 def test_warnings() -> None:
     """A busy machine, a site that is too small, and runs that differ are said."""
     many = Row("32", (run("32", 1.0), run("32", 1.5)))
