@@ -216,7 +216,10 @@ def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
         return _exit_code(opened, summary, summary.finish_reason)
     pages = plural(summary.pages, "page")
     if summary.finish_reason == "queue empty" and not settings.quiet:
-        say(f"{folder}/ holds this crawl, finished: {pages}. Nothing is left to do (--update asks what has changed, --fresh begins anew).")
+        if settings.frontier:
+            say(f"{folder}/ holds a share of this crawl, which is finished: {pages}. Nothing is left to do.")
+        else:
+            say(f"{folder}/ holds this crawl, finished: {pages}. Nothing is left to do (--update asks what has changed, --fresh begins anew).")
         if summary.closed_hosts:
             say(f"  {plural(summary.closed_hosts, 'host')} given up, {plural(summary.given_up, 'URL')} never asked for")
             say(f"  try: {resume_command(folder, None, same)}")

@@ -50,7 +50,7 @@ def test_who_seeds_works_and_who_joins_later_finds_it_finished(capfd: Capture, s
     assert rows(first, "SELECT state, count(*) FROM urls WHERE reason IS NULL AND role = 'page' GROUP BY 1") == [("done", 6)]
     late = run(capfd, "worker", *shared, "-o", second)
     assert (late.code, rows(second, "SELECT count(*) FROM pages")) == (0, [(0,)])
-    assert "finished" in late.err
+    assert late.err == f"{second}/ holds a share of this crawl, which is finished: 0 pages. Nothing is left to do.\n"
     assert web.count("/0") == 1
     assert run(capfd, "crawl", web.url("/0"), *shared, "-o", first).code == 0
     assert web.count("/0") == 1
