@@ -216,10 +216,9 @@ def _say_finished(opened: Assembly, settings: Settings, same: str) -> int:
         return _exit_code(opened, summary, summary.finish_reason)
     pages = plural(summary.pages, "page")
     if summary.finish_reason == "queue empty" and not settings.quiet:
-        if settings.frontier:
-            say(f"{folder}/ holds a share of this crawl, which is finished: {pages}. Nothing is left to do.")
-        else:
-            say(f"{folder}/ holds this crawl, finished: {pages}. Nothing is left to do (--update asks what has changed, --fresh begins anew).")
+        which = "a share of this crawl, which is" if settings.frontier else "this crawl,"
+        further = "" if settings.frontier else " (--update asks what has changed, --fresh begins anew)"
+        say(f"{folder}/ holds {which} finished: {pages}. Nothing is left to do{further}.")
         if summary.closed_hosts:
             say(f"  {plural(summary.closed_hosts, 'host')} given up, {plural(summary.given_up, 'URL')} never asked for")
             say(f"  try: {resume_command(folder, None, same)}")
