@@ -172,3 +172,13 @@ def test_instructions_are_read_from_callgrind() -> None:
     assert instructions.collected(log) == 5_123_456_789
     with pytest.raises(RuntimeError, match="counted nothing"):
         instructions.collected("==7== Process terminating")
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="needs Linux, which tells the CPU time of each thread")
+def test_what_it_takes_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPU time to the first request of a crawl, which is for robots.txt and is never answered; what fails gives no figure."""
+    start = program("start")
+    monkeypatch.setenv("PYTHONPATH", str(BENCHMARKS.parent))
+    assert start.to_the_first_request() > 10
+    with pytest.raises(RuntimeError, match="exit status 3 of"):
+        start.to_the_end([sys.executable, "-c", "raise SystemExit(3)"])
