@@ -86,7 +86,8 @@ def run_settings(effective: Effective, again: bool = False, same: str = "") -> i
     try:
         return _crawl(settings, again, same, may_be_plain=True)
     except _NoHttpsError as error:
-        say(f"{plain} cannot be asked over https ({error.why}); trying http")
+        said = f"{plain} cannot be asked over https ({error.why}); trying http"
+        say(as_json({"event": "message", "message": said}, ascii=True) if _is_for_programs(settings) else said)
         return _crawl(replace(over_http, fresh=True), again, same)
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from crawler.cli.commands import COMMANDS
-from crawler.cli.messages import escape_what_cannot_be_encoded, open_closed_streams, report, say, wants_debug
+from crawler.cli.messages import escape_what_cannot_be_encoded, open_closed_streams, report, say, wants_debug, wants_json
 from crawler.errors import UsageError
 
 
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except (Exception, KeyboardInterrupt) as error:
-        return report(error, wants_debug(words, os.environ))
+        return report(error, wants_debug(words, os.environ), wants_json(words, os.environ))
 
 
 def run(words: list[str]) -> int:

@@ -13,7 +13,7 @@ from typing import TextIO
 from crawler.cli.commands import COMMANDS
 from crawler.errors import CrawlerError, DiskFullError
 from crawler.redaction import redact
-from crawler.text import printable
+from crawler.text import as_json, printable
 
 INTERRUPTED = 130
 
@@ -27,11 +27,17 @@ def _harmless(text: str) -> str:
     return "\n".join(printable(redact(line)) for line in text.split("\n"))
 
 
-def bug_text(error: BaseException) -> str:
-    """The same for an exception nobody expected."""
+def error_line(error: CrawlerError) -> str:
+    """The same as one JSON object, for a program that reads standard error."""
+    said = {"what": error.what, "why": error.why, "try": error.hint}
+    return as_json({"event": "error"} | {name: _harmless(text) for name, text in said.items()} | {"exit_code": error.exit_code}, ascii=True)
+
+
+def _bug(error: BaseException) -> CrawlerError:
+    """An exception nobody expected, as one that can be said."""
     # One line of it all: what an exception quotes must not pose as lines of ours.
     what = f"{type(error).__name__}: {printable(str(error))}" if str(error) else type(error).__name__
-    return error_text(CrawlerError(what, "this is a bug in crawler; what was stored before is kept", "the same command with --debug"))
+    return CrawlerError(what, "this is a bug in crawler; what was stored before is kept", "the same command with --debug")
 
 
 def called() -> str:
@@ -57,8 +63,8 @@ def put(text: str) -> None:
         _forget_standard_output()
 
 
-def report(error: BaseException, debug: bool) -> int:
-    """Says what went wrong, and returns the exit code for it."""
+def report(error: BaseException, debug: bool, as_lines: bool = False) -> int:
+    """Says what went wrong, as a JSON object on one line with `as_lines`, and returns the exit code for it."""
     if isinstance(error, BrokenPipeError):
         # Whoever read standard output has seen enough: nothing to complain about.
         _forget_standard_output()
@@ -68,16 +74,16 @@ def report(error: BaseException, debug: bool) -> int:
 
         say(_harmless("".join(traceback.format_exception(error)).rstrip()))
     if isinstance(error, KeyboardInterrupt):
-        say(getattr(error, "reason", "interrupted"))
-        return int(getattr(error, "exit_code", INTERRUPTED))
+        reason, code = str(getattr(error, "reason", "interrupted")), int(getattr(error, "exit_code", INTERRUPTED))
+        say(as_json({"event": "message", "message": reason}, ascii=True) if as_lines else reason)
+        return code
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         _forget_standard_output()
         error = DiskFullError("no room left", str(error.filename or "where standard output goes"), "df -h")
-    if isinstance(error, CrawlerError):
-        say(error_text(error))
-        return error.exit_code
-    say(bug_text(error))
-    return CrawlerError.exit_code
+    if not isinstance(error, CrawlerError):
+        error = _bug(error)
+    say(error_line(error) if as_lines else error_text(error))
+    return error.exit_code
 
 
 def _forget_standard_output() -> None:
@@ -105,3 +111,13 @@ def open_closed_streams() -> None:
 def wants_debug(argv: Sequence[str], environment: Mapping[str, str]) -> bool:
     """Whether tracebacks were asked for, told before anything is parsed."""
     return "--debug" in argv or environment.get("CRAWLER_DEBUG", "").lower() in ("1", "true", "yes", "on")
+
+
+def wants_json(argv: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether a program reads standard error (`--progress json`), told before anything is parsed."""
+    chosen = environment.get("CRAWLER_PROGRESS", "")
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        name, _, value = word.partition("=")
+        if name == "--progress":
+            chosen = value or following
+    return chosen == "json"

@@ -376,6 +376,9 @@ def test_trying_http_is_one_line(plain: int, out: Path, capfd: Capture, monkeypa
     assert ran.err.count("Done in") == 1
     assert "No page was fetched" not in ran.err
     assert json.loads(ran.out)["ok"] == 1
+    told = run(capfd, f"lamps.test:{plain}", "-o", f"{out}-2", "--retries", 0, "--mode", mode, "--progress", "json")
+    events = [json.loads(line)["event"] for line in told.err.splitlines()]
+    assert (events.count("message"), events.count("summary"), events[-1]) == (1, 1, "summary")
 
 
 @pytest.mark.parametrize("mode", ["async", "sync"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -35,6 +36,27 @@ def test_three_lines() -> None:
     """What, why or where, and what to try; lines that say nothing are left out."""
     assert error_text(errors.CrawlerError("it broke", "the lamp", "a candle")) == "error: it broke\n  the lamp\n  try: a candle"
     assert error_text(errors.CrawlerError("it broke")) == "error: it broke"
+
+
+@pytest.mark.parametrize("words", [["--progress", "json"], ["--progress=json"], ["--progress", "bar", "--progress", "json"], []])
+def test_a_program_that_reads_progress_reads_errors(failing: pytest.MonkeyPatch, capfd: Screens, words: list[str]) -> None:
+    """With `--progress json`, or the variable that says so, an error is one JSON object on one line, with the exit code."""
+    error = errors.SeedError("no seed\x1b", "first\nsecond", "crawler crawl URL")
+    failing.setattr("crawler.cli.crawl.run", lambda arguments: raised(error))
+    if not words:
+        failing.setenv("CRAWLER_PROGRESS", "json")
+    assert main(["crawl", "https://example.org", *words]) == 3
+    (line,) = capfd.readouterr().err.splitlines()
+    assert json.loads(line) == {
+        "event": "error", "what": "no seed\\x1b", "why": "first\nsecond", "try": "crawler crawl URL", "exit_code": 3
+    }  # fmt: skip
+    assert main(["crawl", "https://example.org", "--no-such-flag", *words]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert (json.loads(line)["event"], json.loads(line)["exit_code"]) == ("error", 2)
+
+
+def raised(error: Exception) -> int:
+    raise error
 
 
 def test_what_came_from_outside_is_escaped() -> None:
