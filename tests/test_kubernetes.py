@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from copy import deepcopy
@@ -12,6 +13,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from redis_server import RedisServer, needs_redis
 
 from crawler.cli import metrics
 from crawler.cli.arguments import parser_of
@@ -121,6 +123,29 @@ def test_workers_are_added_for_hosts_and_not_for_urls() -> None:
     used = set(re.findall(r"\((crawler_\w+)\)", (FOLDER / "scale.yaml").read_text("utf-8")))
     assert used == {"crawler_due_hosts", "crawler_hosts"}
     assert all(f"`{name}`" in (metrics.__doc__ or "") for name in used)
+
+
+def test_a_frontier_that_cannot_answer_yet_is_not_ready(tmp_path: Path) -> None:
+    """One that reads its log, say, answers every command with an error, of which redis-cli takes no notice unless it is told to. It is
+    alive all the same: whoever kills it then has it read all of it again."""
+    needs_redis()
+    (redis,) = (pod["containers"][0] for pod in pods() if pod["containers"][0]["name"] == "redis")
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]["redis"]
+    ready = [redis["readinessProbe"]["exec"]["command"], compose["healthcheck"]["test"][1:]]
+    server = RedisServer(tmp_path)
+    try:
+        assert [answers(server, probe) for probe in ready] == [True, True]
+        assert answers(server, ["redis-cli", "config", "set", "requirepass", "nobody knows"])
+        assert [answers(server, probe) for probe in ready] == [False, False]
+        assert answers(server, redis["livenessProbe"]["exec"]["command"])
+    finally:
+        server.stop()
+
+
+def answers(server: RedisServer, command: list[str]) -> bool:
+    """Whether a command of redis-cli goes well there."""
+    words = [command[0], "-s", str(server.socket), *command[1:]]
+    return subprocess.run(words, check=False, capture_output=True, timeout=60).returncode == 0
 
 
 def test_the_image_is_that_of_this_version() -> None:
