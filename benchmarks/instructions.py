@@ -78,6 +78,7 @@ def main() -> int:
     if shutil.which("valgrind") is None:
         print("error: no valgrind on this machine: `apt-get install valgrind`", file=sys.stderr)
         return 2
+    measured = commit()  # now, not when it ends: minutes later the files may be others
     try:
         with tempfile.TemporaryDirectory() as scratch:
             few, many = (count(given.kind, pages, given.options, Path(scratch)) for pages in (given.pages, 2 * given.pages))
@@ -86,7 +87,7 @@ def main() -> int:
         return 2
     what = " ".join([given.kind, *given.options])
     print("| commit | what | pages | million instructions a page |\n|---|---|---|---|")
-    print(f"| {commit()} | {what} | {2 * given.pages} - {given.pages} | {(many - few) / given.pages / 1e6:.3f} |")
+    print(f"| {measured} | {what} | {2 * given.pages} - {given.pages} | {(many - few) / given.pages / 1e6:.3f} |")
     return 0
 
 
