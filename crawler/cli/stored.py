@@ -30,6 +30,11 @@ def stored_settings(folder: Path, arguments: Namespace) -> Effective:
     toml = folder / "crawl.toml"
     if not toml.is_file():
         if not (folder / "crawl.db").is_file():
+            from crawler.store.merge import shards_of
+
+            if shards := shards_of(folder):
+                what, why = f"{folder}/ holds the folders of workers", "each of them goes on by itself"
+                raise OutputError(what, why, f"crawler worker --frontier URL --name NAME -o {shards[0]}")
             why = "it has no crawl.db" if folder.is_dir() else "there is no such folder"
             raise OutputError(f"{folder}/ is not a crawl folder", why, "crawler crawl URL")
         _write_again(folder)

@@ -69,6 +69,8 @@ def test_a_worker_takes_over_where_another_one_paused(capfd: Capture, server: Re
     assert process.returncode == 143, said
     found = json.loads(run(capfd, "status", "--frontier", server.url, "--json").out)
     assert [(each["held"], each["leased"], each["queued"] > 0) for each in found] == [(0, 0, True)]
+    resumed = run(capfd, "resume", tmp_path)
+    assert (resumed.code, error_lines(resumed.err)[2]) == (6, f"  try: crawler worker --frontier URL --name NAME -o {tmp_path / 'z'}")
 
     web.page("/2", "<a href=/3>on</a>")
     assert run(capfd, "worker", *shared, "-o", tmp_path / "b", "-q").code == 0
