@@ -2,11 +2,13 @@
 
     python benchmarks/long.py --pages 1000000 --scratch /dev/shm
     python benchmarks/long.py --pages 1000000 --urls 1000000 --scratch /dev/shm
+    python benchmarks/long.py --pages 1000000 --turns 5 --scratch /dev/shm
 
 The site is made while it is asked for and is on no disk: pages of 4 KB with 20 links, five of them to pages that nobody else names as
 long as there are such, so that a million pages name five million, or `--urls`. It runs in this process, which looks at the crawler's
 whenever so many pages have been asked for. A row is CPU of the last stretch and memory at its end; the last line compares the last
-stretch with the first one after start-up.
+stretch with the first one after start-up. Half an hour lies between these two, so a machine that has other work compares them better in
+turns: after its pages the crawl waits for a new one of eleven thousand, goes on for ten thousand, and so on.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +34,11 @@ _HEAD = b"HTTP/1.1 %s\r\nContent-Type: text/html; charset=utf-8\r\nContent-Lengt
 _NUMBER = re.compile(rb"/page-(\d+)\.html")
 _START = 1_000
 """So many pages are not looked at: they pay for starting."""
+_STRETCH = 10_000
+_PATIENCE = ("--timeout", "1h", "--read-timeout", "1h")
+"""Of a crawl that waits for another one."""
+_SETTLING = 1.0
+"""Seconds in which it writes what it has."""
 
 
 def path_of(number: int) -> str:
@@ -70,14 +78,36 @@ class Sample:
 
 
 class Site:
-    """Counts the pages that are asked for, and takes a sample of who asks at each of the `marks`."""
+    """Counts the pages that are asked for, and takes a sample of who asks at each of the `marks`. At each of the `pauses` it answers nobody
+    until it is told to `go_on`."""
 
-    def __init__(self, marks: list[int], urls: int) -> None:
+    def __init__(self, marks: list[int], urls: int, pauses: Sequence[int] = ()) -> None:
         self._urls = urls
         self.asked = 0
         self.process = 0
         self._marks = marks
+        self._pauses = pauses
+        self._held: list[tuple[asyncio.WriteTransport, bytes]] | None = None
+        self.pauses: asyncio.Queue[int] = asyncio.Queue()
         self.samples: list[Sample] = []
+
+    def ask(self, transport: asyncio.WriteTransport, path: bytes) -> None:
+        """Answers, now or when it goes on."""
+        if self._held is not None:
+            self._held.append((transport, path))
+            return
+        before = self.asked
+        transport.write(self.answer(path))
+        if self.asked > before and self.asked in self._pauses:
+            self._held = []
+            self.pauses.put_nowait(self.asked)
+
+    def go_on(self) -> None:
+        """What has waited is answered; what was done meanwhile belongs to no stretch."""
+        self.samples.append(Sample.of(self.process, self.asked))
+        held, self._held = self._held or [], None
+        for transport, path in held:
+            self.ask(transport, path)
 
     def answer(self, path: bytes) -> bytes:
         """The answer to a path."""
@@ -104,7 +134,7 @@ class Connection(asyncio.Protocol):
         self._buffer += data
         if self._buffer.endswith(b"\r\n\r\n"):
             path, self._buffer = self._buffer.split(b" ", 2)[1], b""
-            self._transport.write(self._site.answer(path))  # type: ignore[attr-defined]
+            self._site.ask(self._transport, path)  # type: ignore[arg-type]
 
 
 def print_row(samples: list[Sample]) -> None:
@@ -124,9 +154,8 @@ def marks(pages: int) -> list[int]:
     return sorted({_START, _START + 10_000, pages} | later)
 
 
-async def measure(pages: int, urls: int, out: Path, options: list[str]) -> tuple[Site, int]:
-    """Crawls so many pages of a site of so many; returns it with the exit status."""
-    site = Site(marks(pages), urls)
+async def crawl(site: Site, pages: int, out: Path, options: Sequence[str]) -> int:
+    """Crawls so many pages of a site; returns the exit status."""
     server = await asyncio.get_running_loop().create_server(lambda: Connection(site), "127.0.0.1", 0, backlog=4096)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     words = [url, "-o", str(out), "-q", "--preset", "fast", "--max-pages", str(pages), *options]
@@ -134,7 +163,33 @@ async def measure(pages: int, urls: int, out: Path, options: list[str]) -> tuple
     site.process = process.pid
     status = await process.wait()
     server.close()
-    return site, status
+    return status
+
+
+async def measure(pages: int, urls: int, out: Path, turns: int, options: list[str]) -> tuple[Site, int]:
+    """Crawls so many pages of a site of so many, then ten thousand more in each turn; returns it with the exit status."""
+    pauses = [pages + _STRETCH * turn for turn in range(turns)]
+    site = Site(sorted({*marks(pages), *pauses, pages + _STRETCH * turns}), urls, pauses)
+    long = asyncio.create_task(crawl(site, pages + _STRETCH * turns, out, (*_PATIENCE, *options) if turns else options))
+    for _ in pauses:
+        if not await paused(site, long):
+            break
+        await asyncio.sleep(_SETTLING)
+        young, folder = Site([_START, _START + _STRETCH], urls), out.with_name("new")
+        print("a new crawl meanwhile:")
+        await crawl(young, _START + _STRETCH, folder, options)
+        shutil.rmtree(folder)
+        print("the long one again:")
+        site.go_on()
+    return site, await long
+
+
+async def paused(site: Site, long: asyncio.Task[int]) -> bool:
+    """Waits until the site answers nobody; False when the crawl ended before."""
+    pause = asyncio.create_task(site.pauses.get())
+    await asyncio.wait([pause, long], return_when=asyncio.FIRST_COMPLETED)
+    pause.cancel()
+    return not long.done()
 
 
 def main() -> int:
@@ -142,19 +197,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measures how a long crawl holds.")
     parser.add_argument("--pages", type=int, default=1_000_000, help="at least 20,000")
     parser.add_argument("--urls", type=int, help="how many pages the site has (five times as many as are crawled)")
+    parser.add_argument("--turns", type=int, default=0, help="so often ten thousand pages more, each time after a new crawl")
     parser.add_argument("--scratch", type=Path, help="where the crawl's folder goes (the system's folder for temporary files)")
     parser.add_argument("options", nargs="*", help="after `--`: options of the crawl")
     given = parser.parse_args()
     print("| pages | CPU ms/page | resident MB | peak MB |\n|---|---|---|---|", flush=True)
+    whole = given.pages + _STRETCH * given.turns
     scratch = Path(tempfile.mkdtemp(prefix="long-", dir=given.scratch))
     try:
-        site, status = asyncio.run(measure(given.pages, given.urls or _CHILDREN * given.pages, scratch / "out", given.options))
+        site, status = asyncio.run(measure(given.pages, given.urls or _CHILDREN * whole, scratch / "out", given.turns, given.options))
         kept = stored(scratch / "out" / "crawl.db")
         size = (scratch / "out" / "crawl.db").stat().st_size
     finally:
         shutil.rmtree(scratch)
-    if status or kept != given.pages:
-        print(f"error: exit status {status}, {kept:,} of {given.pages:,} pages stored", file=sys.stderr)
+    if status or kept != whole:
+        print(f"error: exit status {status}, {kept:,} of {whole:,} pages stored", file=sys.stderr)
         return 1
     first, last = site.samples[:2], site.samples[-2:]
     costs = [(after.cpu - before.cpu) / (after.pages - before.pages) for before, after in (first, last)]
