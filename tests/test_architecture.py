@@ -7,6 +7,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -181,6 +182,12 @@ def test_files_are_small() -> None:
     lengths = {path.relative_to(PACKAGE).as_posix(): len(path.read_text("utf-8").splitlines()) for path in PACKAGE.rglob("*.py")}
 
     assert {path: length for path, length in lengths.items() if length > 400} == {}
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """Two of one name in different folders cannot be collected together; pytest says so only when both are asked for."""
+    names = Counter(path.name for path in (PACKAGE.parent / "tests").rglob("*.py") if path.name != "conftest.py")
+    assert [name for name, files in names.items() if files > 1] == []
 
 
 def test_functions_fit_on_a_screen() -> None:
