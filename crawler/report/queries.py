@@ -96,7 +96,7 @@ WHERE h.closed <> '' AND f.state = 'failed' AND f.role = 'page' AND NOT EXISTS (
 FAILED_SITEMAPS = """
 WITH RECURSIVE way (seq, source) AS (
   SELECT seq, parent FROM _frontier
-  WHERE role = 'sitemap' AND detail IS NOT NULL AND (state = 'failed' OR state = 'done' AND detail NOT LIKE 'HTTP 3%')
+  WHERE role = 'sitemap' AND detail IS NOT NULL AND state = 'done' AND detail NOT LIKE 'HTTP 3%'
   UNION
   SELECT way.seq, f.parent FROM way JOIN _frontier f ON f.id = way.source WHERE f.role = 'sitemap' AND f.detail LIKE 'HTTP 3%')
 SELECT f.url, f.reason, f.detail FROM _frontier f JOIN hosts h USING (host_id)
